@@ -1,0 +1,2 @@
+//! create-ai-platform
+fn main() {}
