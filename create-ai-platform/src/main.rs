@@ -1,2 +1,122 @@
-//! create-ai-platform
-fn main() {}
+//! One command makes a live AI platform, and keeps it running.
+//!
+//! ```text
+//! cli -> commands -> host (postgres, models, platform, gate, control) -> tenant-runtime, inference
+//! ```
+//! Only `printer` prints; only here is the exit code chosen.
+
+mod cli;
+mod commands;
+mod failure;
+mod files;
+mod folder;
+mod home;
+mod host;
+mod printer;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, Kind, Result};
+use crate::home::Home;
+use crate::printer::Printer;
+
+fn main() -> ExitCode {
+    // Before anything else: the guard must be small, and its death signal belongs to this thread.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == database::guard::SUBCOMMAND) {
+        return database::guard::run(args);
+    }
+    let Cli { command, create, talk, places } = Cli::parse();
+    let printer = Printer::new(talk.json);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| host::unexpected(&format!("start the runtime: {error}")))
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(command, create, talk.yes, &places, &printer));
+            // The engine's threads end with the process.
+            runtime.shutdown_background();
+            done
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(failure.kind as u8)
+        }
+    }
+}
+
+async fn run(
+    command: Option<Command>,
+    create: cli::Create,
+    yes: bool,
+    places: &cli::Places,
+    printer: &Printer,
+) -> Result<()> {
+    use commands::{blueprints, data, shell, state};
+    let home = || Home::find(places);
+    match command {
+        None => {
+            fit_processor()?;
+            let home = home()?;
+            home.prepare()?;
+            log_to(&home)?;
+            commands::create::run(create, home, printer.clone()).await
+        }
+        Some(Command::Check { file }) => blueprints::check(&file, printer),
+        Some(Command::Render { crd: true, .. }) => {
+            blueprints::definition(printer);
+            Ok(())
+        }
+        Some(Command::Render { file, .. }) => blueprints::render(&file, printer),
+        Some(Command::Status) => state::status(&home()?, printer).await,
+        Some(Command::Stop { name, .. }) => state::stop(name, &home()?, printer).await,
+        Some(Command::Backup { name, output }) => {
+            data::backup(&name, output, &home()?, printer).await
+        }
+        Some(Command::Restore { file, name }) => data::restore(&file, name, &home()?, printer).await,
+        Some(Command::Destroy { name, confirm }) => {
+            data::destroy(&name, confirm, yes, &home()?, printer).await
+        }
+        Some(Command::Completions { shell }) => {
+            shell::completions(shell, printer);
+            Ok(())
+        }
+        Some(Command::Man) => shell::man(printer),
+    }
+}
+
+fn fit_processor() -> Result<()> {
+    engine_mistralrs::cpu::built_for_this_cpu().map_err(|missing| {
+        Failure::new(
+            Kind::Processor,
+            missing.to_string(),
+            "Build it for this machine: RUSTFLAGS=\"-C target-cpu=native\" cargo run --release",
+        )
+    })
+}
+
+/// What happens goes to a file; the terminal is for people.
+fn log_to(home: &Home) -> Result<()> {
+    let path = home.log();
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| Failure::file("open", &path, &error))?;
+    let filter = EnvFilter::try_from_env("SOULFRA_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,mistralrs=warn,mistralrs_core=warn,sqlx=warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::sync::Mutex::new(file))
+        .with_ansi(false)
+        .finish();
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|error| host::unexpected(&format!("start the log: {error}")))
+}

@@ -1,1 +1,16 @@
-//! database
+//! Postgres: the embedded server, a database and roles per tenant, export.
+//!
+//! [`embedded`] runs a Postgres of our own on a laptop; [`tenant`] gives each platform its own
+//! database and roles on any server that an [`Admin`] reaches; [`export`] carries one tenant's
+//! data into a file and back.
+
+pub mod embedded;
+pub mod guard;
+
+mod admin;
+mod sql;
+
+pub mod export;
+pub mod tenant;
+
+pub use admin::{Admin, Unreachable};

@@ -1,1 +1,20 @@
-//! engine-mistralrs
+//! mistral.rs as an [`inference::Engine`]: GGUF models on the processor, in this process, offline.
+//!
+//! Reading order: [`cpu`] says whether this computer can run what was compiled; [`gguf`] reads
+//! what we need to know of a file before loading it; [`reencode`] writes a faster copy once;
+//! [`load`] makes an engine of it; [`sampling`] picks tokens, [`meter`] counts and stops them;
+//! [`engine`] runs one job.
+
+pub mod cpu;
+mod gguf;
+mod reencode;
+
+mod load;
+
+mod engine;
+mod meter;
+mod sampling;
+
+pub use engine::MistralEngine;
+pub use load::{LoadError, Options, Precision};
+pub use reencode::Encoding;

@@ -1,1 +1,21 @@
-//! inference
+//! Model server: who may ask, whose turn it is, which engine answers, and what it used.
+//!
+//! Reading order: [`engine`] is the seam that every engine fills; [`stop`] and [`simulator`] help
+//! engines and tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
+
+pub mod engine;
+pub mod stop;
+
+pub mod simulator;
+
+pub mod wire;
+
+pub mod admission;
+
+pub mod server;
+
+pub mod models;
+
+pub use engine::{Engine, EngineError, Job, Message, ModelCard, Piece, Reason, Role, Usage};
+pub use server::{Credentials, Inference, Limits, router};

@@ -1,1 +1,32 @@
-//! tenant-runtime
+//! What a platform's people meet: pages, agents, conversations, the admin portal.
+//!
+//! ```text
+//! request -> router -> http (extracts, allows, answers) -> db (SQL) -> Postgres
+//!                        |-> domain (decides)               view -> handlebars -> page
+//! a question is stored -> speaking -> model server; listeners hear it through answers
+//! ```
+//! `domain` names neither SQL nor HTTP; `http` holds no SQL; `db` never begins a transaction.
+
+pub mod app;
+pub mod domain;
+pub mod error;
+pub mod site;
+
+mod answers;
+mod db;
+mod http;
+pub mod model_server;
+mod router;
+pub mod seed;
+mod speaking;
+mod view;
+
+pub use app::{App, BlueprintOwner, ChangeRefused, Parts};
+pub use router::router;
+pub use site::{Picture, Site};
+
+/// The migrations of schema `tenant`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Which schema a tenant's database has; raised with each migration of any crate in it.
+pub const SCHEMA_VERSION: i32 = 1;

@@ -1,1 +1,14 @@
-//! web
+//! What all our HTTP servers do alike.
+//!
+//! Reading order: [`problem`] is the answer to whatever went wrong, [`host`] says whom a request
+//! was meant for, [`security`] what every answer carries, [`token`] who calls whom inside,
+//! [`serve`] the accept loop, [`client`] our own calls out.
+
+pub mod client;
+pub mod host;
+pub mod problem;
+pub mod security;
+pub mod serve;
+pub mod token;
+
+pub use problem::Problem;

@@ -1,0 +1,123 @@
+//! The session cookie.
+//!
+//! On HTTPS it has the `__Host-` prefix: browsers then take it from this very host only, over
+//! HTTPS only, so no neighbour on a parent domain can plant one. Plain HTTP is for localhost,
+//! where browsers refuse that prefix. Each is read only where it is set.
+use axum::http::header::{COOKIE, InvalidHeaderValue};
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::sessions::{LIFETIME, NewSession};
+
+/// Which cookie, by how the visitor came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookie {
+    /// `__Host-session`, over HTTPS.
+    Https,
+    /// `session`, over plain HTTP on this machine.
+    PlainHttp,
+}
+
+impl Cookie {
+    /// The cookie's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Https => "__Host-session",
+            Self::PlainHttp => "session",
+        }
+    }
+
+    /// The value of a `Set-Cookie` header that begins the session in the browser.
+    pub fn set(self, session: &NewSession) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(session.token.expose(), LIFETIME.as_secs())
+    }
+
+    /// The value of a `Set-Cookie` header that makes the browser forget it.
+    pub fn clear(self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header("", 0)
+    }
+
+    /// The session id in a request's `Cookie` headers, as sent.
+    pub fn read(self, headers: &HeaderMap) -> Option<&str> {
+        headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find_map(|(name, value)| (name == self.name()).then_some(value))
+    }
+
+    fn header(self, value: &str, max_age: i64) -> Result<HeaderValue, InvalidHeaderValue> {
+        let secure = match self {
+            Self::Https => "; Secure",
+            Self::PlainHttp => "",
+        };
+        let name = self.name();
+        let mut header = HeaderValue::from_str(&format!(
+            "{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+        ))?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Token;
+
+    fn session() -> NewSession {
+        let expires_at = "2026-08-31T10:00:00Z".parse().unwrap();
+        NewSession { id: uuid::Uuid::nil(), token: Token::random().0, expires_at }
+    }
+
+    fn sent(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (COOKIE, value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn on_https_the_cookie_belongs_to_this_very_host() {
+        let session = session();
+        assert_eq!(
+            Cookie::Https.set(&session).unwrap().to_str().unwrap(),
+            format!(
+                "__Host-session={}; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure",
+                session.token.expose()
+            )
+        );
+        assert_eq!(
+            Cookie::Https.clear().unwrap().to_str().unwrap(),
+            "__Host-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+        );
+    }
+
+    #[test]
+    fn on_plain_http_the_cookie_is_one_browsers_take() {
+        let header = Cookie::PlainHttp.set(&session()).unwrap();
+        let header = header.to_str().unwrap();
+        assert!(header.starts_with("session="));
+        assert!(!header.contains("Secure"));
+    }
+
+    #[test]
+    fn a_session_id_does_not_show_in_logged_headers() {
+        let session = session();
+        let header = Cookie::Https.set(&session).unwrap();
+        assert!(!format!("{header:?}").contains(session.token.expose()));
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let read = |values: &[&str]| Cookie::Https.read(&sent(values)).map(str::to_owned);
+        assert_eq!(read(&["a=b; __Host-session=xyz; c=d"]).as_deref(), Some("xyz"));
+        assert_eq!(read(&["a=b", "__Host-session=xyz"]).as_deref(), Some("xyz"));
+        assert_eq!(read(&["a=b;__Host-session=xyz"]).as_deref(), Some("xyz"));
+        assert_eq!(read(&["x__Host-session=xyz; __host-session=abc; broken"]), None);
+        assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn on_https_a_planted_plain_cookie_is_not_read() {
+        assert_eq!(Cookie::Https.read(&sent(&["session=planted"])), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Who signed in, when and from where: for people to see that it was them.
+//!
+//! Failures get no rows of their own, a flood of them would fill the table, and a row only for
+//! accounts that exist would take time that shows they do. What failed is told with the success
+//! that follows.
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::Visit;
+use crate::id::new_id;
+
+/// How long events are kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The account was made.
+    SignedUp,
+    /// By password.
+    SignedIn,
+    /// By a one-time link.
+    SignedInByLink,
+    /// By the person; sessions that end by themselves leave no event.
+    SignedOut,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::SignedUp, Self::SignedIn, Self::SignedInByLink, Self::SignedOut];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedUp => "signed-up",
+            Self::SignedIn => "signed-in",
+            Self::SignedInByLink => "signed-in-by-link",
+            Self::SignedOut => "signed-out",
+        }
+    }
+}
+
+/// A thing that happened to an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// What.
+    pub kind: Kind,
+    /// Attempts that had failed on this account since the last success.
+    pub failures: i32,
+    /// Such as "Firefox on Linux".
+    pub device: String,
+    /// Where it was done from.
+    pub ip: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Writes down what happened.
+pub(crate) async fn record(
+    conn: &mut PgConnection,
+    kind: Kind,
+    person_id: Uuid,
+    failures: i32,
+    visit: &Visit,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into accounts.event (id, person_id, kind, failures, device, ip, at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        new_id(now),
+        person_id,
+        kind.as_str(),
+        failures,
+        visit.device,
+        visit.ip.to_string(),
+        now.to_sqlx(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A person's last events, the newest first; 1 to 200 of them.
+pub async fn list(
+    conn: &mut PgConnection,
+    person_id: Uuid,
+    limit: usize,
+) -> sqlx::Result<Vec<Event>> {
+    let rows = sqlx::query!(
+        "select kind, failures, device, ip, at from accounts.event
+         where person_id = $1 order by id desc limit $2",
+        person_id,
+        i64::try_from(limit.clamp(1, 200)).unwrap_or(200),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == row.kind);
+            let unknown = || sqlx::Error::Decode(format!("unknown event {:?}", row.kind).into());
+            Ok(Event {
+                kind: kind.ok_or_else(unknown)?,
+                failures: row.failures,
+                device: row.device,
+                ip: row.ip,
+                at: row.at.to_jiff(),
+            })
+        })
+        .collect()
+}
+
+/// Removes events older than 90 days.
+pub(crate) async fn prune(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<u64> {
+    let done = sqlx::query!("delete from accounts.event where at < $1", (now - KEPT).to_sqlx())
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,83 @@
+//! Making an account of one's own.
+//!
+//! In steps, like signing in: [`begin`] counts, then the caller hashes the password (which costs,
+//! so it comes after the count), then [`finish`] stores. [`sign_up`] is all of it.
+use jiff::Timestamp;
+use sqlx::{Connection, PgConnection};
+
+use crate::events::{self, Kind};
+use crate::passwords::{PasswordHash, Passwords, PasswordsError};
+use crate::people::{self, CreateError, NewPerson};
+use crate::sessions::{self, NewSession};
+use crate::{NewPassword, Person, Status, Visit, Wait, attempts, credentials};
+
+/// Why there is no new account.
+#[derive(Debug, thiserror::Error)]
+pub enum SignUpError {
+    /// Too many accounts were made from this address of late.
+    #[error("Too many accounts were made from here; please wait {0}")]
+    TooMany(Wait),
+    /// Somebody has this address already.
+    #[error("This e-mail address has an account already; sign in instead")]
+    EmailTaken,
+    /// The password could not be hashed.
+    #[error("hash a password")]
+    Passwords(#[from] PasswordsError),
+    /// The database.
+    #[error("sign up")]
+    Store(#[from] sqlx::Error),
+}
+
+impl From<CreateError> for SignUpError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::EmailTaken => Self::EmailTaken,
+            CreateError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Counts a sign-up from this address. Not in a transaction that is rolled back afterwards.
+pub async fn begin(
+    conn: &mut PgConnection,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<(), SignUpError> {
+    attempts::sign_up(conn, visit.ip, now).await?.map_err(SignUpError::TooMany)
+}
+
+/// Adds the person with a password, and begins a session if the person is active. Call it in a
+/// transaction. The caller sets role and status by the platform's rules, never by the form.
+pub async fn finish(
+    conn: &mut PgConnection,
+    new: &NewPerson,
+    hash: &PasswordHash,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<(Person, Option<NewSession>), SignUpError> {
+    let person = people::create(conn, new, now).await?;
+    credentials::set(conn, person.id, hash, now).await?;
+    events::record(conn, Kind::SignedUp, person.id, 0, visit, now).await?;
+    let session = match person.status {
+        Status::Active => Some(sessions::begin(conn, person.id, visit, now).await?),
+        Status::Pending | Status::Suspended => None,
+    };
+    Ok((person, session))
+}
+
+/// All of it on one connection, the storing in a transaction of its own.
+pub async fn sign_up(
+    conn: &mut PgConnection,
+    passwords: &Passwords,
+    new: &NewPerson,
+    password: &NewPassword,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<(Person, Option<NewSession>), SignUpError> {
+    begin(conn, visit, now).await?;
+    let hash = passwords.hash(password).await?;
+    let mut tx = conn.begin().await?;
+    let signed_up = finish(&mut tx, new, &hash, visit, now).await?;
+    tx.commit().await?;
+    Ok(signed_up)
+}

@@ -1,0 +1,162 @@
+//! What can be typed. Parsing only; nothing happens here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Makes a live AI platform, and keeps it running, with one command.
+#[derive(Debug, Parser)]
+#[command(
+    name = "create-ai-platform",
+    version,
+    about = "One command makes a live AI platform: own database, own pages, own model.",
+    after_help = "Start with: create-ai-platform my-company",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// The command, or none to create and run a platform.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to create.
+    #[command(flatten)]
+    pub create: Create,
+    /// How to talk.
+    #[command(flatten)]
+    pub talk: Talk,
+    /// Where things are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Creating and running a platform.
+#[derive(Debug, Args, Clone)]
+pub struct Create {
+    /// The platform's name: small letters, digits and dashes, at most 40. Its folder is made here.
+    #[arg(required = true)]
+    pub name: Option<String>,
+    /// What to start from: creator, business or education. [default: creator]
+    #[arg(long)]
+    pub template: Option<String>,
+    /// The plan: starter, business or enterprise. [default: starter]
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// A domain of your own, kept in the blueprint for going live.
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// The port for pages; 0 takes a free one.
+    #[arg(long, default_value_t = 8080, env = "SOULFRA_PORT")]
+    pub port: u16,
+    /// An existing Postgres (superuser or CREATEDB, CREATEROLE) instead of the embedded one.
+    #[arg(long, env = "SOULFRA_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The model: a name from the catalogue, or a path to a .gguf file.
+    #[arg(long, env = "SOULFRA_MODEL")]
+    pub model: Option<String>,
+}
+
+/// How to talk to the person or program that called.
+#[derive(Debug, Args, Clone, Copy)]
+pub struct Talk {
+    /// One JSON object a line on standard output instead of words.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Answer yes to every question.
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// Where things are kept.
+#[derive(Debug, Args, Clone)]
+pub struct Places {
+    /// Databases, keys and logs of all platforms of this person.
+    #[arg(long, global = true, env = "SOULFRA_HOME", value_hint = ValueHint::DirPath)]
+    pub home: Option<PathBuf>,
+    /// Models and the embedded Postgres program; can be fetched again.
+    #[arg(long, global = true, env = "SOULFRA_CACHE", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+}
+
+/// Everything but creating.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Says all that is wrong with a blueprint, and what would be right.
+    Check {
+        /// The blueprint file, or the platform's folder.
+        #[arg(default_value = "blueprint.yaml", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Prints the whole merged resource, ready for `kubectl apply -f -`.
+    Render {
+        /// The blueprint file, or the platform's folder.
+        #[arg(default_value = "blueprint.yaml", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Print the definition of the resource instead.
+        #[arg(long)]
+        crd: bool,
+    },
+    /// Says which platforms run, and where.
+    Status,
+    /// Stops a platform, or all of them. Nothing is lost.
+    Stop {
+        /// The platform's name.
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Stop every platform and the host process.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Writes everything a platform holds into one file.
+    Backup {
+        /// The platform's name.
+        name: String,
+        /// The file to write. [default: NAME-DATE.soulfra]
+        #[arg(long, short, value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Brings a platform back from a backup.
+    Restore {
+        /// The backup.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Under another name.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Removes a platform with all it holds. Asks for its name.
+    Destroy {
+        /// The platform's name.
+        name: String,
+        /// The name again, instead of typing it.
+        #[arg(long)]
+        confirm: Option<String>,
+    },
+    /// Prints completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page.
+    Man,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_name_alone_creates() {
+        let cli = Cli::parse_from(["create-ai-platform", "my-company"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.create.name.as_deref(), Some("my-company"));
+        assert!(Cli::try_parse_from(["create-ai-platform"]).is_err());
+        assert!(Cli::parse_from(["create-ai-platform", "status", "--json"]).talk.json);
+    }
+}

@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub mod blueprints;
+pub mod create;
+pub mod data;
+pub mod shell;
+pub mod state;

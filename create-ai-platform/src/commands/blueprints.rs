@@ -1,0 +1,84 @@
+//! `check` and `render`: a blueprint without a platform.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, Kind, Result};
+use crate::folder::Folder;
+use crate::printer::Printer;
+
+/// Says all that is wrong with a blueprint.
+pub fn check(file: &Path, printer: &Printer) -> Result<()> {
+    let text = read(file)?;
+    match blueprint::read(&text) {
+        Ok(blueprint) => {
+            let name = blueprint.metadata.name.unwrap_or_default();
+            if printer.is_json() {
+                printer.json(&serde_json::json!({ "ok": true, "name": name }));
+            } else {
+                printer.note(&format!("{name}: nothing is wrong"));
+            }
+            Ok(())
+        }
+        Err(problems) => {
+            if printer.is_json() {
+                printer.json(&serde_json::json!({ "ok": false, "problems": problems }));
+            } else {
+                for problem in &problems {
+                    printer.data(&problem.to_string());
+                }
+            }
+            let count = problems.len();
+            let what = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+            Err(Failure::new(
+                Kind::Blueprint,
+                format!("{what} in {}", located(file).display()),
+                "Mend these lines and check again.",
+            ))
+        }
+    }
+}
+
+/// Prints the whole resource as it will be applied.
+pub fn render(file: &Path, printer: &Printer) -> Result<()> {
+    let folder = located(file);
+    let folder = Folder::at(folder.parent().unwrap_or(Path::new(".")))?;
+    let text = if file.is_dir() { folder.read()?.0 } else { parsed(file)? };
+    printer.data(blueprint::write(&text).trim_end());
+    Ok(())
+}
+
+/// Prints the definition of the resource.
+pub fn definition(printer: &Printer) {
+    printer.data(blueprint::crd_yaml().trim_end());
+}
+
+fn parsed(file: &Path) -> Result<blueprint::PlatformBlueprint> {
+    let text = read(file)?;
+    blueprint::read(&text).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+        Failure::new(
+            Kind::Blueprint,
+            format!("{} cannot be used:{}", file.display(), lines.concat()),
+            "Mend these lines and try again.",
+        )
+    })
+}
+
+fn read(file: &Path) -> Result<String> {
+    let file = located(file);
+    std::fs::read_to_string(&file).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return Failure::new(
+                Kind::Files,
+                format!("there is no {}", file.display()),
+                "Name the file or the platform's folder, or make one: create-ai-platform my-company",
+            );
+        }
+        Failure::file("read", &file, &error)
+    })
+}
+
+/// The file, or the blueprint of the folder.
+fn located(file: &Path) -> PathBuf {
+    if file.is_dir() { file.join("blueprint.yaml") } else { file.to_owned() }
+}

@@ -1,0 +1,181 @@
+//! `create-ai-platform NAME`: makes the folder if there is none, and keeps the platform running.
+
+use blueprint::{BlueprintName, templates};
+use tokio_util::task::TaskTracker;
+
+use crate::cli::Create;
+use crate::failure::{Failure, Kind, Result};
+use crate::folder::Folder;
+use crate::home::Home;
+use crate::host::control::{self, Reply, Request, Running};
+use crate::host::postgres::Postgres;
+use crate::host::{self, Host, Parts, models, records, unexpected};
+use crate::printer::{Event, Printer};
+
+/// Runs it.
+pub async fn run(wish: Create, home: Home, printer: Printer) -> Result<()> {
+    let name: BlueprintName = wish.name.as_deref().unwrap_or_default().parse().map_err(
+        |error: blueprint::InvalidName| {
+            Failure::new(Kind::Name, error.to_string(), "For example: my-company")
+        },
+    )?;
+    home.prepare()?;
+    let folder = find_folder(&home, &name)?;
+    if !folder.exists() {
+        make_folder(&wish, &name, &folder, &printer)?;
+    }
+    // Read before anything starts: a blueprint that cannot be used should cost no waiting.
+    folder.read()?;
+    match home.lock()? {
+        None => join(&home, &folder, &printer).await,
+        Some(lock) => {
+            let outcome = host(wish, home, &folder, printer).await;
+            drop(lock);
+            outcome
+        }
+    }
+}
+
+/// The folder of this name here, or the one in which we stand.
+fn find_folder(home: &Home, name: &BlueprintName) -> Result<Folder> {
+    let here = Folder::at(name.as_str().as_ref())?;
+    if here.exists() {
+        return Ok(here);
+    }
+    if let Some(record) = records::find(home, name.as_str())? {
+        let known = Folder::at(&record.folder)?;
+        if known.exists() {
+            return Ok(known);
+        }
+    }
+    Ok(here)
+}
+
+fn make_folder(
+    wish: &Create,
+    name: &BlueprintName,
+    folder: &Folder,
+    printer: &Printer,
+) -> Result<()> {
+    let phase = printer.phase("folder");
+    let wanted = wish.template.as_deref().unwrap_or("creator");
+    let known = || templates::all().iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+    let template = templates::get(wanted).ok_or_else(|| {
+        let hint = format!("There are: {}", known());
+        Failure::new(Kind::Blueprint, format!("no template is named {wanted}"), hint)
+    })?;
+    let overrides = templates::Overrides {
+        name: name.clone(),
+        display_name: None,
+        plan: wish.plan.as_deref().map(str::parse).transpose().map_err(
+            |error: blueprint::text::InvalidText| {
+                let hint = "For example: --plan starter";
+                Failure::new(Kind::Blueprint, format!("--plan: {error}"), hint)
+            },
+        )?,
+        domain: wish.domain.clone(),
+        model: None,
+    };
+    let blueprint = templates::from_template(template, &overrides).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+        Failure::new(
+            Kind::Blueprint,
+            format!("this cannot be made a blueprint:{}", lines.concat()),
+            "Change the options and run the command again; nothing was made.",
+        )
+    })?;
+    folder.create(template, &blueprint)?;
+    phase.done(&format!("{} from the {wanted} template", folder.path().display()));
+    Ok(())
+}
+
+/// Hands the folder to the host process that runs already.
+async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
+    let request = Request::Add { folder: folder.path().to_owned() };
+    // The host may be starting or ending just now; give it a moment.
+    for _ in 0..50 {
+        match control::ask(&home.socket(), &request).await? {
+            Some(Reply::Added { running }) => {
+                ready(printer, &running);
+                return Ok(());
+            }
+            Some(Reply::Failed { code, what, hint }) => return Err(passed_on(code, what, hint)),
+            Some(other) => return Err(unexpected(&format!("the host answered {other:?}"))),
+            None => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+        }
+    }
+    Err(Failure::new(
+        Kind::Host,
+        "another host process holds the lock but does not answer",
+        "It may be starting or ending. Wait a moment and run the same command again.",
+    ))
+}
+
+/// Becomes the host process.
+async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Result<()> {
+    let entry = models::choose(wish.model.as_deref())?;
+    let listener = host::listen(wish.port).await?;
+    let (inference, credentials) = host::model_server();
+    let tasks = TaskTracker::new();
+    let model = models::load(&home, &entry, &inference, &printer);
+    let platform = async {
+        let postgres = Postgres::start(&home, wish.database_url.as_deref(), &printer).await?;
+        let parts = Parts {
+            home: home.clone(),
+            printer: printer.clone(),
+            listener,
+            admin: postgres.admin.clone(),
+            admin_url: postgres.url.clone(),
+            external: postgres.is_external(),
+            inference: inference.clone(),
+            credentials,
+            models: vec![entry.id.clone()],
+        };
+        let up = async {
+            let host = Host::start(parts, &tasks).await?;
+            let running = host.add(folder).await?;
+            Ok((host, running))
+        };
+        match up.await {
+            Ok(up) => Ok((postgres, up)),
+            Err(failure) => {
+                postgres.stop().await;
+                Err(failure)
+            }
+        }
+    };
+    // Pages are served while the model still loads.
+    let (model, platform) = tokio::join!(model, platform);
+    let (postgres, (host, running)) = platform?;
+    let outcome = match model {
+        Ok(()) => {
+            ready(&printer, &running);
+            host.run().await;
+            Ok(())
+        }
+        Err(failure) => {
+            host.end().await;
+            Err(failure)
+        }
+    };
+    tasks.close();
+    _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
+    postgres.stop().await;
+    _ = std::fs::remove_file(home.socket());
+    printer.note("stopped; nothing was lost");
+    outcome
+}
+
+fn ready(printer: &Printer, running: &Running) {
+    printer.tell(&Event::Ready {
+        name: &running.name,
+        site: &running.site,
+        admin_link: running.admin_link.as_deref(),
+        folder: &running.folder.to_string_lossy(),
+    });
+}
+
+/// A failure that happened in the host process.
+pub fn passed_on(code: u8, what: String, hint: String) -> Failure {
+    Failure { kind: Kind::from_code(code), what, hint }
+}

@@ -1,0 +1,121 @@
+//! `status` and `stop`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::failure::{Failure, Kind, Result};
+use crate::home::Home;
+use crate::host::control::{self, Reply, Request, Running};
+use crate::host::{records, unexpected};
+use crate::printer::Printer;
+
+use super::create::passed_on;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    name: String,
+    running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<String>,
+    folder: String,
+}
+
+/// Says which platforms there are, and where those that run answer.
+pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
+    let running = running(home).await?;
+    let lines: Vec<Line> = records::names(home)
+        .into_iter()
+        .map(|name| {
+            let found = running.iter().find(|platform| platform.name == name);
+            let folder = match found {
+                Some(platform) => Some(platform.folder.clone()),
+                None => records::find(home, &name).ok().flatten().map(|record| record.folder),
+            };
+            Line {
+                running: found.is_some(),
+                site: found.map(|platform| platform.site.clone()),
+                folder: folder.unwrap_or_default().display().to_string(),
+                name,
+            }
+        })
+        .collect();
+    if printer.is_json() {
+        printer.json(&lines);
+        return Ok(());
+    }
+    if lines.is_empty() {
+        printer.note("There are no platforms yet. Make one: create-ai-platform my-company");
+    }
+    for Line { name, site, folder, .. } in lines {
+        let state = site.unwrap_or_else(|| "stopped".to_owned());
+        printer.data(&format!("{name:<20} {state:<40} {folder}"));
+    }
+    Ok(())
+}
+
+/// Stops one platform, or all of them with the host process, and waits until that is so.
+pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Result<()> {
+    let request = match &name {
+        Some(name) => Request::Stop { name: name.clone() },
+        None => Request::StopAll,
+    };
+    let last = match &name {
+        Some(name) => running(home).await?.iter().all(|platform| platform.name == *name),
+        None => true,
+    };
+    let ran = match control::ask(&home.socket(), &request).await? {
+        None => false,
+        Some(Reply::Stopped { ran }) => ran,
+        Some(Reply::Failed { code, what, hint }) => return Err(passed_on(code, what, hint)),
+        Some(other) => return Err(unexpected(&format!("the host answered {other:?}"))),
+    };
+    if let Some(name) = &name
+        && !ran
+        && records::find(home, name)?.is_none()
+    {
+        return Err(no_such(name));
+    }
+    if ran && last {
+        gone(home).await?;
+    }
+    let who = name.unwrap_or_else(|| "everything".to_owned());
+    printer.note(&if ran { format!("{who} is stopped") } else { format!("{who} was not running") });
+    Ok(())
+}
+
+/// The platforms that run.
+pub async fn running(home: &Home) -> Result<Vec<Running>> {
+    match control::ask(&home.socket(), &Request::Status).await? {
+        None => Ok(Vec::new()),
+        Some(Reply::Platforms { platforms }) => Ok(platforms),
+        Some(Reply::Failed { code, what, hint }) => Err(passed_on(code, what, hint)),
+        Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
+    }
+}
+
+/// A name nobody has.
+pub fn no_such(name: &str) -> Failure {
+    Failure::new(
+        Kind::NoPlatform,
+        format!("there is no platform named {name}"),
+        "See which there are: create-ai-platform status",
+    )
+}
+
+/// Waits until the host process has ended, which is when its lock is free.
+async fn gone(home: &Home) -> Result<()> {
+    for _ in 0..300 {
+        if let Some(lock) = home.lock()? {
+            drop(lock);
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(Failure::new(
+        Kind::Host,
+        "the host process has not ended in 15 seconds",
+        "Look at its terminal or at host.log.",
+    ))
+}

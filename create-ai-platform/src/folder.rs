@@ -1,0 +1,135 @@
+//! The folder of a platform: what a person edits and keeps in git.
+
+use std::path::{Path, PathBuf};
+
+use blueprint::PlatformBlueprint;
+use blueprint::templates::Template;
+
+use crate::failure::{Failure, Kind, Result};
+
+const BLUEPRINT: &str = "blueprint.yaml";
+/// Where the schema for editors lies, as named in the first line of the blueprint.
+pub const SCHEMA: &str = ".soulfra/blueprint.schema.json";
+
+/// A platform's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder at a path; made absolute, since the host process runs elsewhere.
+    pub fn at(path: &Path) -> Result<Self> {
+        std::path::absolute(path)
+            .map(Self)
+            .map_err(|error| Failure::file("find", path, &error))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The file that describes the platform.
+    pub fn blueprint_file(&self) -> PathBuf {
+        self.0.join(BLUEPRINT)
+    }
+
+    /// Whether a platform is described here.
+    pub fn exists(&self) -> bool {
+        self.blueprint_file().exists()
+    }
+
+    /// Makes the folder from a template. All of it appears at once or not at all; a folder that
+    /// is there already, and is not empty, is left alone.
+    pub fn create(&self, template: &Template, blueprint: &PlatformBlueprint) -> Result<()> {
+        let occupied = std::fs::read_dir(&self.0).is_ok_and(|mut files| files.next().is_some());
+        if occupied {
+            return Err(Failure::new(
+                Kind::Files,
+                format!("{} is there already and is not a platform", self.0.display()),
+                "Choose another name, or move that folder away.",
+            ));
+        }
+        let parent = self.0.parent().unwrap_or(Path::new("/"));
+        let building = tempfile::Builder::new()
+            .prefix(".create-ai-platform-")
+            .tempdir_in(parent)
+            .map_err(|error| Failure::file("write in", parent, &error))?;
+        let name = blueprint.metadata.name.as_deref().unwrap_or_default();
+        for (path, bytes) in files(name, template, blueprint) {
+            let path = building.path().join(path);
+            let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            made.and_then(|()| std::fs::write(&path, bytes))
+                .map_err(|error| Failure::file("write", &path, &error))?;
+        }
+        if self.0.exists() {
+            std::fs::remove_dir(&self.0)
+                .map_err(|error| Failure::file("replace", &self.0, &error))?;
+        }
+        let built = building.keep();
+        let placed = std::fs::rename(&built, &self.0);
+        if let Err(error) = placed {
+            _ = std::fs::remove_dir_all(&built);
+            return Err(Failure::file("make", &self.0, &error));
+        }
+        open_to_others(&self.0)
+    }
+
+    /// Reads the blueprint; the text too, to see later whether it changed.
+    pub fn read(&self) -> Result<(PlatformBlueprint, String)> {
+        let path = self.blueprint_file();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Failure::file("read", &path, &error))?;
+        let blueprint = blueprint::read(&text).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+            Failure::new(
+                Kind::Blueprint,
+                format!("{} cannot be used:{}", path.display(), lines.concat()),
+                "Mend these lines and run the same command again.",
+            )
+        })?;
+        Ok((blueprint, text))
+    }
+}
+
+/// Everything a new folder holds.
+fn files(
+    name: &str,
+    template: &Template,
+    blueprint: &PlatformBlueprint,
+) -> Vec<(PathBuf, Vec<u8>)> {
+    let schema = SCHEMA;
+    let mut files = vec![
+        (PathBuf::from(BLUEPRINT), blueprint::write_with_schema_line(blueprint, schema).into_bytes()),
+        (PathBuf::from(".gitignore"), b"/.soulfra/\n".to_vec()),
+        (PathBuf::from("README.md"), readme(name, template).into_bytes()),
+        (PathBuf::from(schema), blueprint::json_schema_text().into_bytes()),
+    ];
+    files.extend(
+        template.brand.iter().map(|file| (PathBuf::from(&file.path), file.bytes.to_vec())),
+    );
+    files
+}
+
+fn readme(name: &str, template: &Template) -> String {
+    format!(
+        "# {name}\n\n\
+         An AI platform, described by `blueprint.yaml`.\n\n\
+         ```sh\n\
+         create-ai-platform {name}          # run it (from the folder above)\n\
+         create-ai-platform status          # what runs, and where\n\
+         create-ai-platform stop {name}     # stop it; nothing is lost\n\
+         create-ai-platform backup {name}   # everything it holds, in one file\n\
+         ```\n\n\
+         Edit `blueprint.yaml` while it runs: a good edit is applied at once, a bad one is refused\n\
+         and the old one goes on serving. `kubectl apply -f blueprint.yaml` takes it as it is.\n\n\
+         {}\n",
+        template.readme.trim()
+    )
+}
+
+/// A temporary folder is made private; this one is the person's own to share.
+fn open_to_others(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
+        .map_err(|error| Failure::file("open", folder, &error))
+}

@@ -1,0 +1,139 @@
+//! Where things are kept: one home for a person's databases and keys, one cache for what can be
+//! fetched again. One host process owns the home; a lock says which.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+
+use crate::cli::Places;
+use crate::failure::{Failure, Result};
+
+/// The longest path a Unix socket may have, with room for the file's own name.
+const LONGEST_SOCKET_FOLDER: usize = 80;
+
+/// The places of one person.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Databases, keys and logs.
+    pub data: PathBuf,
+    /// Models and programs that can be fetched again.
+    pub cache: PathBuf,
+    /// Sockets; short enough for the kernel.
+    pub run: PathBuf,
+}
+
+/// Held as long as this process is the host.
+#[derive(Debug)]
+pub struct HostLock {
+    _file: File,
+}
+
+impl Home {
+    /// Finds the places: as told, else where this system keeps such things.
+    pub fn find(places: &Places) -> Result<Self> {
+        let data = places.home.clone().unwrap_or_else(database::embedded::default_data_home);
+        let cache = places.cache.clone().unwrap_or_else(database::embedded::default_cache_home);
+        let data = std::path::absolute(&data).unwrap_or(data);
+        let run = if data.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
+            data.join("run")
+        } else {
+            let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
+            std::env::temp_dir().join(format!("soulfra-{:x}{:x}{:x}", digest[0], digest[1], digest[2]))
+        };
+        Ok(Self { data, cache, run })
+    }
+
+    /// Makes the folders, readable by nobody else.
+    pub fn prepare(&self) -> Result<()> {
+        for folder in [&self.data, &self.cache, &self.run] {
+            private_folder(folder)?;
+        }
+        // Postgres runs as another user when we are root, and must be able to walk in.
+        if rustix::process::geteuid().is_root() {
+            use std::os::unix::fs::PermissionsExt;
+            for folder in [&self.data, &self.run] {
+                std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
+                    .map_err(|error| Failure::file("protect", folder, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Becomes the host process. `None`: another one is.
+    pub fn lock(&self) -> Result<Option<HostLock>> {
+        let path = self.data.join("host.lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| Failure::file("open", &path, &error))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(HostLock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(Failure::file("lock", &path, &error.into())),
+        }
+    }
+
+    /// The socket on which the host process takes requests.
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("host.sock")
+    }
+
+    /// What is remembered of each platform between runs.
+    pub fn platforms(&self) -> PathBuf {
+        self.data.join("platforms")
+    }
+
+    /// The embedded Postgres' home.
+    pub fn postgres(&self) -> PathBuf {
+        self.data.join("postgres")
+    }
+
+    /// The host's log.
+    pub fn log(&self) -> PathBuf {
+        self.data.join("host.log")
+    }
+}
+
+fn private_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| Failure::file("make", folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(data: &Path) -> Home {
+        Home::find(&Places {
+            home: Some(data.to_owned()),
+            cache: Some(data.join("cache")),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn only_one_host_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(folder.path());
+        home.prepare().unwrap();
+        let first = home.lock().unwrap();
+        assert!(first.is_some());
+        assert!(home.lock().unwrap().is_none());
+        drop(first);
+        assert!(home.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_long_home_still_gets_a_short_socket() {
+        let deep = PathBuf::from("/tmp").join("x".repeat(120));
+        assert!(home(&deep).socket().as_os_str().len() < 100);
+    }
+}

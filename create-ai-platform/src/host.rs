@@ -1,0 +1,295 @@
+//! The host process: one database server, one model server, one listener, any number of
+//! platforms. The one place that puts all parts together.
+
+pub mod control;
+pub mod gate;
+pub mod models;
+pub mod platform;
+pub mod postgres;
+pub mod records;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+
+use accounts::passwords::{Cost, Passwords};
+use blueprint::BlueprintName;
+use database::Admin;
+use inference::{Credentials, Inference, Limits};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+use work::Clock;
+use work::sealed::RootKey;
+
+use self::control::{Reply, Request, Running};
+use self::gate::Gate;
+use self::platform::Platform;
+use crate::failure::{Failure, Kind, Result};
+use crate::folder::Folder;
+use crate::home::Home;
+use crate::printer::Printer;
+
+/// How many passwords are hashed at once; each takes 19 MiB and a core.
+const HASHING_AT_ONCE: usize = 2;
+
+/// What every platform of this host shares. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    home: Home,
+    printer: Printer,
+    port: u16,
+    gate: Gate,
+    admin: Admin,
+    admin_url: secrecy::SecretString,
+    key: RootKey,
+    clock: Clock,
+    passwords: Passwords,
+    credentials: Credentials,
+    model_base: Url,
+    models: Vec<String>,
+    external: bool,
+    client: reqwest::Client,
+    platforms: Mutex<BTreeMap<String, Platform>>,
+    stop: CancellationToken,
+}
+
+/// What a host is made of, once its servers run.
+pub struct Parts {
+    /// Where things are kept.
+    pub home: Home,
+    /// How to talk.
+    pub printer: Printer,
+    /// The listener for pages.
+    pub listener: TcpListener,
+    /// The database's administrator.
+    pub admin: Admin,
+    /// The same as a URL, for backup and the like.
+    pub admin_url: secrecy::SecretString,
+    /// Whether the database is not ours to start and stop.
+    pub external: bool,
+    /// The model server, whose engine may still be loading.
+    pub inference: Inference,
+    /// Who may ask it.
+    pub credentials: Credentials,
+    /// The models it will have, the default first.
+    pub models: Vec<String>,
+}
+
+/// The model server as it is before an engine is there.
+pub fn model_server() -> (Inference, Credentials) {
+    let credentials = Credentials::default();
+    let clock = Clock::System;
+    let now = Arc::new(move || clock.now());
+    (Inference::new(credentials.clone(), now, Limits::default()), credentials)
+}
+
+/// Takes the port for pages, on this machine only.
+pub async fn listen(port: u16) -> Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        Failure::new(
+            Kind::Port,
+            format!("could not take port {port}: {error}"),
+            "Another program has it. Choose one with --port, or let one be found with --port 0.",
+        )
+    })
+}
+
+impl Host {
+    /// Starts serving; no platform is up yet.
+    pub async fn start(parts: Parts, tasks: &TaskTracker) -> Result<Self> {
+        let Parts {
+            home,
+            printer,
+            listener,
+            admin,
+            admin_url,
+            external,
+            inference,
+            credentials,
+            models,
+        } = parts;
+        let stop = CancellationToken::new();
+        let unexpected =
+            |doing: &str, error: &dyn std::fmt::Display| unexpected(&format!("{doing}: {error}"));
+        let port =
+            listener.local_addr().map_err(|error| unexpected("read the port", &error))?.port();
+        let inside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(|error| unexpected("open the model server's port", &error))?;
+        let address =
+            inside.local_addr().map_err(|error| unexpected("read the model port", &error))?;
+        let gate = Gate::default();
+        let limits = web::serve::Limits::default();
+        tasks.spawn(web::serve::serve(listener, gate.router(), stop.clone(), limits));
+        let model_routes = inference::router(inference);
+        tasks.spawn(web::serve::serve(inside, model_routes, stop.clone(), limits));
+        let key = RootKey::read_or_create(&home.data.join("root.key"))
+            .map_err(|error| Failure::new(
+                Kind::Files,
+                format!("could not use the root key: {error}"),
+                "It seals what platforms store. Restore it from where you keep it, or check who owns it.",
+            ))?;
+        let host = Self(Arc::new(Inner {
+            port,
+            gate,
+            admin,
+            admin_url,
+            key,
+            clock: Clock::System,
+            passwords: Passwords::new(Cost::OWASP, HASHING_AT_ONCE)
+                .map_err(|error| unexpected("prepare password hashing", &error))?,
+            credentials,
+            model_base: Url::parse(&format!("http://{address}/"))
+                .map_err(|error| unexpected("name the model server", &error))?,
+            models,
+            external,
+            client: web::client::internal()
+                .map_err(|error| unexpected("make the HTTP client", &error))?,
+            platforms: Mutex::default(),
+            stop,
+            home,
+            printer,
+        }));
+        host.take_requests(tasks)?;
+        Ok(host)
+    }
+
+    /// Brings up the platform in a folder, unless it is up already.
+    pub async fn add(&self, folder: &Folder) -> Result<Running> {
+        let (blueprint, text) = folder.read()?;
+        let name: BlueprintName = blueprint
+            .platform_name()
+            .map_err(|error| Failure::new(Kind::Name, error.to_string(), "Change metadata.name."))?;
+        let mut platforms = self.0.platforms.lock().await;
+        if let Some(platform) = platforms.get(name.as_str()) {
+            platform.same_folder(folder)?;
+            return platform.running(&self.0.clock).await;
+        }
+        records::remember(&self.0.home, &name, folder, self.0.external)?;
+        let platform = Platform::start(self, name, folder.clone(), blueprint, text).await?;
+        let running = platform.running(&self.0.clock).await?;
+        platforms.insert(running.name.clone(), platform);
+        Ok(running)
+    }
+
+    /// Waits until the host is told to stop: by a signal, by a command, or because its last
+    /// platform was stopped. Then ends everything in order.
+    pub async fn run(self) {
+        tokio::select! {
+            () = self.0.stop.cancelled() => {}
+            () = signalled() => {}
+        }
+        self.end().await;
+    }
+
+    /// Ends everything in order.
+    pub async fn end(self) {
+        let platforms = std::mem::take(&mut *self.0.platforms.lock().await);
+        for platform in platforms.into_values() {
+            platform.stop(self.gate()).await;
+        }
+        self.0.stop.cancel();
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    async fn stop_one(&self, name: &str) -> bool {
+        let mut platforms = self.0.platforms.lock().await;
+        let Some(platform) = platforms.remove(name) else { return false };
+        platform.stop(self.gate()).await;
+        if platforms.is_empty() {
+            self.0.stop.cancel();
+        }
+        true
+    }
+
+    fn take_requests(&self, tasks: &TaskTracker) -> Result<()> {
+        let listener = control::listen(&self.0.home.socket())?;
+        let host = self.clone();
+        tasks.spawn(async move {
+            loop {
+                let stream = tokio::select! {
+                    () = host.0.stop.cancelled() => return,
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => stream,
+                        Err(error) => {
+                            tracing::warn!(%error, "could not accept a request");
+                            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                            continue;
+                        }
+                    },
+                };
+                let host = host.clone();
+                tokio::spawn(control::converse(stream, async move |request| {
+                    host.answer(request).await
+                }));
+            }
+        });
+        Ok(())
+    }
+
+    async fn answer(&self, request: Request) -> Reply {
+        let outcome = match request {
+            Request::Add { folder } => self.add_at(&folder).await,
+            Request::Status => self.status().await,
+            Request::Stop { name } => Ok(Reply::Stopped { ran: self.stop_one(&name).await }),
+            Request::StopAll => {
+                self.0.stop.cancel();
+                Ok(Reply::Stopped { ran: true })
+            }
+            Request::Database => {
+                use secrecy::ExposeSecret;
+                Ok(Reply::Database { url: self.0.admin_url.expose_secret().to_owned() })
+            }
+        };
+        outcome.unwrap_or_else(|failure| Reply::Failed {
+            code: failure.kind as u8,
+            what: failure.what,
+            hint: failure.hint,
+        })
+    }
+
+    async fn add_at(&self, folder: &Path) -> Result<Reply> {
+        let running = self.add(&Folder::at(folder)?).await?;
+        Ok(Reply::Added { running })
+    }
+
+    async fn status(&self) -> Result<Reply> {
+        let mut platforms = Vec::new();
+        for platform in self.0.platforms.lock().await.values() {
+            platforms.push(platform.described());
+        }
+        Ok(Reply::Platforms { platforms })
+    }
+}
+
+/// Something of ours that should not happen.
+pub fn unexpected(what: &str) -> Failure {
+    Failure::new(
+        Kind::Unexpected,
+        format!("something unexpected happened: {what}"),
+        "Run the same command again. If it stays, host.log has the cause.",
+    )
+}
+
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("cannot listen for signals; stop with `create-ai-platform stop --all`");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

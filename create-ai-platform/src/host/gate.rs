@@ -1,0 +1,91 @@
+//! One listener for all platforms: who is meant is read from the Host, and nobody else answers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use tower::ServiceExt;
+
+/// The routers of the running platforms, by host name.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<RwLock<HashMap<String, Router>>>);
+
+impl Gate {
+    /// Lets a platform answer under a host name.
+    pub fn open(&self, host: String, router: Router) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(host, router);
+    }
+
+    /// Stops answering under a host name.
+    pub fn close(&self, host: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
+    /// The service behind the listener.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(pass).with_state(self.clone())
+    }
+
+    fn find(&self, host: &str) -> Option<Router> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+    }
+}
+
+async fn pass(State(gate): State<Gate>, request: Request<Body>) -> Response {
+    let host = web::host::of(request.uri(), request.headers());
+    match host.as_deref().and_then(|host| gate.find(host)) {
+        Some(router) => match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        None => nobody(host.as_deref()),
+    }
+}
+
+/// A neutral page: it does not tell which platforms there are.
+fn nobody(host: Option<&str>) -> Response {
+    let why = if host.is_some() {
+        "No platform answers under this address. It may be stopped, or the address mistyped."
+    } else {
+        "The request did not say which platform it is for."
+    };
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>Nothing here</title>\
+         <main><h1>Nothing here</h1><p>{why}</p></main></html>"
+    );
+    (StatusCode::NOT_FOUND, Html(page)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+
+    use super::*;
+
+    async fn status(gate: &Gate, host: &str) -> (StatusCode, String) {
+        let request = Request::builder().uri("/").header("host", host).body(Body::empty()).unwrap();
+        let response = gate.router().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_host_reaches_its_own_platform_and_no_other() {
+        let gate = Gate::default();
+        gate.open("a.localhost".into(), Router::new().route("/", get(|| async { "I am a" })));
+        gate.open("b.localhost".into(), Router::new().route("/", get(|| async { "I am b" })));
+        assert_eq!(status(&gate, "a.localhost:8080").await.1, "I am a");
+        assert_eq!(status(&gate, "B.localhost").await.1, "I am b");
+        let (nothing, page) = status(&gate, "c.localhost").await;
+        assert_eq!(nothing, StatusCode::NOT_FOUND);
+        assert!(!page.contains("a.localhost"));
+        gate.close("a.localhost");
+        assert_eq!(status(&gate, "a.localhost").await.0, StatusCode::NOT_FOUND);
+    }
+}

@@ -1,0 +1,242 @@
+//! The only printer. Data goes to standard output, talk to standard error; with `--json` each
+//! event is one object a line on standard output.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints for a person at a terminal, for a log, or for a program.
+#[derive(Clone)]
+pub struct Printer(Arc<Inner>);
+
+struct Inner {
+    mode: Mode,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Terminal,
+    Lines,
+    Json,
+    Silent,
+}
+
+/// What is told while a platform comes up.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event<'a> {
+    /// A phase ended.
+    Phase {
+        /// Its name.
+        name: &'a str,
+        /// `done` or `failed`.
+        state: &'a str,
+        /// How long it took.
+        seconds: f64,
+        /// What came of it.
+        detail: &'a str,
+    },
+    /// The platform answers.
+    Ready {
+        /// Its name.
+        name: &'a str,
+        /// Its address.
+        site: &'a str,
+        /// The one-time link that makes the first person its owner; none once there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        admin_link: Option<&'a str>,
+        /// The folder that describes it.
+        folder: &'a str,
+    },
+    /// The blueprint was edited while the platform runs.
+    Blueprint {
+        /// The platform's name.
+        name: &'a str,
+        /// Whether the edit is in effect.
+        applied: bool,
+        /// What changed, or what is wrong.
+        lines: &'a [String],
+    },
+    /// Something worth knowing.
+    Note {
+        /// The words.
+        text: &'a str,
+    },
+}
+
+impl Printer {
+    /// Chooses how to talk.
+    pub fn new(json: bool) -> Self {
+        let mode = if json {
+            Mode::Json
+        } else if std::io::stderr().is_terminal() {
+            Mode::Terminal
+        } else {
+            Mode::Lines
+        };
+        Self(Arc::new(Inner { mode, bar: Mutex::new(None) }))
+    }
+
+    /// One that says nothing, for a step within another command.
+    pub fn silent() -> Self {
+        Self(Arc::new(Inner { mode: Mode::Silent, bar: Mutex::new(None) }))
+    }
+
+    /// Whether a program listens.
+    pub fn is_json(&self) -> bool {
+        self.0.mode == Mode::Json
+    }
+
+    /// Begins a phase; it is told when it is done.
+    pub fn phase(&self, name: &'static str) -> Phase {
+        if self.0.mode == Mode::Terminal {
+            let bar = ProgressBar::new_spinner().with_style(spinner());
+            bar.set_message(name);
+            bar.enable_steady_tick(Duration::from_millis(100));
+            *self.0.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+        }
+        Phase { printer: self.clone(), name, began: Instant::now() }
+    }
+
+    /// Shows how far a download or the like has come, where somebody watches.
+    pub fn progress(&self, done: u64, all: Option<u64>) {
+        let bar = self.0.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bar) = bar.as_ref() else { return };
+        if let Some(all) = all {
+            bar.set_style(download());
+            bar.set_length(all);
+        }
+        bar.set_position(done);
+    }
+
+    /// Tells an event.
+    pub fn tell(&self, event: &Event<'_>) {
+        match self.0.mode {
+            Mode::Silent => return,
+            Mode::Json => return self.json(event),
+            Mode::Terminal | Mode::Lines => {}
+        }
+        match event {
+            Event::Phase { name, state, seconds, detail } => {
+                let mark = if *state == "done" { "✓" } else { "✗" };
+                eprintln!("{mark} {name:<9} {detail} ({seconds:.1} s)");
+            }
+            Event::Ready { name, site, admin_link, folder } => {
+                eprintln!();
+                self.data(&format!("Site        {site}"));
+                if let Some(link) = admin_link {
+                    self.data(&format!("Admin link  {link}"));
+                    eprintln!("            (makes you the owner; works once, for 24 hours)");
+                } else {
+                    self.data(&format!("Sign in     {site}/signin"));
+                }
+                self.data(&format!("Blueprint   {folder}/blueprint.yaml"));
+                eprintln!("\nEdit the blueprint while it runs. To stop: Ctrl-C, or");
+                eprintln!("  create-ai-platform stop {name}");
+            }
+            Event::Blueprint { name, applied, lines } => {
+                let outcome = if *applied { "applied" } else { "refused, the old one serves" };
+                eprintln!("\n{name}: blueprint.yaml {outcome}");
+                for line in *lines {
+                    eprintln!("  {line}");
+                }
+            }
+            Event::Note { text } => eprintln!("{text}"),
+        }
+    }
+
+    /// Prints data.
+    pub fn data(&self, text: &str) {
+        // A closed pipe is the reader's choice, not our failure.
+        let mut out = std::io::stdout().lock();
+        _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+
+    /// Prints data as JSON, whatever the mode.
+    pub fn json<T: Serialize>(&self, value: &T) {
+        if let Ok(text) = serde_json::to_string(value) {
+            self.data(&text);
+        }
+    }
+
+    /// Says something to a person.
+    pub fn note(&self, text: &str) {
+        self.tell(&Event::Note { text });
+    }
+
+    /// Asks a question on standard error and reads a line. `None` when nobody can answer.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        if self.is_json() || !std::io::stdin().is_terminal() {
+            return None;
+        }
+        eprint!("{question} ");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).ok()?;
+        Some(line.trim().to_owned())
+    }
+
+    /// Says how it failed, and what to do next.
+    pub fn failure(&self, failure: &Failure) {
+        self.clear();
+        if self.is_json() {
+            let error = serde_json::json!({
+                "event": "error",
+                "code": failure.kind as u8,
+                "error": failure.what,
+                "hint": failure.hint,
+            });
+            self.data(&error.to_string());
+        }
+        eprintln!("error: {}", failure.what);
+        eprintln!("hint: {}", failure.hint);
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.0.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A phase that is under way.
+pub struct Phase {
+    printer: Printer,
+    name: &'static str,
+    began: Instant,
+}
+
+impl Phase {
+    /// Tells that it is done, and what came of it.
+    pub fn done(self, detail: &str) {
+        self.end("done", detail);
+    }
+
+    /// Tells that it failed.
+    pub fn failed(self, detail: &str) {
+        self.end("failed", detail);
+    }
+
+    fn end(&self, state: &str, detail: &str) {
+        self.printer.clear();
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.printer.tell(&Event::Phase { name: self.name, state, seconds, detail });
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn download() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} {bar:30} {bytes}/{total_bytes} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,68 @@
+//! What we need to know of a GGUF file before the engine loads it.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use candle_core::quantized::gguf_file::{Content, Value};
+
+/// From the file's header.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    /// Room for prompt and answer, in tokens.
+    pub(crate) context_tokens: usize,
+    /// The token that ends an answer.
+    pub(crate) end_token: u32,
+    /// How tokens are written that steer the model; people must not be able to write them.
+    pub(crate) control_texts: Vec<String>,
+    /// Numbers in the model.
+    pub(crate) parameters: usize,
+}
+
+pub(crate) fn open(path: &Path) -> Result<(BufReader<File>, Content)> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let content = Content::read(&mut reader)?;
+    Ok((reader, content))
+}
+
+impl Header {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let (_, content) = open(path)?;
+        if !content.metadata.contains_key("tokenizer.chat_template") {
+            bail!("it has no chat template, so it is not a model to talk to");
+        }
+        let architecture = text(&content, "general.architecture")?;
+        let context = value(&content, &format!("{architecture}.context_length"))?.to_u32()?;
+        Ok(Self {
+            context_tokens: usize::try_from(context)?,
+            end_token: value(&content, "tokenizer.ggml.eos_token_id")?.to_u32()?,
+            control_texts: control_texts(&content)?,
+            parameters: content.tensor_infos.values().map(|t| t.shape.elem_count()).sum(),
+        })
+    }
+}
+
+/// Every token that is not ordinary text (type 1).
+fn control_texts(content: &Content) -> Result<Vec<String>> {
+    let Some(types) = content.metadata.get("tokenizer.ggml.token_type") else {
+        return Ok(Vec::new());
+    };
+    let tokens = value(content, "tokenizer.ggml.tokens")?.to_vec()?;
+    let mut texts = Vec::new();
+    for (token, kind) in tokens.iter().zip(types.to_vec()?) {
+        let token = token.to_string()?;
+        if kind.to_i32()? != 1 && token.chars().count() > 1 {
+            texts.push(token.clone());
+        }
+    }
+    Ok(texts)
+}
+
+fn value<'a>(content: &'a Content, key: &str) -> Result<&'a Value> {
+    content.metadata.get(key).with_context(|| format!("it does not say {key}"))
+}
+
+fn text<'a>(content: &'a Content, key: &str) -> Result<&'a str> {
+    Ok(value(content, key)?.to_string()?)
+}

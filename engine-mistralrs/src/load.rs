@@ -1,0 +1,170 @@
+//! From a GGUF file to a running engine. Touches no network: the file's path is given to the
+//! engine's loader as it is, past the code that knows Hugging Face.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use inference::ModelCard;
+use mistralrs::core::{
+    AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, DeviceMapSetting, GGUFLoaderBuilder,
+    GGUFSpecificConfig, LocalModelPaths, MistralRsBuilder, ModelDType, ModelPaths, SchedulerConfig,
+};
+use tokio::task::JoinError;
+
+use crate::engine::MistralEngine;
+use crate::gguf::Header;
+use crate::reencode::{Encoding, reencoded};
+
+/// How to load a model.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The name for people.
+    pub title: String,
+    /// Where a re-encoded copy is kept.
+    pub cache: PathBuf,
+    /// What is done to the model's tensors; [`Encoding::best_for`] its size if not set.
+    pub encoding: Option<Encoding>,
+    /// What is computed in between the tensors.
+    pub precision: Precision,
+    /// For jobs that do not say; 0 to 2.
+    pub temperature: f32,
+    /// For jobs that do not say; above 0, at most 1.
+    pub top_p: f32,
+}
+
+impl Options {
+    /// What measured best and what small models are best drawn with.
+    pub fn new(title: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
+        Self {
+            title: title.into(),
+            cache: cache.into(),
+            encoding: None,
+            precision: Precision::default(),
+            temperature: 0.2,
+            top_p: 0.9,
+        }
+    }
+}
+
+/// The numbers between the tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 32 bits: measured faster on processors, the more so the longer the conversation.
+    #[default]
+    F32,
+    /// 16 bits: half the memory for conversations.
+    F16,
+}
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is not a model this engine runs.
+    #[error("{} cannot be used: {}", path.display(), first_line(cause))]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: anyhow::Error,
+    },
+    /// The engine's own code gave up; mostly a file that is not what it says.
+    #[error("the engine broke while it loaded {}: {what}", path.display())]
+    Broke {
+        /// The file.
+        path: PathBuf,
+        /// Its last words.
+        what: String,
+    },
+}
+
+/// The engine puts a backtrace into its errors if the environment asks for one.
+fn first_line(cause: &anyhow::Error) -> String {
+    format!("{cause:#}").lines().next().unwrap_or_default().to_owned()
+}
+
+impl MistralEngine {
+    /// Loads the model at `path` under the name `id`. Takes a second for a small model, and some
+    /// more the first time, when a faster copy of it is written.
+    pub async fn load(path: &Path, id: &str, options: Options) -> Result<Self, LoadError> {
+        let unusable = |cause| LoadError::Unusable { path: path.to_owned(), cause };
+        let broke =
+            |error: JoinError| LoadError::Broke { path: path.to_owned(), what: last_words(error) };
+        let Options { title, cache, encoding, precision, temperature, top_p } = options;
+
+        // The engine's loader panics on files that are not what they say, hence the tasks.
+        let source = path.to_owned();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let header = Header::read(&source)?;
+            let encoding = encoding.unwrap_or_else(|| Encoding::best_for(header.parameters));
+            let file = reencoded(&source, &cache, encoding)?;
+            let pipeline = pipeline(file, precision)?;
+            anyhow::Ok((header, pipeline))
+        });
+        let (header, pipeline) = prepared.await.map_err(broke)?.map_err(unusable)?;
+
+        // One sequence at a time: it runs sequences of one length only, and moves the whole cache
+        // each time it turns to another.
+        let method = DefaultSchedulerMethod::Fixed(NonZeroUsize::MIN);
+        let runner = MistralRsBuilder::new(
+            pipeline,
+            SchedulerConfig::DefaultScheduler { method },
+            false,
+            None,
+        )
+        // Its prefix cache is shared by all callers and never shrinks on a processor.
+        .with_no_prefix_cache(true);
+        // Returns after a first token, so a loaded engine is a working one.
+        let runner = tokio::spawn(async move { runner.build().await }).await.map_err(broke)?;
+
+        let context_tokens = header.context_tokens;
+        let card = ModelCard { id: id.to_owned(), title, context_tokens };
+        Ok(Self::new(runner, card, header, temperature, top_p))
+    }
+}
+
+type Pipeline = std::sync::Arc<tokio::sync::Mutex<dyn mistralrs::core::Pipeline + Send + Sync>>;
+
+fn pipeline(file: PathBuf, precision: Precision) -> anyhow::Result<Pipeline> {
+    let folder = file.parent().unwrap_or(Path::new(".")).to_string_lossy().into_owned();
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let config = GGUFSpecificConfig { topology: None };
+    let loader =
+        GGUFLoaderBuilder::new(None, None, folder, vec![name], config, false, None).build();
+    // Empty paths: tokenizer and template are in the file.
+    let paths: Box<dyn ModelPaths> = Box::new(LocalModelPaths {
+        tokenizer_filename: PathBuf::new(),
+        config_filename: PathBuf::new(),
+        template_filename: None,
+        filenames: vec![file],
+        adapter_paths: AdapterPaths::None,
+        gen_conf: None,
+        preprocessor_config: None,
+        processor_config: None,
+        chat_template_json_filename: None,
+    });
+    let dtype = match precision {
+        Precision::F32 => ModelDType::F32,
+        Precision::F16 => ModelDType::F16,
+    };
+    loader.load_model_from_path(
+        &paths,
+        &dtype,
+        &Device::Cpu,
+        true,
+        DeviceMapSetting::Map(DeviceMapMetadata::dummy()),
+        None,
+        None,
+    )
+}
+
+fn last_words(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|&words| words.to_owned()))
+            .unwrap_or_default(),
+        Err(cancelled) => cancelled.to_string(),
+    }
+}

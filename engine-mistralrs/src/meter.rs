@@ -1,0 +1,186 @@
+//! Sits where the engine draws each token: draws it, counts it, and ends the answer when it must.
+//!
+//! The engine calls a logits processor once for each token of each request, so this is the exact
+//! place to count, also for answers that are cancelled. Ending means drawing the model's own end
+//! token: the engine then finishes the sequence as if the model had been done. That is kinder
+//! than closing the response channel, on which some of the engine's error paths panic.
+//!
+//! A sequence that ends with its very first token is run once more by the engine, which forgets
+//! that it ended; so the end is kept here, and what is drawn after it does not count.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use candle_core::{Device, Tensor};
+use inference::Usage;
+use mistralrs::CustomLogitsProcessor;
+use tokio_util::sync::CancellationToken;
+
+use crate::sampling::Sampling;
+
+/// Why the answer goes on or ends, as far as the drawing of tokens decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It goes on.
+    On,
+    /// The model drew its end token.
+    Ended,
+    /// No token left: those of the job, or those of the model's context.
+    Full,
+    /// Ended from outside.
+    Stopped,
+    /// The model gave no usable numbers.
+    Unusable,
+}
+
+/// One answer's counter and brake.
+pub(crate) struct Meter {
+    sampling: Sampling,
+    limits: Limits,
+    stop: CancellationToken,
+    prompt: AtomicUsize,
+    total: AtomicUsize,
+    verdict: AtomicU8,
+}
+
+/// What bounds an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Tokens of the answer.
+    pub(crate) max_tokens: usize,
+    /// Tokens of prompt and answer.
+    pub(crate) context_tokens: usize,
+    /// The model's word for the end.
+    pub(crate) end_token: u32,
+}
+
+impl Meter {
+    /// `stop` ends the answer at the next token.
+    pub(crate) fn new(sampling: Sampling, limits: Limits, stop: CancellationToken) -> Self {
+        Self {
+            sampling,
+            limits,
+            stop,
+            prompt: AtomicUsize::new(0),
+            total: AtomicUsize::new(0),
+            verdict: AtomicU8::new(Verdict::On as u8),
+        }
+    }
+
+    /// Tokens read and drawn until now, the end token included.
+    pub(crate) fn usage(&self) -> Usage {
+        let prompt_tokens = self.prompt.load(Ordering::Acquire);
+        let total = self.total.load(Ordering::Acquire);
+        Usage { prompt_tokens, completion_tokens: total - prompt_tokens }
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        let verdicts = [Verdict::Ended, Verdict::Full, Verdict::Stopped, Verdict::Unusable];
+        let now = self.verdict.load(Ordering::Acquire);
+        verdicts.into_iter().find(|verdict| *verdict as u8 == now).unwrap_or(Verdict::On)
+    }
+
+    fn draw(&self, logits: &[f32], position: usize) -> (Verdict, usize) {
+        let Limits { max_tokens, context_tokens, end_token } = self.limits;
+        let end = end_token as usize;
+        if self.stop.is_cancelled() {
+            return (Verdict::Stopped, end);
+        }
+        let Some(token) = self.sampling.pick(logits, position) else {
+            return (Verdict::Unusable, end);
+        };
+        let drawn = position + 1 - self.prompt.load(Ordering::Acquire);
+        if token == end {
+            (Verdict::Ended, end)
+        } else if drawn >= max_tokens || position + 1 >= context_tokens {
+            (Verdict::Full, token)
+        } else {
+            (Verdict::On, token)
+        }
+    }
+}
+
+impl CustomLogitsProcessor for Meter {
+    /// `context` is the prompt and what was drawn until now. By its length, not by calls: the
+    /// engine may draw one token twice.
+    fn apply(&self, logits: &Tensor, context: &[u32]) -> candle_core::Result<Tensor> {
+        let position = context.len();
+        // The first call comes with the prompt alone.
+        let _ = self.prompt.compare_exchange(0, position, Ordering::AcqRel, Ordering::Acquire);
+        let numbers = logits.to_vec1::<f32>()?;
+        let is_over =
+            self.verdict() != Verdict::On && position >= self.total.load(Ordering::Acquire);
+        let token = if is_over {
+            self.limits.end_token as usize
+        } else {
+            let (verdict, token) = self.draw(&numbers, position);
+            self.total.fetch_max(position + 1, Ordering::AcqRel);
+            self.verdict.store(verdict as u8, Ordering::Release);
+            token
+        };
+
+        let mut chosen = vec![0f32; numbers.len()];
+        if let Some(chosen) = chosen.get_mut(token) {
+            *chosen = 1.0;
+        }
+        Tensor::from_vec(chosen, numbers.len(), &Device::Cpu)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Meter {
+        let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0 };
+        Meter::new(sampling, Limits { max_tokens, context_tokens, end_token: 2 }, stop.clone())
+    }
+
+    fn drawn(meter: &Meter, logits: [f32; 4], position: usize) -> usize {
+        let logits = Tensor::new(&logits, &Device::Cpu).unwrap();
+        let chosen = meter.apply(&logits, &vec![9; position]).unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(chosen.iter().sum::<f32>(), 1.0);
+        chosen.iter().position(|one| *one == 1.0).unwrap()
+    }
+
+    const SECOND: [f32; 4] = [0.0, 5.0, 1.0, 2.0];
+    const END: [f32; 4] = [0.0, 0.0, 5.0, 0.0];
+
+    #[test]
+    fn tokens_are_counted_once_each() {
+        let meter = meter(100, 100, &CancellationToken::new());
+        for position in [10, 11, 11, 12] {
+            assert_eq!(drawn(&meter, SECOND, position), 1);
+        }
+        assert_eq!(meter.usage(), Usage { prompt_tokens: 10, completion_tokens: 3 });
+        assert_eq!(meter.verdict(), Verdict::On);
+        assert_eq!(drawn(&meter, END, 13), 2);
+        assert_eq!((meter.verdict(), meter.usage().completion_tokens), (Verdict::Ended, 4));
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_drawn_or_counted() {
+        for (max_tokens, first, verdict) in [(9, END, Verdict::Ended), (1, SECOND, Verdict::Full)] {
+            let meter = meter(max_tokens, 100, &CancellationToken::new());
+            drawn(&meter, first, 10);
+            assert_eq!(drawn(&meter, SECOND, 11), 2);
+            assert_eq!((meter.verdict(), meter.usage().completion_tokens), (verdict, 1));
+        }
+    }
+
+    #[test]
+    fn an_answer_ends_when_stopped_when_full_and_when_nothing_is_usable() {
+        let stop = CancellationToken::new();
+        let full = meter(100, 12, &stop);
+        assert_eq!(drawn(&full, SECOND, 11), 1);
+        assert_eq!((full.verdict(), drawn(&full, SECOND, 12)), (Verdict::Full, 2));
+
+        let unusable = meter(100, 100, &stop);
+        assert_eq!(drawn(&unusable, [f32::NAN; 4], 10), 2);
+        assert_eq!(unusable.verdict(), Verdict::Unusable);
+
+        let stopped = meter(100, 100, &stop);
+        assert_eq!(drawn(&stopped, SECOND, 10), 1);
+        stop.cancel();
+        assert_eq!((drawn(&stopped, SECOND, 11), stopped.verdict()), (2, Verdict::Stopped));
+    }
+}

@@ -1,0 +1,258 @@
+//! The whole way with real tokens: fetch, check, re-encode, load, answer. Needs the network once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine_mistralrs::{Encoding, LoadError, MistralEngine, Options, Precision};
+use inference::models::{Entry, Store, find};
+use inference::{Engine, EngineError, Job, Message, Piece, Reason, Role, Usage};
+use tokio::sync::OnceCell;
+
+const MODEL: &str = "smollm2-135m";
+
+/// One engine for all tests of this file, on a runtime that outlives each of them.
+fn with_engine<F: Future>(test: impl FnOnce(Arc<MistralEngine>) -> F) -> F::Output {
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
+        std::sync::LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+    static ENGINE: OnceCell<Arc<MistralEngine>> = OnceCell::const_new();
+    RUNTIME.block_on(async {
+        let engine = ENGINE.get_or_init(|| async { Arc::new(load().await) }).await;
+        test(Arc::clone(engine)).await
+    })
+}
+
+async fn load() -> MistralEngine {
+    let (entry, path, options) = fetched().await;
+    MistralEngine::load(&path, &entry.id, options).await.unwrap()
+}
+
+async fn fetched() -> (Entry, std::path::PathBuf, Options) {
+    let entry = find(MODEL).unwrap();
+    let store = Store::of_this_person().unwrap();
+    let path = store.ensure(&entry, &|progress| eprintln!("{progress:?}")).await.unwrap();
+    let options = Options::new(&entry.title, store.folder());
+    (entry, path, options)
+}
+
+fn job(question: &str) -> Job {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    Job {
+        model: MODEL.to_owned(),
+        messages: vec![
+            message(Role::System, "You are a helpful assistant. Answer briefly."),
+            message(Role::User, question),
+        ],
+        max_tokens: 48,
+        temperature: Some(0.0),
+        top_p: None,
+        seed: None,
+        stop: Vec::new(),
+    }
+}
+
+struct Answer {
+    text: String,
+    pieces: usize,
+    reason: Reason,
+    usage: Usage,
+}
+
+async fn answer(engine: &MistralEngine, job: Job) -> Answer {
+    let mut stream = engine.generate(job).await.unwrap();
+    let mut answer =
+        Answer { text: String::new(), pieces: 0, reason: Reason::Stop, usage: Usage::default() };
+    while let Some(piece) = stream.next().await {
+        match piece {
+            Piece::Text(text) => {
+                answer.text.push_str(&text);
+                answer.pieces += 1;
+            }
+            Piece::End { reason, usage } => (answer.reason, answer.usage) = (reason, usage),
+        }
+    }
+    answer
+}
+
+#[test]
+fn it_knows_the_capital_of_france_and_counts_its_tokens() {
+    with_engine(async |engine| {
+        let answer = answer(&engine, job("What is the capital of France?")).await;
+        eprintln!("{:?} {:?}", answer.text, answer.usage);
+        assert!(answer.text.contains("Paris"), "{}", answer.text);
+        assert_eq!(answer.reason, Reason::Stop);
+        // Plain English: a piece for each token, and the end token shows nothing.
+        assert_eq!(answer.usage.completion_tokens, answer.pieces + 1);
+        assert!((20..60).contains(&answer.usage.prompt_tokens), "{:?}", answer.usage);
+    });
+}
+
+#[test]
+fn an_answer_has_at_most_the_tokens_it_may() {
+    with_engine(async |engine| {
+        let one = Job { max_tokens: 1, ..job("Tell me a long story.") };
+        let answer = answer(&engine, one).await;
+        assert_eq!((answer.reason, answer.usage.completion_tokens), (Reason::Length, 1));
+    });
+}
+
+#[test]
+fn an_answer_ends_before_a_stop_sequence() {
+    with_engine(async |engine| {
+        let stop = Job { stop: vec!["Paris".to_owned()], ..job("What is the capital of France?") };
+        let answer = answer(&engine, stop).await;
+        assert_eq!(answer.reason, Reason::Stop);
+        assert!(!answer.text.is_empty() && !answer.text.contains("Par"), "{}", answer.text);
+    });
+}
+
+#[test]
+fn a_seed_gives_the_same_answer_again_and_another_seed_another() {
+    with_engine(async |engine| {
+        let seeded = |seed| Job {
+            temperature: Some(1.2),
+            top_p: Some(0.95),
+            seed: Some(seed),
+            ..job("Invent a name for a cat and say why.")
+        };
+        let first = answer(&engine, seeded(1)).await.text;
+        assert_eq!(answer(&engine, seeded(1)).await.text, first);
+        assert_ne!(answer(&engine, seeded(2)).await.text, first);
+    });
+}
+
+#[test]
+fn a_cancelled_answer_ends_within_two_tokens_and_tells_its_usage() {
+    with_engine(async |engine| {
+        let long = Job { max_tokens: 400, ..job("Tell me a very long story about the sea.") };
+        let mut stream = engine.generate(long).await.unwrap();
+        let mut pieces = 0;
+        while pieces < 5 {
+            assert!(matches!(stream.next().await, Some(Piece::Text(_))));
+            pieces += 1;
+        }
+        stream.cancel();
+        let usage = loop {
+            match stream.next().await.unwrap() {
+                Piece::Text(_) => pieces += 1,
+                Piece::End { reason, usage } => {
+                    assert_eq!(reason, Reason::Cancelled);
+                    break usage;
+                }
+            }
+        };
+        assert!(usage.completion_tokens <= 5 + 2, "{usage:?} after {pieces} pieces");
+    });
+}
+
+#[test]
+fn a_dropped_stream_frees_the_engine() {
+    with_engine(async |engine| {
+        let long = Job { max_tokens: 2000, ..job("Tell me a very long story about the sea.") };
+        let mut stream = engine.generate(long).await.unwrap();
+        stream.next().await.unwrap();
+        drop(stream);
+        let begun = Instant::now();
+        let one = Job { max_tokens: 1, ..job("Hello?") };
+        answer(&engine, one).await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn two_at_once_both_finish_with_what_they_would_have_said_alone() {
+    with_engine(async |engine| {
+        let france = || job("What is the capital of France?");
+        let colours = || job("Name three colours. Say only the three words, please.");
+        let alone = (answer(&engine, france()).await, answer(&engine, colours()).await);
+        let both = tokio::join!(answer(&engine, france()), answer(&engine, colours()));
+        assert_eq!((both.0.text, both.1.text), (alone.0.text, alone.1.text));
+        assert_eq!((both.0.usage, both.1.usage), (alone.0.usage, alone.1.usage));
+    });
+}
+
+#[test]
+fn a_prompt_that_does_not_fit_is_refused_and_the_engine_lives_on() {
+    with_engine(async |engine| {
+        let long = answer(&engine, job(&"word ".repeat(9000))).await;
+        let too_long = EngineError::PromptTooLong { limit: 8192 };
+        assert_eq!(long.reason, Reason::Failed(too_long));
+        let other = Job { model: "other".to_owned(), ..job("hi") };
+        let error = engine.generate(other).await.unwrap_err();
+        assert_eq!(error, EngineError::UnknownModel("other".to_owned()));
+        assert!(!answer(&engine, job("Hello?")).await.text.is_empty());
+    });
+}
+
+#[test]
+fn a_file_that_is_no_model_is_told_not_a_crash() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, path, _) = fetched().await;
+        let half = folder.path().join("half.gguf");
+        let bytes = std::fs::read(path).unwrap();
+        for content in [&b"not a model"[..], &bytes[..1000], &bytes[..20_000_000]] {
+            std::fs::write(&half, content).unwrap();
+            let options = Options::new("Half", folder.path());
+            let Err(error) = MistralEngine::load(&half, "half", options).await else {
+                panic!("half a model was loaded");
+            };
+            assert!(matches!(error, LoadError::Unusable { .. } | LoadError::Broke { .. }));
+            eprintln!("{error}");
+        }
+    });
+}
+
+/// Run with `--ignored --nocapture` on a quiet computer. What it said chose the defaults.
+#[test]
+#[ignore = "measures instead of testing"]
+fn speeds() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!(
+        "encoding precision | load s | first token ms, short and long prompt | tokens/s after each"
+    );
+    for encoding in [Encoding::Unpacked, Encoding::Quick, Encoding::Original] {
+        for precision in [Precision::F32, Precision::F16] {
+            runtime.block_on(async {
+                let (entry, path, options) = fetched().await;
+                let options = Options { encoding: Some(encoding), precision, ..options };
+                MistralEngine::load(&path, &entry.id, options.clone()).await.unwrap();
+                let begun = Instant::now();
+                let engine = MistralEngine::load(&path, &entry.id, options).await.unwrap();
+                let load = begun.elapsed().as_secs_f64();
+                let story = Job { max_tokens: 64, ..job("Tell me a long story about the sea.") };
+                let long = format!("{} Summarise this.", "The sea is wide and blue. ".repeat(75));
+                let long = Job { max_tokens: 64, ..job(&long) };
+                let short = best(&engine, story).await;
+                let long = best(&engine, long).await;
+                println!(
+                    "{encoding:?} {precision:?} | {load:.2} | {:.0} ({}) {:.0} ({}) | {:.1} {:.1}",
+                    short.0, short.2, long.0, long.2, short.1, long.1
+                );
+            });
+        }
+    }
+}
+
+/// Milliseconds to the first token and tokens a second after it, the best of three; prompt tokens.
+async fn best(engine: &MistralEngine, job: Job) -> (f64, f64, usize) {
+    let (mut first_ms, mut rate, mut prompt) = (f64::MAX, 0f64, 0);
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let mut stream = engine.generate(job.clone()).await.unwrap();
+        let mut first = None;
+        while let Some(piece) = stream.next().await {
+            match piece {
+                Piece::Text(_) => _ = first.get_or_insert_with(Instant::now),
+                Piece::End { usage, .. } => {
+                    let first = first.unwrap();
+                    let after = f64::from(u32::try_from(usage.completion_tokens - 1).unwrap());
+                    first_ms = first_ms.min((first - begun).as_secs_f64() * 1000.0);
+                    rate = rate.max(after / first.elapsed().as_secs_f64());
+                    prompt = usage.prompt_tokens;
+                }
+            }
+        }
+    }
+    (first_ms, rate, prompt)
+}

@@ -1,0 +1,126 @@
+use super::*;
+
+fn caller(tenant: &str, user: &str) -> Caller {
+    Caller { tenant: tenant.to_owned(), user: user.to_owned(), agent: "a".to_owned() }
+}
+
+fn places() -> Places {
+    Places { running: 1, waiting: 100, waiting_per_tenant: 50, waiting_per_person: 50 }
+}
+
+/// Lets everybody run to the end, one after the other, and says in which order.
+fn order(mut waiting: Vec<(&'static str, Place)>) -> Vec<&'static str> {
+    let mut order = Vec::new();
+    while let Some(at) = waiting.iter().position(|(_, place)| place.position() == 0) {
+        order.push(waiting.swap_remove(at).0);
+    }
+    assert!(waiting.is_empty(), "somebody never had a turn");
+    order
+}
+
+#[tokio::test]
+async fn a_flood_of_one_tenant_makes_only_that_tenant_wait() {
+    let queue = Admission::new(places());
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.push(("flood", queue.enter(&caller("flood", "u")).unwrap()));
+    }
+    for tenant in ["b", "c"] {
+        for _ in 0..2 {
+            waiting.push((tenant, queue.enter(&caller(tenant, "u")).unwrap()));
+        }
+    }
+    let expected = ["flood", "flood", "b", "c", "flood", "b", "c", "flood", "flood"];
+    assert_eq!(order(waiting), expected);
+}
+
+#[tokio::test]
+async fn inside_a_tenant_turns_go_round_its_people() {
+    let queue = Admission::new(places());
+    let mut waiting = vec![("running", queue.enter(&caller("t", "x")).unwrap())];
+    for (name, tenant, user) in [
+        ("ann 1", "t", "ann"),
+        ("ann 2", "t", "ann"),
+        ("ann 3", "t", "ann"),
+        ("bob 1", "t", "bob"),
+        ("other", "o", "eve"),
+    ] {
+        waiting.push((name, queue.enter(&caller(tenant, user)).unwrap()));
+    }
+    assert_eq!(order(waiting), ["running", "ann 1", "other", "bob 1", "ann 2", "ann 3"]);
+}
+
+#[tokio::test]
+async fn a_position_counts_down_to_the_turn() {
+    let queue = Admission::new(places());
+    let first = queue.enter(&caller("a", "u")).unwrap();
+    let second = queue.enter(&caller("b", "u")).unwrap();
+    let mut third = queue.enter(&caller("c", "u")).unwrap();
+    assert_eq!((first.position(), second.position(), third.position()), (0, 1, 2));
+    assert_eq!(queue.load(), Load { running: 1, waiting: 2 });
+    drop(first);
+    assert_eq!(third.moved().await, 1);
+    drop(second);
+    third.turn().await;
+    assert_eq!(queue.load(), Load { running: 1, waiting: 0 });
+}
+
+#[tokio::test]
+async fn who_leaves_while_waiting_moves_the_others_up() {
+    let queue = Admission::new(places());
+    let running = queue.enter(&caller("a", "u")).unwrap();
+    let leaves = queue.enter(&caller("b", "u")).unwrap();
+    let stays = queue.enter(&caller("c", "u")).unwrap();
+    drop(leaves);
+    assert_eq!(stays.position(), 1);
+    drop(running);
+    assert_eq!(stays.position(), 0);
+    drop(stays);
+    assert_eq!(queue.load(), Load { running: 0, waiting: 0 });
+}
+
+#[tokio::test]
+async fn each_bound_refuses_only_those_it_is_for() {
+    let tight = Places { running: 1, waiting: 5, waiting_per_tenant: 3, waiting_per_person: 2 };
+    let queue = Admission::new(tight);
+    let mut inside = vec![queue.enter(&caller("a", "ann")).unwrap()];
+    for _ in 0..2 {
+        inside.push(queue.enter(&caller("a", "ann")).unwrap());
+    }
+    queue.enter(&caller("a", "ann")).unwrap_err();
+    inside.push(queue.enter(&caller("a", "bob")).unwrap());
+    queue.enter(&caller("a", "cyd")).unwrap_err();
+    for _ in 0..2 {
+        inside.push(queue.enter(&caller("b", "eve")).unwrap());
+    }
+    queue.enter(&caller("c", "fox")).unwrap_err();
+    assert_eq!(queue.load(), Load { running: 1, waiting: 5 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_follows_how_long_jobs_take() {
+    let queue = Admission::new(Places { waiting_per_person: 1, ..places() });
+    let running = queue.enter(&caller("a", "u")).unwrap();
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    drop(running);
+
+    let _running = queue.enter(&caller("a", "u")).unwrap();
+    let _waiting = queue.enter(&caller("a", "u")).unwrap();
+    let full = queue.enter(&caller("a", "u")).unwrap_err();
+    assert_eq!(full.retry_after, Duration::from_secs(4));
+
+    // The one that runs takes longer than those before it.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let full = queue.enter(&caller("a", "u")).unwrap_err();
+    assert_eq!(full.retry_after, Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn a_queue_that_lets_nobody_wait_still_runs_one() {
+    let queue = Admission::new(Places { waiting: 0, ..places() });
+    let running = queue.enter(&caller("a", "u")).unwrap();
+    assert_eq!(running.position(), 0);
+    queue.enter(&caller("b", "u")).unwrap_err();
+    drop(running);
+    queue.enter(&caller("b", "u")).unwrap();
+}

@@ -1,0 +1,115 @@
+//! One answer from the queue to the end, in a task of its own, so that the engine is followed to
+//! its last token also when the client left: the place is free only when the engine is, and what
+//! was used is known exactly. Metering hooks in where the end is told.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+use tracing::Instrument;
+use web::token::Caller;
+
+use crate::admission::Place;
+use crate::engine::{Engine, Job, Piece, Reason, Usage};
+
+/// What a client may be told. Ends with [`Progress::End`]. Not bounded: an answer is.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// So many answers begin before this one does.
+    Waits(usize),
+    /// More of the answer.
+    Text(String),
+    /// Nothing follows.
+    End(Reason, Usage),
+}
+
+/// Begins to answer. Dropping the receiver is the client leaving: who waits is never started, and
+/// what runs is cancelled.
+pub(super) fn begin(
+    engine: Arc<dyn Engine>,
+    caller: Caller,
+    job: Job,
+    place: Place,
+) -> UnboundedReceiver<Progress> {
+    let (client, progress) = unbounded_channel();
+    let task = async move {
+        let arrived = Instant::now();
+        let model = job.model.clone();
+        let Some(place) = turn(place, &client).await else {
+            tracing::info!(tenant = caller.tenant, "left the queue");
+            return;
+        };
+        let started = Instant::now();
+        let (reason, usage, first) = run(engine.as_ref(), job, &client).await;
+        let Caller { tenant, user, agent } = caller;
+        let failed = matches!(reason, Reason::Failed(_));
+        tracing::info!(
+            tenant,
+            user,
+            agent,
+            model,
+            failed,
+            prompt_tokens = usage.prompt_tokens,
+            completion_tokens = usage.completion_tokens,
+            waited_ms = millis(arrived, Some(started)),
+            first_token_ms = millis(started, first),
+            took_ms = millis(started, Some(Instant::now())),
+            "answered"
+        );
+        if let Reason::Failed(error) = &reason {
+            tracing::error!(%error, "could not answer");
+        }
+        drop(place);
+        let _ = client.send(Progress::End(reason, usage));
+    };
+    tokio::spawn(task.in_current_span());
+    progress
+}
+
+/// Waits for the turn; `None` if the client left first.
+async fn turn(mut place: Place, client: &UnboundedSender<Progress>) -> Option<Place> {
+    while place.position() > 0 {
+        let _ = client.send(Progress::Waits(place.position()));
+        tokio::select! {
+            () = client.closed() => return None,
+            _ = place.moved() => {}
+        }
+    }
+    (!client.is_closed()).then_some(place)
+}
+
+/// Follows the engine to the end; also says when the first text came.
+async fn run(
+    engine: &dyn Engine,
+    job: Job,
+    client: &UnboundedSender<Progress>,
+) -> (Reason, Usage, Option<Instant>) {
+    let mut first = None;
+    let mut stream = match engine.generate(job).await {
+        Ok(stream) => stream,
+        Err(error) => return (Reason::Failed(error), Usage::default(), first),
+    };
+    let mut left = false;
+    loop {
+        let piece = tokio::select! {
+            piece = stream.next() => piece,
+            () = client.closed(), if !left => {
+                left = true;
+                stream.cancel();
+                continue;
+            }
+        };
+        match piece {
+            Some(Piece::Text(text)) => {
+                first.get_or_insert_with(Instant::now);
+                let _ = client.send(Progress::Text(text));
+            }
+            Some(Piece::End { reason, usage }) => return (reason, usage, first),
+            None => return (Reason::Cancelled, Usage::default(), first),
+        }
+    }
+}
+
+fn millis(from: Instant, to: Option<Instant>) -> Option<u64> {
+    to.map(|to| u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,283 @@
+//! Answers while they are being spoken.
+//!
+//! An answer is written by one task and read by any number of listeners, who may leave and come
+//! back. What it has said is a growing text; a listener's place in it is a byte offset and a count
+//! of finished blocks, which is also the event id of the stream, so that a cut line resumes at
+//! exactly the next byte: nothing is lost, nothing said twice.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pages::Html;
+use pages::markdown::{Block, BlockSplitter};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::domain::conversation::State;
+
+/// How long an answer stays in memory after its end, for listeners who come back.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// The answers of one tenant that are being spoken, by message id.
+#[derive(Clone, Default)]
+pub struct Answers(Arc<Mutex<HashMap<Uuid, Arc<Answer>>>>);
+
+impl Answers {
+    /// Begins an answer.
+    pub fn begin(&self, id: Uuid) -> Arc<Answer> {
+        let answer = Arc::new(Answer::new());
+        self.lock().insert(id, Arc::clone(&answer));
+        answer
+    }
+
+    /// The answer with this id, if it is being spoken or has just ended.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Answer>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many answers are being spoken.
+    pub fn running(&self) -> usize {
+        self.lock().values().filter(|answer| answer.ending().is_none()).count()
+    }
+
+    /// Stops all of them, when the platform ends.
+    pub fn stop_all(&self) {
+        self.lock().values().for_each(|answer| answer.stop.cancel());
+    }
+
+    /// Forgets an answer some time after its end.
+    pub fn forget_later(&self, id: Uuid) {
+        let answers = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            answers.lock().remove(&id);
+        });
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Answer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One answer.
+pub struct Answer {
+    spoken: Mutex<Spoken>,
+    grown: watch::Sender<()>,
+    /// Cancelled when the person stops it.
+    pub stop: CancellationToken,
+}
+
+struct Spoken {
+    text: String,
+    splitter: BlockSplitter,
+    blocks: Vec<Block>,
+    ending: Option<Ending>,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Where it stands.
+    pub state: State,
+    /// What the person should know.
+    pub note: Option<String>,
+}
+
+/// A listener's place: bytes heard, and finished blocks received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Bytes of the text heard.
+    pub offset: usize,
+    /// Finished blocks received.
+    pub blocks: usize,
+}
+
+impl Place {
+    /// Reads an event id, `OFFSET.BLOCKS`; anything else is the beginning.
+    pub fn parse(id: &str) -> Self {
+        id.split_once('.')
+            .and_then(|(offset, blocks)| {
+                Some(Self { offset: offset.parse().ok()?, blocks: blocks.parse().ok()? })
+            })
+            .unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.offset, self.blocks)
+    }
+}
+
+/// What a listener hears next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// More words; the listener now stands at the place.
+    Words(String, Place),
+    /// A finished block of HTML, and the words heard behind it.
+    Block {
+        /// Rendered and sanitised.
+        html: Html,
+        /// What has been heard but is not in a finished block.
+        rest: String,
+        /// Where the listener stands now.
+        place: Place,
+    },
+    /// It is over. All its words and how it ended.
+    End(String, Ending),
+}
+
+impl Answer {
+    fn new() -> Self {
+        Self {
+            spoken: Mutex::new(Spoken {
+                text: String::new(),
+                splitter: BlockSplitter::new(),
+                blocks: Vec::new(),
+                ending: None,
+            }),
+            grown: watch::Sender::new(()),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Says more.
+    pub fn say(&self, words: &str) {
+        {
+            let mut spoken = self.lock();
+            spoken.text.push_str(words);
+            let finished = spoken.splitter.push(words);
+            spoken.blocks.extend(finished);
+        }
+        self.grown.send_replace(());
+    }
+
+    /// Ends it.
+    pub fn end(&self, ending: Ending) {
+        self.lock().ending = Some(ending);
+        self.grown.send_replace(());
+    }
+
+    /// All that has been said.
+    pub fn text(&self) -> String {
+        self.lock().text.clone()
+    }
+
+    /// How it ended, if it has.
+    pub fn ending(&self) -> Option<Ending> {
+        self.lock().ending.clone()
+    }
+
+    /// What follows a place, waiting for it if need be.
+    pub async fn after(&self, place: Place) -> Heard {
+        let mut grown = self.grown.subscribe();
+        loop {
+            grown.mark_unchanged();
+            if let Some(heard) = self.next(place) {
+                return heard;
+            }
+            if grown.changed().await.is_err() {
+                // The sender lives in `self`, so this cannot be; ending is the safe reading.
+                return Heard::End(
+                    self.text(),
+                    Ending { state: State::Interrupted, note: None },
+                );
+            }
+        }
+    }
+
+    fn next(&self, place: Place) -> Option<Heard> {
+        let spoken = self.lock();
+        // An id that is not a place in this text (from an older life of it) begins anew.
+        let place = if spoken.text.is_char_boundary(place.offset) && place.blocks <= spoken.blocks.len()
+        {
+            place
+        } else {
+            Place::default()
+        };
+        if let Some(block) = spoken.blocks.get(place.blocks) {
+            if place.offset < block.end_offset {
+                let words = spoken.text[place.offset..block.end_offset].to_owned();
+                return Some(Heard::Words(words, Place { offset: block.end_offset, ..place }));
+            }
+            return Some(Heard::Block {
+                html: block.html.clone(),
+                rest: spoken.text[block.end_offset..place.offset].to_owned(),
+                place: Place { blocks: place.blocks + 1, ..place },
+            });
+        }
+        if place.offset < spoken.text.len() {
+            let words = spoken.text[place.offset..].to_owned();
+            return Some(Heard::Words(words, Place { offset: spoken.text.len(), ..place }));
+        }
+        let ending = spoken.ending.clone()?;
+        Some(Heard::End(spoken.text.clone(), ending))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Spoken> {
+        self.spoken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_who_is_cut_off_anywhere_hears_each_byte_once() {
+        let said = "# Héllo\n\nOne paragraph with *words*.\n\n- a\n- b\n\nThe end 🎉.";
+        let answer = Answer::new();
+        for letter in said.chars() {
+            answer.say(&letter.to_string());
+        }
+        answer.end(Ending { state: State::Done, note: None });
+        // Each event is heard on a connection of its own, by its id alone.
+        let (mut heard, mut id, mut blocks) = (String::new(), "0.0".to_owned(), 0);
+        loop {
+            match answer.after(Place::parse(&id)).await {
+                Heard::Words(words, place) => {
+                    heard.push_str(&words);
+                    id = place.to_string();
+                }
+                Heard::Block { place, .. } => {
+                    blocks += 1;
+                    id = place.to_string();
+                }
+                Heard::End(text, _) => {
+                    assert_eq!(text, said);
+                    break;
+                }
+            }
+        }
+        assert_eq!(heard, said);
+        assert!(blocks >= 3, "{blocks} blocks");
+    }
+
+    #[tokio::test]
+    async fn a_listener_waits_for_words_and_hears_the_end() {
+        let answer = Arc::new(Answer::new());
+        let listener = tokio::spawn({
+            let answer = Arc::clone(&answer);
+            async move { answer.after(Place::default()).await }
+        });
+        answer.say("hi");
+        assert!(matches!(listener.await.unwrap(), Heard::Words(words, _) if words == "hi"));
+        answer.end(Ending { state: State::Stopped, note: None });
+        let place = Place { offset: 2, blocks: 0 };
+        assert!(matches!(answer.after(place).await, Heard::End(text, _) if text == "hi"));
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_none_begins_anew() {
+        let answer = Answer::new();
+        answer.say("äb");
+        for id in ["1.0", "99.0", "0.7", "x", ""] {
+            assert!(
+                matches!(answer.after(Place::parse(id)).await, Heard::Words(words, _) if words == "äb"),
+                "{id}"
+            );
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The nouns of a tenant and their rules; no I/O.
+
+pub mod agent;
+pub mod conversation;

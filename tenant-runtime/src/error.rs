@@ -1,0 +1,87 @@
+//! What can go wrong while serving, and the one place where it becomes an answer.
+
+use accounts::Permission;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use web::Problem;
+
+/// What a handler gives back.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything a handler can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing of that kind under that name, or not this person's.
+    #[error("there is no such {0}")]
+    Nothing(&'static str),
+    /// Only for people who are signed in; where they wanted to go.
+    #[error("sign in first")]
+    SignInFirst(String),
+    /// Signed in, but not allowed.
+    #[error("needs the permission {0:?}")]
+    NotAllowed(Permission),
+    /// What was sent cannot be used; the text is for the person.
+    #[error("{0}")]
+    Unusable(String),
+    /// It collides with something that happened meanwhile; the text is for the person.
+    #[error("{0}")]
+    Conflict(String),
+    /// It was there and is over; the text is for the person.
+    #[error("{0}")]
+    Gone(String),
+    /// Too often; try again after so many seconds.
+    #[error("too many tries")]
+    TooOften(u64),
+    /// The database failed.
+    #[error("use the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A page could not be made.
+    #[error("render a page: {0}")]
+    Page(#[from] pages::RenderError),
+    /// Anything else of ours.
+    #[error("{0:#}")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let problem = match self {
+            Self::SignInFirst(next) => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                query.append_pair("next", &next);
+                return Redirect::to(&format!("/signin?{}", query.finish())).into_response();
+            }
+            Self::Nothing(what) => {
+                Problem::not_found("not-found", format!("There is no such {what}."))
+                    .detail("It may have been removed, or it belongs to somebody else.")
+            }
+            Self::NotAllowed(_) => Problem::new(
+                StatusCode::FORBIDDEN,
+                "not-allowed",
+                "Your role does not allow this.",
+            )
+            .detail("Ask an admin of this platform."),
+            Self::Unusable(text) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable", text)
+            }
+            Self::Conflict(text) => Problem::new(StatusCode::CONFLICT, "conflict", text),
+            Self::Gone(text) => Problem::new(StatusCode::GONE, "gone", text),
+            Self::TooOften(seconds) => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-often",
+                "Too many tries in a row.",
+            )
+            .detail(format!("Wait {seconds} seconds and try again."))
+            .retry_after(seconds),
+            Self::Database(_) | Self::Page(_) | Self::Internal(_) => {
+                tracing::error!("could not serve: {self}");
+                Problem::internal()
+            }
+        };
+        let shown = problem.clone();
+        let mut response = problem.into_response();
+        // The router turns it into a page for those who read pages.
+        response.extensions_mut().insert(shown);
+        response
+    }
+}

@@ -1,0 +1,158 @@
+//! The look of the platform: chosen here, kept in the blueprint, in effect at once.
+
+use accounts::sessions::SignedIn;
+use axum::extract::{Form, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use blueprint::PlatformBlueprint;
+use blueprint::spec::{Branding, Font, Radius, Theme};
+use pages::Brand;
+use pages::parts::Field;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::db;
+use crate::error::{Error, Result};
+use crate::http::visitor::Admin;
+use crate::view::admin::BrandForm;
+use crate::view::brand::{FONTS, RADII, THEMES, chosen, input};
+use crate::view::shell;
+
+/// The fact that a look was chosen once.
+pub const SAVED: &str = "brand-saved";
+
+/// What the form sends, and what a preview is asked with.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Sent {
+    primary: String,
+    accent: String,
+    font: Font,
+    theme: Theme,
+    radius: Radius,
+    #[serde(default)]
+    base: String,
+}
+
+impl Sent {
+    fn branding(&self, old: &Branding) -> Result<Branding> {
+        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius)).ok_or_else(
+            || Error::Unusable("A colour is written like #1d4ed8.".to_owned()),
+        )
+    }
+}
+
+/// The form, filled with what is in effect.
+pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Response> {
+    let site = app.site();
+    let in_effect = site.brand.input();
+    let branding = &site.blueprint.spec.identity.branding;
+    let sent = Sent {
+        primary: in_effect.primary.to_string(),
+        accent: in_effect.accent.to_string(),
+        font: branding.font,
+        theme: branding.theme,
+        radius: branding.radius,
+        base: hash(&site.blueprint),
+    };
+    show(&app, &signed_in, StatusCode::OK, &sent, Vec::new())
+}
+
+/// Keeps the look, unless it cannot be read or somebody changed the blueprint meanwhile.
+pub async fn save(
+    State(app): State<App>,
+    Admin(signed_in): Admin,
+    Form(sent): Form<Sent>,
+) -> Result<Response> {
+    let site = app.site();
+    let old = &site.blueprint;
+    let branding = sent.branding(&old.spec.identity.branding)?;
+    let mut problems = contrast(&old.spec.identity.display_name, &branding);
+    if sent.base != hash(old) {
+        problems.push(
+            "The blueprint was changed meanwhile. Look at the new state and choose again."
+                .to_owned(),
+        );
+    }
+    if problems.is_empty() {
+        let mut wanted = old.clone();
+        wanted.spec.identity.branding = branding;
+        match app.owner().change(old, &wanted).await {
+            Ok(()) => {
+                let mut db = app.db().acquire().await?;
+                db::facts::put(&mut db, SAVED, &json!(app.now().to_string())).await?;
+                return Ok(Redirect::to("/admin/brand").into_response());
+            }
+            Err(refused) => problems.push(refused.to_string()),
+        }
+    }
+    show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, &sent, problems)
+}
+
+/// The style sheet a choice would give; unreadable colours are shown mended.
+pub async fn preview(
+    State(app): State<App>,
+    Admin(_): Admin,
+    Query(sent): Query<Sent>,
+) -> Result<Response> {
+    let site = app.site();
+    let branding = sent.branding(&site.blueprint.spec.identity.branding)?;
+    let brand = Brand::mended(input(site.display_name(), &branding));
+    let css = brand.css().to_owned();
+    Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css).into_response())
+}
+
+/// What cannot be read in a choice, in words.
+pub async fn check(
+    State(app): State<App>,
+    Admin(_): Admin,
+    Query(sent): Query<Sent>,
+) -> Result<Response> {
+    let site = app.site();
+    let branding = sent.branding(&site.blueprint.spec.identity.branding)?;
+    let problems = pages::brand::check(&input(site.display_name(), &branding));
+    Ok(axum::Json(json!({ "problems": problems })).into_response())
+}
+
+fn contrast(name: &str, branding: &Branding) -> Vec<String> {
+    let problems = pages::brand::check(&input(name, branding));
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn show(
+    app: &App,
+    signed_in: &SignedIn,
+    status: StatusCode,
+    sent: &Sent,
+    problems: Vec<String>,
+) -> Result<Response> {
+    let body = BrandForm {
+        problems,
+        fields: vec![
+            Field::input("primary", "Main colour", "color").value(&sent.primary).required(),
+            Field::input("accent", "Second colour", "color").value(&sent.accent).required(),
+            Field::select("font", "Typeface", &FONTS).value(word(&sent.font)).required(),
+            Field::select("theme", "Light or dark", &THEMES)
+                .value(word(&sent.theme))
+                .required(),
+            Field::select("radius", "Corners", &RADII).value(word(&sent.radius)).required(),
+        ],
+        base: sent.base.clone(),
+    };
+    let page = shell::admin_page(app, signed_in, "/admin/brand", "Brand", body);
+    Ok((status, Html(app.engine().render("admin/brand", &page)?)).into_response())
+}
+
+/// A choice as it is stored and sent.
+fn word(choice: &impl Serialize) -> String {
+    serde_json::to_value(choice)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// Which blueprint it is.
+fn hash(blueprint: &PlatformBlueprint) -> String {
+    hex::encode(&Sha256::digest(blueprint::write(blueprint))[..8])
+}

@@ -1,0 +1,258 @@
+//! Signing up, in and out.
+
+use accounts::people::NewPerson;
+use accounts::sessions::NewSession;
+use accounts::sign_in::{self, SignIn, SignInError};
+use accounts::sign_up::{self, SignUpError};
+use accounts::{DisplayName, Email, NewPassword, Role, Status};
+use axum::extract::{Form, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use blueprint::spec::UserVerification;
+use pages::Kind;
+use pages::parts::{Field, Notice};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::visitor::{From, Member, Visitor, safe_next};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::view::forms::{CardForm, NewAccount, Other};
+use crate::view::shell;
+
+/// Where to go afterwards.
+#[derive(Deserialize)]
+pub struct Next {
+    #[serde(default)]
+    next: Option<String>,
+}
+
+/// What the sign-in form sends.
+#[derive(Deserialize)]
+pub struct SignInSent {
+    email: String,
+    password: SecretString,
+    #[serde(default)]
+    next: Option<String>,
+}
+
+/// What the sign-up form sends.
+#[derive(Deserialize)]
+pub struct SignUpSent {
+    name: String,
+    email: String,
+    password: SecretString,
+    #[serde(default)]
+    next: Option<String>,
+}
+
+/// The sign-in form.
+pub async fn sign_in_page(
+    State(app): State<App>,
+    Visitor(signed_in): Visitor,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response> {
+    let next = safe_next(next.as_deref());
+    if signed_in.is_some() {
+        return Ok(Redirect::to(next).into_response());
+    }
+    sign_in_form(&app, StatusCode::OK, "", next, None)
+}
+
+/// Signs in, or says why not.
+pub async fn sign_in(
+    State(app): State<App>,
+    From(visit): From,
+    Form(sent): Form<SignInSent>,
+) -> Result<Response> {
+    let next = safe_next(sent.next.as_deref()).to_owned();
+    let refuse = |status, why: String| sign_in_form(&app, status, &sent.email, &next, Some(why));
+    let Ok(email) = sent.email.parse::<Email>() else {
+        let why = format!("{}.", SignInError::Refused);
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, why);
+    };
+    let request = SignIn { email, password: sent.password, visit };
+    match enter(&app, request).await {
+        Ok(session) => signed_in(&app, &session, &next),
+        Err(told @ SignInError::TooMany(wait)) => {
+            let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, format!("{told}."))?;
+            response.headers_mut().insert(header::RETRY_AFTER, wait.seconds().into());
+            Ok(response)
+        }
+        Err(SignInError::Store(error)) => Err(error.into()),
+        Err(SignInError::Passwords(error)) => Err(Error::Internal(error.into())),
+        Err(told) => refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("{told}.")),
+    }
+}
+
+async fn enter(app: &App, request: SignIn) -> std::result::Result<NewSession, SignInError> {
+    let now = app.now();
+    // No connection is held while the password is hashed: a platform has few.
+    let begun = sign_in::begin(&mut *app.db().acquire().await?, request, now).await?;
+    let verified = begun.verify(app.passwords()).await?;
+    let mut tx = app.db().begin().await?;
+    let (_, session) = sign_in::finish(&mut tx, verified, now).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// The sign-up form.
+pub async fn sign_up_page(
+    State(app): State<App>,
+    Visitor(signed_in): Visitor,
+    Query(Next { next }): Query<Next>,
+) -> Result<Response> {
+    let next = safe_next(next.as_deref());
+    if signed_in.is_some() {
+        return Ok(Redirect::to(next).into_response());
+    }
+    sign_up_form(&app, StatusCode::OK, &NewAccount::default(), next)
+}
+
+/// Makes an account, or says everything that is in the way.
+pub async fn sign_up(
+    State(app): State<App>,
+    From(visit): From,
+    Form(sent): Form<SignUpSent>,
+) -> Result<Response> {
+    let next = safe_next(sent.next.as_deref());
+    let mut account =
+        NewAccount { name: sent.name.clone(), email: sent.email, ..NewAccount::default() };
+    let Some((name, email, password)) = account.check(&sent.password) else {
+        return sign_up_form(&app, StatusCode::UNPROCESSABLE_ENTITY, &account, next);
+    };
+    let waits =
+        app.site().blueprint.spec.governance.user_verification == UserVerification::Approval;
+    let status = if waits { Status::Pending } else { Status::Active };
+    let new = NewPerson { email, display_name: name, role: Role::User, status };
+    match join(&app, &new, &password, &visit).await {
+        Ok(Some(session)) => self::signed_in(&app, &session, next),
+        Ok(None) => waiting(&app),
+        Err(SignUpError::Store(error)) => Err(error.into()),
+        Err(SignUpError::Passwords(error)) => Err(Error::Internal(error.into())),
+        Err(SignUpError::TooMany(wait)) => {
+            Err(Error::TooOften(u64::try_from(wait.seconds()).unwrap_or(60)))
+        }
+        Err(told @ SignUpError::EmailTaken) => {
+            account.email_error = Some(format!("{told}."));
+            sign_up_form(&app, StatusCode::UNPROCESSABLE_ENTITY, &account, next)
+        }
+    }
+}
+
+async fn join(
+    app: &App,
+    new: &NewPerson,
+    password: &NewPassword,
+    visit: &accounts::Visit,
+) -> std::result::Result<Option<NewSession>, SignUpError> {
+    let now = app.now();
+    sign_up::begin(&mut *app.db().acquire().await?, visit, now).await?;
+    let hash = app.passwords().hash(password).await?;
+    let mut tx = app.db().begin().await?;
+    let (_, session) = sign_up::finish(&mut tx, new, &hash, visit, now).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// Signs out.
+pub async fn sign_out(
+    State(app): State<App>,
+    Member(signed_in): Member,
+    From(visit): From,
+) -> Result<Response> {
+    let mut db = app.db().acquire().await?;
+    sign_in::sign_out(&mut db, &signed_in, &visit, app.now()).await?;
+    let mut response = Redirect::to("/").into_response();
+    let clear = app.cookie().clear().map_err(|error| Error::Internal(error.into()))?;
+    response.headers_mut().append(header::SET_COOKIE, clear);
+    Ok(response)
+}
+
+/// Sends a new session to the browser, and the person on.
+pub fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<Response> {
+    let mut response = Redirect::to(next).into_response();
+    let cookie = app.cookie().set(session).map_err(|error| Error::Internal(error.into()))?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+fn sign_in_form(
+    app: &App,
+    status: StatusCode,
+    email: &str,
+    next: &str,
+    refused: Option<String>,
+) -> Result<Response> {
+    let fields = vec![
+        Field::email("email", "E-mail address").required().max_length(254).value(email),
+        Field::password("password", "Password", "current-password").required(),
+    ];
+    let mut form = CardForm::new("Sign in", "/signin", "Sign in", fields);
+    form.notice =
+        refused.map(|text| Notice { kind: Kind::Danger, title: None, text, action: None });
+    form.other = Some(Other::new("New here?", "Create an account", on_to("/signup", next)));
+    next.clone_into(&mut form.next);
+    card(app, status, "/signin", form)
+}
+
+fn sign_up_form(
+    app: &App,
+    status: StatusCode,
+    account: &NewAccount,
+    next: &str,
+) -> Result<Response> {
+    let mut form =
+        CardForm::new("Create an account", "/signup", "Create account", account.fields());
+    form.other = Some(Other::new("Have one already?", "Sign in", on_to("/signin", next)));
+    next.clone_into(&mut form.next);
+    card(app, status, "/signup", form)
+}
+
+/// What people read whose account is made and waits for an admin.
+fn waiting(app: &App) -> Result<Response> {
+    let mut form = CardForm::new("Almost there", "/", "", Vec::new());
+    form.button = None;
+    form.lead = Some(
+        "Your account is made. An admin of this platform lets people in; come back and sign in \
+         once that has happened."
+            .to_owned(),
+    );
+    card(app, StatusCode::OK, "/signup", form)
+}
+
+/// A form on a card.
+pub fn card(app: &App, status: StatusCode, path: &str, form: CardForm) -> Result<Response> {
+    let title = form.heading.clone();
+    let page = shell::page(app, None, path, &title, form);
+    Ok((status, Html(app.engine().render("card-form", &page)?)).into_response())
+}
+
+fn on_to(path: &str, next: &str) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", next)
+        .finish();
+    format!("{path}?{query}")
+}
+
+impl NewAccount {
+    /// What was sent, parsed; or `None`, and each field says what is in the way.
+    pub fn check(&mut self, password: &SecretString) -> Option<(DisplayName, Email, NewPassword)> {
+        let name = self.name.parse::<DisplayName>();
+        let email = self.email.parse::<Email>();
+        self.name_error = name.as_ref().err().map(sentence);
+        self.email_error = email.as_ref().err().map(sentence);
+        let email = email.ok()?;
+        let password = NewPassword::new(password, &email);
+        self.password_error = password.as_ref().err().map(sentence);
+        Some((name.ok()?, email, password.ok()?))
+    }
+}
+
+/// An error as a sentence of its own.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

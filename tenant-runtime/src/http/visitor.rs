@@ -1,0 +1,107 @@
+//! Who asks, and may they. Handlers take one of these and need no check of their own.
+
+use std::net::IpAddr;
+
+use accounts::sessions::SignedIn;
+use accounts::{Permission, Visit, sessions};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Anybody: signed in or not.
+pub struct Visitor(pub Option<SignedIn>);
+
+/// Somebody who is signed in.
+pub struct Member(pub SignedIn);
+
+/// Somebody who may run the platform.
+pub struct Admin(pub SignedIn);
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Some(token) = app.cookie().read(&parts.headers) else { return Ok(Self(None)) };
+        let mut db = app.db().acquire().await?;
+        Ok(Self(sessions::find(&mut db, token, app.now()).await?))
+    }
+}
+
+impl FromRequestParts<App> for Member {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Visitor(signed_in) = Visitor::from_request_parts(parts, app).await?;
+        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(way_back(parts)))
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Member(signed_in) = Member::from_request_parts(parts, app).await?;
+        if signed_in.person.role.may(Permission::ManagePlatform) {
+            Ok(Self(signed_in))
+        } else {
+            Err(Error::NotAllowed(Permission::ManagePlatform))
+        }
+    }
+}
+
+/// Where a request came from, for sessions and for throttling.
+pub struct From(pub Visit);
+
+impl FromRequestParts<App> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &App,
+    ) -> std::result::Result<Self, Self::Rejection> {
+        // Behind nothing, in a test, the peer is unknown; all such share one address.
+        let ip = parts
+            .extensions
+            .get::<web::serve::Peer>()
+            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self(Visit::new(ip, agent)))
+    }
+}
+
+/// Where to go after signing in: the page itself, or the start where a form was being sent.
+fn way_back(parts: &Parts) -> String {
+    if parts.method == Method::GET {
+        parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+    } else {
+        "/".to_owned()
+    }
+}
+
+/// A path of this site and nothing else, from a form or a link; the start page otherwise.
+pub fn safe_next(next: Option<&str>) -> &str {
+    let within = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && path.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    next.filter(within).unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_never_leaves_the_site() {
+        assert_eq!(safe_next(Some("/admin?x=1")), "/admin?x=1");
+        for bad in ["//evil.example", "https://evil.example", "/\\evil", "", "/a b", "/\r\nx"] {
+            assert_eq!(safe_next(Some(bad)), "/", "{bad}");
+        }
+        assert_eq!(safe_next(None), "/");
+    }
+}

@@ -1,0 +1,124 @@
+//! The one-time admin link: makes the first person the owner, or lets the owner back in.
+
+use accounts::ownership::{self, NewOwner, Welcome, WelcomeError};
+use axum::extract::{Form, Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::session::{card, signed_in};
+use super::visitor::From;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::view::forms::{CardForm, NewAccount};
+
+/// What the form sends; empty when the owner only comes back.
+#[derive(Deserialize)]
+pub struct Sent {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: SecretString,
+}
+
+/// Shows what the link will do. Looking does not use it up: mail scanners look too.
+pub async fn page(State(app): State<App>, Path(token): Path<String>) -> Result<Response> {
+    let looked = ownership::look(&mut *app.db().acquire().await?, &token, app.now()).await;
+    match looked {
+        Ok(welcome) => form(&app, StatusCode::OK, &token, &welcome, &NewAccount::default()),
+        Err(error) => refused(error),
+    }
+}
+
+/// Uses the link.
+pub async fn enter(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    From(visit): From,
+    Form(sent): Form<Sent>,
+) -> Result<Response> {
+    let now = app.now();
+    let looked = ownership::look(&mut *app.db().acquire().await?, &token, now).await;
+    let welcome = match looked {
+        Ok(welcome) => welcome,
+        Err(error) => return refused(error),
+    };
+    let outcome = match &welcome {
+        Welcome::Back(_) => {
+            let mut tx = app.db().begin().await?;
+            let outcome = ownership::sign_in_by_link(&mut tx, &token, &visit, now).await;
+            if outcome.is_ok() {
+                tx.commit().await?;
+            }
+            outcome
+        }
+        Welcome::FirstOwner => {
+            let mut fields =
+                NewAccount { name: sent.name, email: sent.email, ..NewAccount::default() };
+            let Some((display_name, email, password)) = fields.check(&sent.password) else {
+                return form(&app, StatusCode::UNPROCESSABLE_ENTITY, &token, &welcome, &fields);
+            };
+            let hash = app
+                .passwords()
+                .hash(&password)
+                .await
+                .map_err(|error| Error::Internal(error.into()))?;
+            let owner = NewOwner { email, display_name, hash };
+            let mut tx = app.db().begin().await?;
+            let outcome = ownership::claim_ownership(&mut tx, &token, &owner, &visit, now).await;
+            match outcome {
+                Ok(done) => {
+                    tx.commit().await?;
+                    Ok(done)
+                }
+                Err(told @ WelcomeError::EmailTaken) => {
+                    fields.email_error = Some(told.to_string());
+                    return form(&app, StatusCode::UNPROCESSABLE_ENTITY, &token, &welcome, &fields);
+                }
+                Err(error) => Err(error),
+            }
+        }
+    };
+    match outcome {
+        Ok((_, session)) => signed_in(&app, &session, "/admin"),
+        Err(error) => refused(error),
+    }
+}
+
+fn form(
+    app: &App,
+    status: StatusCode,
+    token: &str,
+    welcome: &Welcome,
+    fields: &NewAccount,
+) -> Result<Response> {
+    let action = format!("/welcome/{token}");
+    let form = match welcome {
+        Welcome::FirstOwner => CardForm {
+            lead: Some("You are the first here. This account will own the platform.".to_owned()),
+            ..CardForm::new("Welcome", &action, "Make it mine", fields.fields())
+        },
+        Welcome::Back(person) => CardForm {
+            lead: Some(format!("This signs you in as {}.", person.display_name)),
+            ..CardForm::new("Welcome back", &action, "Sign in", Vec::new())
+        },
+    };
+    let mut response = card(app, status, "/welcome", form)?;
+    // The address is the secret: it must not travel on in a Referer.
+    response
+        .headers_mut()
+        .insert("referrer-policy", axum::http::HeaderValue::from_static("no-referrer"));
+    Ok(response)
+}
+
+fn refused(error: WelcomeError) -> Result<Response> {
+    match error {
+        WelcomeError::Link(accounts::links::LinkError::Store(error)) => Err(error.into()),
+        told => Err(Error::Gone(format!(
+            "This link cannot be used: {told}. Ask for a new one, or sign in."
+        ))),
+    }
+}

@@ -1,0 +1,106 @@
+//! Every route, in one list.
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::Router;
+use serde::Serialize;
+use web::Problem;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::http::{account, admin, conversations, listen, send, session, site, welcome};
+use crate::view::shell;
+
+/// The largest form, in bytes; the longest message in the widest letters fits.
+const LARGEST_FORM: usize = 128 * 1024;
+
+/// A platform's routes over its state.
+pub fn router(app: App) -> Router {
+    let routes = Router::new()
+        // Anybody
+        .route("/", get(site::home))
+        .route("/agents/{slug}", get(site::agent))
+        .route("/pages/{slug}", get(site::reading))
+        .route("/assets/{file}", get(site::asset))
+        .route("/brand/{file}", get(site::brand))
+        .route("/healthz", get(site::live))
+        .route("/readyz", get(site::ready))
+        // Coming and going
+        .route("/signin", get(session::sign_in_page).post(session::sign_in))
+        .route("/signup", get(session::sign_up_page).post(session::sign_up))
+        .route("/signout", post(session::sign_out))
+        .route("/welcome/{token}", get(welcome::page).post(welcome::enter))
+        .route("/account", get(account::page))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        // Talking
+        .route("/agents/{slug}/talk", post(send::talk))
+        .route("/conversations", get(conversations::list))
+        .route("/conversations/{id}", get(conversations::show))
+        .route("/conversations/{id}/live", get(listen::live))
+        .route("/conversations/{id}/messages", post(send::say))
+        .route("/conversations/{id}/delete", post(conversations::delete))
+        .route("/messages/{id}/stream", get(listen::stream))
+        .route("/messages/{id}/stop", post(send::stop))
+        .route("/messages/{id}/again", post(send::again))
+        .route("/messages/{id}/edit", post(send::edit))
+        .route("/messages/{id}/show", post(send::show))
+        // Running the platform
+        .route("/admin", get(admin::home::page))
+        .route("/admin/agents", get(admin::agents::list).post(admin::agents::create))
+        .route("/admin/agents/new", get(admin::agents::new))
+        .route("/admin/agents/{id}", get(admin::agents::edit).post(admin::agents::save))
+        .route("/admin/agents/{id}/publish", post(admin::agents::publish))
+        .route("/admin/agents/{id}/unpublish", post(admin::agents::unpublish))
+        .route("/admin/people", get(admin::people::list))
+        .route("/admin/people/{id}/role", post(admin::people::set_role))
+        .route("/admin/people/{id}/suspend", post(admin::people::suspend))
+        .route("/admin/people/{id}/activate", post(admin::people::activate))
+        .route("/admin/brand", get(admin::brand::page).post(admin::brand::save))
+        .route("/admin/brand/preview.css", get(admin::brand::preview))
+        .route("/admin/brand/check", get(admin::brand::check))
+        .fallback(nothing)
+        .layer(middleware::from_fn_with_state(app.clone(), show_problems))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM));
+    web::security::headers(web::security::same_origin(routes)).with_state(app)
+}
+
+async fn nothing() -> Error {
+    Error::Nothing("page")
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Nothing {
+    pub(crate) heading: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) code: &'static str,
+}
+
+/// Those who read pages get a problem as a page, in the platform's brand.
+async fn show_problems(State(app): State<App>, request: Request, next: Next) -> Response {
+    let reads_pages = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().filter(|_| reads_pages) else {
+        return response;
+    };
+    let body = Nothing {
+        heading: problem.title.clone(),
+        detail: problem.detail.clone(),
+        code: problem.code,
+    };
+    let title = body.heading.clone();
+    let page = shell::page(&app, None, "", &title, body);
+    let Ok(html) = app.engine().render("nothing", &page) else { return response };
+    let (status, retry) = (problem.status, problem.retry_after);
+    let mut shown = (status, Html(html)).into_response();
+    if let Some(seconds) = retry {
+        shown.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    shown
+}

@@ -1,0 +1,62 @@
+//! What a blueprint makes of a platform: brand, entitlements, pages. Replaced whole when the
+//! blueprint changes.
+
+use blueprint::plan::{Entitlements, PlanName};
+use blueprint::templates::SeedPage;
+use blueprint::{PlatformBlueprint, templates};
+use pages::{Brand, BrandInput};
+
+/// A blueprint in effect.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The blueprint itself.
+    pub blueprint: PlatformBlueprint,
+    /// Its look.
+    pub brand: Brand,
+    /// What its plan gives.
+    pub entitlements: Entitlements,
+    /// Pages to read: about, terms, privacy.
+    pub pages: Vec<SeedPage>,
+    /// The mark, as SVG or PNG.
+    pub logo: Option<Picture>,
+}
+
+/// A picture of the brand.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// `image/svg+xml` or `image/png`.
+    pub content_type: &'static str,
+    /// The file.
+    pub bytes: std::sync::Arc<[u8]>,
+}
+
+impl Site {
+    /// What a checked blueprint means; `picture` reads a brand file by its path.
+    pub fn new(
+        blueprint: PlatformBlueprint,
+        picture: impl Fn(&str) -> Option<Picture>,
+    ) -> Self {
+        let brand = Brand::mended(brand_input(&blueprint));
+        let plan = blueprint.spec.plan.unwrap_or(PlanName::Starter);
+        let template = blueprint.spec.template.as_ref().and_then(|t| templates::get(&t.name));
+        let pages = template.map(|t| t.seed.pages.clone()).unwrap_or_default();
+        let logo = blueprint.spec.identity.branding.logo.as_deref().and_then(picture);
+        Self { brand, entitlements: plan.entitlements(), pages, logo, blueprint }
+    }
+
+    /// The name people know it by.
+    pub fn display_name(&self) -> &str {
+        &self.blueprint.spec.identity.display_name
+    }
+
+    /// The language of its pages.
+    pub fn language(&self) -> &str {
+        self.blueprint.spec.identity.languages.first().map_or("en", String::as_str)
+    }
+}
+
+/// The blueprint's branding as the page engine takes it.
+pub fn brand_input(blueprint: &PlatformBlueprint) -> BrandInput {
+    let identity = &blueprint.spec.identity;
+    crate::view::brand::input(&identity.display_name, &identity.branding)
+}

@@ -1,0 +1,123 @@
+//! One answer from question to last word: asks the model server, lets listeners hear, keeps what
+//! was said in the database, and ends it exactly once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
+use uuid::Uuid;
+
+use crate::answers::{Answer, Ending};
+use crate::app::App;
+use crate::db;
+use crate::domain::conversation::State;
+use crate::model_server::{AskError, Question, Word};
+
+/// How often the words so far are kept, so that a crash loses less than a second of them.
+const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// The longest an answer may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Speaks the answer with this id in a task of its own. The message row must be committed.
+pub fn begin(app: &App, id: Uuid, question: Question) {
+    let answer = app.answers().begin(id);
+    let app = app.clone();
+    tokio::spawn(async move {
+        let (ending, tokens) = speak(&app, id, &answer, &question).await;
+        // Stored before it is told: who hears the end can rely on it.
+        store(&app, id, &answer, &ending, tokens).await;
+        answer.end(ending);
+        app.answers().forget_later(id);
+    });
+}
+
+async fn speak(
+    app: &App,
+    id: Uuid,
+    answer: &Arc<Answer>,
+    question: &Question,
+) -> (Ending, Option<(i32, i32)>) {
+    let mut tokens = None;
+    let heard = |word| match word {
+        Word::Text(text) => answer.say(&text),
+        Word::End(told) => tokens = told,
+    };
+    let asking = app.model_server().ask(question, app.now(), heard);
+    let keeping = keep(app, id, answer);
+    let outcome = tokio::select! {
+        outcome = asking => outcome.map_err(Some),
+        () = answer.stop.cancelled() => Err(None),
+        () = tokio::time::sleep(PATIENCE) => {
+            Err(Some(AskError::Garbled("the answer took longer than ten minutes".to_owned())))
+        }
+        () = keeping => Err(None),
+    };
+    let ending = match outcome {
+        Ok(()) => Ending { state: State::Done, note: None },
+        Err(None) => Ending {
+            state: State::Stopped,
+            note: Some("You stopped this answer.".to_owned()),
+        },
+        Err(Some(error)) => {
+            tracing::warn!(message = %id, "could not answer: {error}");
+            Ending { state: State::Failed, note: Some(explain(&error)) }
+        }
+    };
+    (ending, tokens)
+}
+
+/// Keeps the words so far, again and again; never ends.
+async fn keep(app: &App, id: Uuid, answer: &Answer) {
+    let mut ticks = interval_at(Instant::now() + KEEP_EVERY, KEEP_EVERY);
+    let mut kept = 0;
+    loop {
+        ticks.tick().await;
+        let text = answer.text();
+        if text.len() == kept {
+            continue;
+        }
+        let saved = async { db::messages::keep(&mut *app.db().acquire().await?, id, &text).await };
+        match saved.await {
+            Ok(()) => kept = text.len(),
+            Err(error) => tracing::warn!(message = %id, "keep the words so far: {error}"),
+        }
+    }
+}
+
+async fn store(app: &App, id: Uuid, answer: &Answer, ending: &Ending, tokens: Option<(i32, i32)>) {
+    let text = answer.text();
+    // A database that is away for a moment must not cost the answer; three tries, then the next
+    // start of the server calls it interrupted with the words kept so far.
+    for pause in [0, 1, 4] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        let end = db::messages::End {
+            body: &text,
+            state: ending.state,
+            note: ending.note.as_deref(),
+            tokens,
+        };
+        let saved = async {
+            db::messages::finish(&mut *app.db().acquire().await?, id, end, app.now()).await
+        };
+        match saved.await {
+            Ok(_) => return,
+            Err(error) => tracing::error!(message = %id, "store the answer: {error}"),
+        }
+    }
+}
+
+/// What a person reads when there is no answer: what happened, and what to do next.
+fn explain(error: &AskError) -> String {
+    match error {
+        AskError::Unreachable(_) => {
+            "The model cannot be reached right now. Wait a moment, then regenerate.".to_owned()
+        }
+        AskError::Refused { status: 429, .. } => {
+            "Many people are asking at once. Wait a moment, then regenerate.".to_owned()
+        }
+        AskError::Refused { title, .. } => format!("{title} Regenerate to try again."),
+        AskError::Garbled(_) | AskError::Token(_) => {
+            "The answer broke off on our side. Regenerate to try again.".to_owned()
+        }
+    }
+}

@@ -1,0 +1,74 @@
+// The real command, run as a person runs it, in a folder and a home of its own.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const SECOND = 1000;
+// A first start fetches Postgres and the model; after that it takes seconds.
+const PATIENCE = 240 * SECOND;
+
+/**
+ * Starts `create-ai-platform NAME` and waits until it says that it is ready.
+ *
+ * Gives its `site` and `adminLink`, every event it printed, and `stop()`.
+ */
+export async function startPlatform(name = 'my-company') {
+  const program = process.env.SOULFRA_PROGRAM;
+  if (!program) throw new Error('SOULFRA_PROGRAM is not set: run cargo xtask test --suite browser');
+
+  const home = await mkdtemp(join(tmpdir(), 'soulfra-browser-'));
+  // As root, the platform's Postgres runs as somebody else, who has to get through here.
+  await chmod(home, 0o711);
+  const folder = join(home, 'folder');
+  await mkdir(folder);
+
+  const child = spawn(program, [name, '--json', '--port', '0'], {
+    cwd: folder,
+    env: { ...process.env, SOULFRA_HOME: join(home, 'state') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+  const talk = [];
+  createInterface({ input: child.stderr }).on('line', (line) => talk.push(line));
+
+  /** Stops it as Ctrl-C would, and removes its folder. Gives its exit code. */
+  async function stop() {
+    child.kill('SIGTERM');
+    const killer = setTimeout(() => child.kill('SIGKILL'), 30 * SECOND);
+    const { code } = await ended;
+    clearTimeout(killer);
+    await rm(home, { recursive: true, force: true });
+    return code;
+  }
+
+  const events = [];
+  const ready = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = JSON.parse(line);
+      events.push(event);
+      if (event.event === 'ready') resolve(event);
+    });
+  });
+  const failed = (why) =>
+    new Error(`${program} ${why}\nevents: ${JSON.stringify(events)}\nstderr:\n${talk.slice(-40).join('\n')}`);
+  let patience;
+  try {
+    const { site, adminLink } = await Promise.race([
+      ready,
+      ended.then(({ code, signal }) => Promise.reject(failed(`ended with ${code ?? signal}`))),
+      new Promise((_, reject) => {
+        patience = setTimeout(() => reject(failed('was not ready in time')), PATIENCE);
+      }),
+    ]);
+    return { name, site, adminLink, events, folder, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    clearTimeout(patience);
+  }
+}

@@ -1,0 +1,116 @@
+//! The test suites, in the order in which they run: cheap ones first, and those that build on
+//! what another has built after it.
+
+mod browser;
+mod counts;
+mod crates;
+mod lint;
+mod one_build;
+mod supply_chain;
+mod table;
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::{generate, say};
+
+pub(crate) use counts::Counts;
+
+/// A suite, by the name it has on the command line and in the table.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// rustfmt has nothing to change.
+    Format,
+    /// Which crate may use which, and other rules about the text of the code.
+    Architecture,
+    /// clippy and rustc have nothing to say.
+    Lint,
+    /// rustdoc has nothing to say.
+    Docs,
+    /// Licences, sources and bans of everything we depend on.
+    SupplyChain,
+    /// Generated files are what their sources make of them.
+    Drift,
+    /// Unit and service tests of every crate, against a real Postgres.
+    Crates,
+    /// Tests and people build mistral.rs the same way, so that it is compiled once.
+    OneBuild,
+    /// The real command, seen through a real browser.
+    Browser,
+}
+
+/// What a suite came to: counts, and what the table should say about what was left out.
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    pub(crate) note: String,
+}
+
+impl Outcome {
+    /// A suite that is one check and passed it.
+    fn passed() -> Self {
+        Self { counts: Counts { passed: 1, ..Counts::default() }, note: String::new() }
+    }
+}
+
+/// Runs the named suites, or all, and prints the table. True when nothing failed.
+pub(crate) fn run(project: &Project, named: &[Suite]) -> bool {
+    let wanted = |suite: &&Suite| named.is_empty() || named.contains(suite);
+    let mut rows = Vec::new();
+    for &suite in Suite::value_variants().iter().filter(wanted) {
+        say::head(&suite.name());
+        let start = Instant::now();
+        let outcome = suite.run(project).unwrap_or_else(|error| {
+            say::error(&error);
+            // A suite that cannot even be set up is a failure like any other.
+            Outcome {
+                counts: Counts { failed: 1, ..Counts::default() },
+                note: format!("{error:#}"),
+            }
+        });
+        rows.push(table::Row { suite: suite.name(), outcome, seconds: start.elapsed().as_secs() });
+    }
+    table::print(&rows);
+    rows.iter().all(|row| row.outcome.counts.failed == 0)
+}
+
+impl Suite {
+    fn run(self, project: &Project) -> Result<Outcome> {
+        match self {
+            Self::Format => simple(project, &["fmt", "--all", "--check"], 2),
+            Self::Architecture => crates::xtask(project),
+            Self::Lint => lint::clippy(project),
+            Self::Docs => lint::rustdoc(project),
+            Self::SupplyChain => supply_chain::run(project),
+            Self::Drift => drift(project),
+            Self::Crates => crates::all(project),
+            Self::OneBuild => one_build::run(project),
+            Self::Browser => browser::run(project),
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// A suite that is one cargo command.
+fn simple(project: &Project, arguments: &[&str], minutes: u64) -> Result<Outcome> {
+    process::run(&mut project.cargo(arguments), Deadline::in_minutes(minutes))?;
+    Ok(Outcome::passed())
+}
+
+fn drift(project: &Project) -> Result<Outcome> {
+    let stale = generate::all(project, Deadline::in_minutes(30))?;
+    if !stale.is_empty() {
+        let names: Vec<_> = stale.iter().map(|path| path.display().to_string()).collect();
+        bail!(
+            "generated files were stale; they are renewed now, commit them: {}",
+            names.join(", ")
+        );
+    }
+    Ok(Outcome::passed())
+}

@@ -1,0 +1,51 @@
+//! `cargo test` over our crates.
+
+use anyhow::{Result, bail};
+
+use crate::postgres::Postgres;
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::say;
+use crate::suites::{Counts, Outcome};
+
+/// This crate's own tests, the rules about all others among them.
+pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
+    cargo_test(project, &["--package", "xtask"], None, Deadline::in_minutes(10))
+}
+
+/// Every other crate's tests, doc tests included. Each test that wants a database gets its own.
+pub(crate) fn all(project: &Project) -> Result<Outcome> {
+    let deadline = Deadline::in_minutes(45);
+    let postgres = Postgres::start(project, deadline)?;
+    cargo_test(project, &["--workspace", "--exclude", "xtask"], Some(&postgres), deadline)
+}
+
+fn cargo_test(
+    project: &Project,
+    selection: &[&str],
+    postgres: Option<&Postgres>,
+    deadline: Deadline,
+) -> Result<Outcome> {
+    let mut test = project.cargo(["test", "--release", "--locked", "--no-fail-fast"]);
+    test.args(selection);
+    if let Some(postgres) = postgres {
+        test.env("DATABASE_URL", postgres.url("postgres"));
+    }
+    let mut counts = Counts::default();
+    let status = process::watch(&mut test, deadline, |line| {
+        counts.read_rust(line);
+        say::line(line);
+    })?;
+    let mut note = String::new();
+    if !status.success() && counts.failed == 0 {
+        counts.failed = 1;
+        "some of it did not compile, or ended early".clone_into(&mut note);
+    }
+    if status.success() && counts.passed == 0 {
+        bail!("cargo test passed without running a test");
+    }
+    if counts.skipped > 0 {
+        "marked #[ignore]".clone_into(&mut note);
+    }
+    Ok(Outcome { counts, note })
+}

@@ -1,0 +1,23 @@
+//! clippy and rustdoc over everything, with warnings denied.
+//!
+//! In the release profile and over the whole workspace: build scripts, macros and the checked
+//! dependencies are then shared between the two, with `generate`, and with the tests.
+
+use anyhow::Result;
+
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::suites::{Outcome, simple};
+
+pub(crate) fn clippy(project: &Project) -> Result<Outcome> {
+    let arguments =
+        ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    simple(project, &arguments, 30)
+}
+
+pub(crate) fn rustdoc(project: &Project) -> Result<Outcome> {
+    let mut doc = project.cargo(["doc", "--release", "--workspace", "--no-deps", "--locked"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    process::run(&mut doc, Deadline::in_minutes(20))?;
+    Ok(Outcome::passed())
+}

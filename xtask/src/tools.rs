@@ -1,0 +1,97 @@
+//! What the suites need beyond Rust, Go, Node and Python: Debian packages, downloads, tools.
+//!
+//! Each is looked for first; what is missing is installed, or the error says how to get it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{self, Deadline};
+use crate::project::Project;
+
+const CARGO_DENY: &str = "0.20.2";
+
+/// Makes sure that a program of a Debian package is there.
+pub(crate) fn debian(
+    project: &Project,
+    program: &str,
+    package: &str,
+    deadline: Deadline,
+) -> Result<()> {
+    if on_path(program) {
+        return Ok(());
+    }
+    let missing = || format!("{program} is missing; install it: apt-get install {package}");
+    if !on_path("apt-get") {
+        bail!(missing());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut apt = project.command("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        process::run(&mut apt, deadline)
+    };
+    apt(&["update", "-q"]).with_context(missing)?;
+    apt(&["install", "-q", "-y", "--no-install-recommends", package]).with_context(missing)?;
+    if on_path(program) { Ok(()) } else { bail!(missing()) }
+}
+
+/// Fetches a file once; the SHA-256 decides whether what is there, or came, is the right one.
+pub(crate) fn download(
+    project: &Project,
+    url: &str,
+    sha256: &str,
+    deadline: Deadline,
+) -> Result<PathBuf> {
+    let name = url.rsplit('/').next().context("a download without a name")?;
+    let folder = project.cache.join("downloads");
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let file = folder.join(name);
+    if file.exists() && has_sum(&file, sha256)? {
+        return Ok(file);
+    }
+    debian(project, "curl", "curl", deadline)?;
+    // Under its own name until it is whole, for another run may be fetching it too.
+    let part = folder.join(format!("{name}.{}", std::process::id()));
+    let mut curl = project.command("curl");
+    curl.args(["-fsSL", "--retry", "3", "--connect-timeout", "20", "-o"]).arg(&part).arg(url);
+    process::run(&mut curl, deadline).with_context(|| format!("download {url}"))?;
+    if !has_sum(&part, sha256)? {
+        fs::remove_file(&part)?;
+        bail!("{url} does not have the expected SHA-256 {sha256}");
+    }
+    fs::rename(&part, &file)?;
+    Ok(file)
+}
+
+/// cargo-deny, built once per version and user.
+pub(crate) fn cargo_deny(project: &Project, deadline: Deadline) -> Result<PathBuf> {
+    let home = project.cache.join(format!("tools/cargo-deny-{CARGO_DENY}"));
+    let program = home.join("bin/cargo-deny");
+    if program.exists() {
+        return Ok(program);
+    }
+    fs::create_dir_all(&home)?;
+    // From its own folder: the flags and the build folder of this workspace are not for it.
+    let build = home.join("build");
+    let mut install = project.cargo(["install", "--quiet", "--locked", "cargo-deny", "--version"]);
+    install.arg(CARGO_DENY).arg("--root").arg(&home).arg("--target-dir").arg(&build);
+    process::run(install.current_dir(&home), deadline).context("build cargo-deny")?;
+    fs::remove_dir_all(&build)?;
+    Ok(program)
+}
+
+/// Whether the shell would find the program.
+pub(crate) fn on_path(program: &str) -> bool {
+    Command::new("sh")
+        .args(["-c", "command -v \"$0\"", program])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn has_sum(file: &Path, sha256: &str) -> Result<bool> {
+    let output = Command::new("sha256sum").arg(file).output().context("run sha256sum")?;
+    Ok(String::from_utf8_lossy(&output.stdout).starts_with(sha256))
+}

@@ -1,0 +1,97 @@
+//! Which of our crates may use which: arrows go one way.
+
+use serde_json::Value;
+
+use crate::output_of;
+
+/// Each crate and what it may use of ours. A new crate gets its line here first.
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("blueprint", &[]),
+    ("web", &[]),
+    ("work", &[]),
+    ("accounts", &["web", "work"]),
+    ("pages", &["web", "blueprint"]),
+    ("database", &["blueprint", "work"]),
+    ("inference", &["blueprint", "web"]),
+    ("engine-mistralrs", &["inference"]),
+    ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
+    (
+        "create-ai-platform",
+        &[
+            "blueprint",
+            "web",
+            "work",
+            "accounts",
+            "pages",
+            "database",
+            "inference",
+            "engine-mistralrs",
+            "tenant-runtime",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// What only some crates may use of others' libraries.
+const FENCED: [(&str, &[&str]); 2] = [
+    // Slow to compile: a leaf crate keeps it out of everybody else's build.
+    ("mistralrs", &["engine-mistralrs"]),
+    ("candle-core", &["engine-mistralrs"]),
+];
+
+/// What a crate without input, output or async cannot need.
+const IMPURE: [&str; 6] = ["tokio", "sqlx", "axum", "hyper", "reqwest", "rand"];
+
+#[test]
+fn crates_use_only_what_the_arrows_allow() {
+    let crates = crates();
+    let ours: Vec<&str> = crates.iter().map(|(name, _)| name.as_str()).collect();
+    let mut wrong = Vec::new();
+    for (name, uses) in &crates {
+        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| known == name) else {
+            wrong.push(format!("{name} has no line in the table of arrows"));
+            continue;
+        };
+        for used in uses.iter().map(String::as_str).filter(|used| ours.contains(used)) {
+            if !allowed.contains(&used) {
+                wrong.push(format!("{name} must not use {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn heavy_libraries_stay_in_their_leaf() {
+    let mut wrong = Vec::new();
+    for (name, uses) in crates() {
+        for (library, users) in FENCED {
+            if uses.iter().any(|used| used == library) && !users.contains(&name.as_str()) {
+                wrong.push(format!("{name} must not use {library}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_blueprint_is_pure() {
+    let crates = crates();
+    let (_, uses) = crates.iter().find(|(name, _)| name == "blueprint").unwrap();
+    let impure: Vec<_> = uses.iter().filter(|used| IMPURE.contains(&used.as_str())).collect();
+    assert!(impure.is_empty(), "{impure:?}");
+}
+
+/// Our crates and their direct dependencies; what only tests use is left out.
+fn crates() -> Vec<(String, Vec<String>)> {
+    let metadata = output_of("cargo", &["metadata", "--format-version=1", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            (name(package), dependencies.filter(|d| d["kind"] != "dev").map(name).collect())
+        })
+        .collect()
+}
