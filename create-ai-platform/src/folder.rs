@@ -18,9 +18,7 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// The folder at a path; made absolute, since the host process runs elsewhere.
     pub fn at(path: &Path) -> Result<Self> {
-        std::path::absolute(path)
-            .map(Self)
-            .map_err(|error| Failure::file("find", path, &error))
+        std::path::absolute(path).map(Self).map_err(|error| Failure::file("find", path, &error))
     }
 
     /// Where it is.
@@ -77,8 +75,8 @@ impl Folder {
     /// Reads the blueprint; the text too, to see later whether it changed.
     pub fn read(&self) -> Result<(PlatformBlueprint, String)> {
         let path = self.blueprint_file();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Failure::file("read", &path, &error))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
         let blueprint = blueprint::read(&text).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
             Failure::new(
@@ -99,14 +97,16 @@ fn files(
 ) -> Vec<(PathBuf, Vec<u8>)> {
     let schema = SCHEMA;
     let mut files = vec![
-        (PathBuf::from(BLUEPRINT), blueprint::write_with_schema_line(blueprint, schema).into_bytes()),
+        (
+            PathBuf::from(BLUEPRINT),
+            blueprint::write_with_schema_line(blueprint, schema).into_bytes(),
+        ),
         (PathBuf::from(".gitignore"), b"/.soulfra/\n".to_vec()),
         (PathBuf::from("README.md"), readme(name, template).into_bytes()),
         (PathBuf::from(schema), blueprint::json_schema_text().into_bytes()),
     ];
-    files.extend(
-        template.brand.iter().map(|file| (PathBuf::from(&file.path), file.bytes.to_vec())),
-    );
+    files
+        .extend(template.brand.iter().map(|file| (PathBuf::from(&file.path), file.bytes.to_vec())));
     files
 }
 

@@ -32,7 +32,7 @@ pub struct HostLock {
 
 impl Home {
     /// Finds the places: as told, else where this system keeps such things.
-    pub fn find(places: &Places) -> Result<Self> {
+    pub fn find(places: &Places) -> Self {
         let data = places.home.clone().unwrap_or_else(database::embedded::default_data_home);
         let cache = places.cache.clone().unwrap_or_else(database::embedded::default_cache_home);
         let data = std::path::absolute(&data).unwrap_or(data);
@@ -40,9 +40,10 @@ impl Home {
             data.join("run")
         } else {
             let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
-            std::env::temp_dir().join(format!("soulfra-{:x}{:x}{:x}", digest[0], digest[1], digest[2]))
+            std::env::temp_dir()
+                .join(format!("soulfra-{:x}{:x}{:x}", digest[0], digest[1], digest[2]))
         };
-        Ok(Self { data, cache, run })
+        Self { data, cache, run }
     }
 
     /// Makes the folders, readable by nobody else.
@@ -53,7 +54,7 @@ impl Home {
         // Postgres runs as another user when we are root, and must be able to walk in.
         if rustix::process::geteuid().is_root() {
             use std::os::unix::fs::PermissionsExt;
-            for folder in [&self.data, &self.run] {
+            for folder in [&self.data, &self.cache, &self.run] {
                 std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
                     .map_err(|error| Failure::file("protect", folder, &error))?;
             }
@@ -112,11 +113,7 @@ mod tests {
     use super::*;
 
     fn home(data: &Path) -> Home {
-        Home::find(&Places {
-            home: Some(data.to_owned()),
-            cache: Some(data.join("cache")),
-        })
-        .unwrap()
+        Home::find(&Places { home: Some(data.to_owned()), cache: Some(data.join("cache")) })
     }
 
     #[test]

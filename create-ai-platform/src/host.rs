@@ -163,9 +163,9 @@ impl Host {
     /// Brings up the platform in a folder, unless it is up already.
     pub async fn add(&self, folder: &Folder) -> Result<Running> {
         let (blueprint, text) = folder.read()?;
-        let name: BlueprintName = blueprint
-            .platform_name()
-            .map_err(|error| Failure::new(Kind::Name, error.to_string(), "Change metadata.name."))?;
+        let name: BlueprintName = blueprint.platform_name().map_err(|error| {
+            Failure::new(Kind::Name, error.to_string(), "Change metadata.name.")
+        })?;
         let mut platforms = self.0.platforms.lock().await;
         if let Some(platform) = platforms.get(name.as_str()) {
             platform.same_folder(folder)?;

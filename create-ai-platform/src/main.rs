@@ -64,10 +64,10 @@ async fn run(
     match command {
         None => {
             fit_processor()?;
-            let home = home()?;
+            let home = home();
             home.prepare()?;
             log_to(&home)?;
-            commands::create::run(create, home, printer.clone()).await
+            Box::pin(commands::create::run(create, home, printer.clone())).await
         }
         Some(Command::Check { file }) => blueprints::check(&file, printer),
         Some(Command::Render { crd: true, .. }) => {
@@ -75,14 +75,16 @@ async fn run(
             Ok(())
         }
         Some(Command::Render { file, .. }) => blueprints::render(&file, printer),
-        Some(Command::Status) => state::status(&home()?, printer).await,
-        Some(Command::Stop { name, .. }) => state::stop(name, &home()?, printer).await,
+        Some(Command::Status) => state::status(&home(), printer).await,
+        Some(Command::Stop { name, .. }) => state::stop(name, &home(), printer).await,
         Some(Command::Backup { name, output }) => {
-            data::backup(&name, output, &home()?, printer).await
+            Box::pin(data::backup(&name, output, &home(), printer)).await
         }
-        Some(Command::Restore { file, name }) => data::restore(&file, name, &home()?, printer).await,
+        Some(Command::Restore { file, name }) => {
+            Box::pin(data::restore(&file, name, &home(), printer)).await
+        }
         Some(Command::Destroy { name, confirm }) => {
-            data::destroy(&name, confirm, yes, &home()?, printer).await
+            Box::pin(data::destroy(&name, confirm, yes, &home(), printer)).await
         }
         Some(Command::Completions { shell }) => {
             shell::completions(shell, printer);

@@ -1,7 +1,7 @@
 //! The only printer. Data goes to standard output, talk to standard error; with `--json` each
 //! event is one object a line on standard output.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
+#![expect(clippy::print_stderr, reason = "this is the printer")]
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -155,6 +155,9 @@ impl Printer {
 
     /// Prints data.
     pub fn data(&self, text: &str) {
+        if self.0.mode == Mode::Silent {
+            return;
+        }
         // A closed pipe is the reader's choice, not our failure.
         let mut out = std::io::stdout().lock();
         _ = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -19,10 +19,10 @@ where
     F: Fn() -> L + Send + Sync + 'static,
     L: Future<Output = ()> + Send,
 {
-    let (changed, mut changes) = mpsc::channel(1);
+    let (told, mut changes) = mpsc::channel(1);
     let watcher = notify::recommended_watcher(move |_| {
         // One waiting change is enough: the file is read whole.
-        _ = changed.try_send(());
+        _ = told.try_send(());
     })
     .and_then(|mut watcher| {
         watcher.watch(folder.path(), RecursiveMode::NonRecursive)?;

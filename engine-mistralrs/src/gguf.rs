@@ -33,9 +33,9 @@ impl Header {
             bail!("it has no chat template, so it is not a model to talk to");
         }
         let architecture = text(&content, "general.architecture")?;
-        let context = value(&content, &format!("{architecture}.context_length"))?.to_u32()?;
+        let length = value(&content, &format!("{architecture}.context_length"))?.to_u32()?;
         Ok(Self {
-            context_tokens: usize::try_from(context)?,
+            context_tokens: usize::try_from(length)?,
             end_token: value(&content, "tokenizer.ggml.eos_token_id")?.to_u32()?,
             control_texts: control_texts(&content)?,
             parameters: content.tensor_infos.values().map(|t| t.shape.elem_count()).sum(),

@@ -97,7 +97,11 @@ impl MistralEngine {
         let prepared = tokio::task::spawn_blocking(move || {
             let header = Header::read(&source)?;
             let encoding = encoding.unwrap_or_else(|| Encoding::best_for(header.parameters));
-            let file = reencoded(&source, &cache, encoding)?;
+            let file = reencoded(&source, &cache, encoding).unwrap_or_else(|error| {
+                // A full disk, say: slower is better than not at all.
+                tracing::warn!("no faster copy of the model: {error:#}");
+                source
+            });
             let pipeline = pipeline(file, precision)?;
             anyhow::Ok((header, pipeline))
         });

@@ -1,17 +1,16 @@
 //! A faster copy of a model file, written once.
 //!
-//! Measured with SmolLM2-135M on two busy cores (tokens a second; `speeds` in the tests measures
+//! Measured with SmolLM2-135M on two cores (tokens a second; `speeds` in the tests measures
 //! again):
 //!
 //! | layers as | reading a prompt of 553 | writing, short | writing after 553 |
 //! | --- | --- | --- | --- |
-//! | Q4_1, the original | 40 | 46 | 36 |
-//! | Q8_0 | 72 | 79 | 51 |
-//! | Q4_0 | 71 | 74 | 50 |
-//! | unpacked | 359 | 46 | 40 |
+//! | `Q4_1`, the original | 83 | 62 | 46 |
+//! | `Q8_0` (`Q4_0` was no faster) | 88 | 75 | 54 |
+//! | unpacked | 366 | 55 | 46 |
 //!
-//! The engine has no SIMD code for Q4_1, and for the other packed encodings it multiplies a
-//! prompt token by token. Unpacked layers go through a real matrix product: five times the speed
+//! The engine has no SIMD code for `Q4_1`, and for the other packed encodings it multiplies a
+//! prompt token by token. Unpacked layers go through a real matrix product: four times the speed
 //! where people wait for the first word, for four bytes of memory a parameter. What is left for
 //! writing is more than anybody reads. Large models have no memory to spare and would write
 //! slowly, so they stay packed.
@@ -40,7 +39,7 @@ const SMALL: usize = 200_000_000;
 pub enum Encoding {
     /// Nothing.
     Original,
-    /// Q4_1 becomes Q8_0, which holds what 4 bits said without visible loss.
+    /// `Q4_1` becomes `Q8_0`, which holds what 4 bits said without visible loss.
     Quick,
     /// The layers become plain numbers: 16 bits in the file, 32 in memory.
     Unpacked,

@@ -1,4 +1,9 @@
 //! The whole way with real tokens: fetch, check, re-encode, load, answer. Needs the network once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests, which clippy takes for something else"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

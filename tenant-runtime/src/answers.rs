@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::domain::conversation::State;
 
 /// How long an answer stays in memory after its end, for listeners who come back.
-const LINGER: Duration = Duration::from_secs(60);
+const LINGER: Duration = Duration::from_mins(1);
 
 /// The answers of one tenant that are being spoken, by message id.
 #[derive(Clone, Default)]
@@ -180,10 +180,7 @@ impl Answer {
             }
             if grown.changed().await.is_err() {
                 // The sender lives in `self`, so this cannot be; ending is the safe reading.
-                return Heard::End(
-                    self.text(),
-                    Ending { state: State::Interrupted, note: None },
-                );
+                return Heard::End(self.text(), Ending { state: State::Interrupted, note: None });
             }
         }
     }
@@ -191,12 +188,12 @@ impl Answer {
     fn next(&self, place: Place) -> Option<Heard> {
         let spoken = self.lock();
         // An id that is not a place in this text (from an older life of it) begins anew.
-        let place = if spoken.text.is_char_boundary(place.offset) && place.blocks <= spoken.blocks.len()
-        {
-            place
-        } else {
-            Place::default()
-        };
+        let place =
+            if spoken.text.is_char_boundary(place.offset) && place.blocks <= spoken.blocks.len() {
+                place
+            } else {
+                Place::default()
+            };
         if let Some(block) = spoken.blocks.get(place.blocks) {
             if place.offset < block.end_offset {
                 let words = spoken.text[place.offset..block.end_offset].to_owned();

@@ -55,24 +55,20 @@ impl IntoResponse for Error {
                 Problem::not_found("not-found", format!("There is no such {what}."))
                     .detail("It may have been removed, or it belongs to somebody else.")
             }
-            Self::NotAllowed(_) => Problem::new(
-                StatusCode::FORBIDDEN,
-                "not-allowed",
-                "Your role does not allow this.",
-            )
-            .detail("Ask an admin of this platform."),
+            Self::NotAllowed(_) => {
+                Problem::new(StatusCode::FORBIDDEN, "not-allowed", "Your role does not allow this.")
+                    .detail("Ask an admin of this platform.")
+            }
             Self::Unusable(text) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable", text)
             }
             Self::Conflict(text) => Problem::new(StatusCode::CONFLICT, "conflict", text),
             Self::Gone(text) => Problem::new(StatusCode::GONE, "gone", text),
-            Self::TooOften(seconds) => Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-often",
-                "Too many tries in a row.",
-            )
-            .detail(format!("Wait {seconds} seconds and try again."))
-            .retry_after(seconds),
+            Self::TooOften(seconds) => {
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "Too many tries in a row.")
+                    .detail(format!("Wait {seconds} seconds and try again."))
+                    .retry_after(seconds)
+            }
             Self::Database(_) | Self::Page(_) | Self::Internal(_) => {
                 tracing::error!("could not serve: {self}");
                 Problem::internal()

@@ -122,7 +122,10 @@ impl ModelServer {
         let token = web::token::sign(credential, &question.caller, now)?;
         let mut messages = vec![json!({"role": "system", "content": question.instructions})];
         messages.extend(
-            question.turns.iter().map(|(role, text)| json!({"role": role.as_str(), "content": text})),
+            question
+                .turns
+                .iter()
+                .map(|(role, text)| json!({"role": role.as_str(), "content": text})),
         );
         let body = json!({
             "model": question.model,

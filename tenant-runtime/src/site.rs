@@ -32,10 +32,7 @@ pub struct Picture {
 
 impl Site {
     /// What a checked blueprint means; `picture` reads a brand file by its path.
-    pub fn new(
-        blueprint: PlatformBlueprint,
-        picture: impl Fn(&str) -> Option<Picture>,
-    ) -> Self {
+    pub fn new(blueprint: PlatformBlueprint, picture: impl Fn(&str) -> Option<Picture>) -> Self {
         let brand = Brand::mended(brand_input(&blueprint));
         let plan = blueprint.spec.plan.unwrap_or(PlanName::Starter);
         let template = blueprint.spec.template.as_ref().and_then(|t| templates::get(&t.name));

@@ -16,7 +16,7 @@ use crate::model_server::{AskError, Question, Word};
 /// How often the words so far are kept, so that a crash loses less than a second of them.
 const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// The longest an answer may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Speaks the answer with this id in a task of its own. The message row must be committed.
 pub fn begin(app: &App, id: Uuid, question: Question) {
@@ -54,10 +54,9 @@ async fn speak(
     };
     let ending = match outcome {
         Ok(()) => Ending { state: State::Done, note: None },
-        Err(None) => Ending {
-            state: State::Stopped,
-            note: Some("You stopped this answer.".to_owned()),
-        },
+        Err(None) => {
+            Ending { state: State::Stopped, note: Some("You stopped this answer.".to_owned()) }
+        }
         Err(Some(error)) => {
             tracing::warn!(message = %id, "could not answer: {error}");
             Ending { state: State::Failed, note: Some(explain(&error)) }

@@ -18,9 +18,21 @@ export async function violations(page) {
   );
 }
 
-/** Whether the page is wider than the window, so that a person has to scroll sideways. */
-export function scrollsSideways(page) {
-  return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+/**
+ * What makes the page wider than the window, so that a person has to scroll sideways: the
+ * innermost elements that stick out, or nothing.
+ */
+export function sticksOut(page) {
+  return page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    const out = [...document.body.querySelectorAll('*')].filter(
+      (element) => element.getBoundingClientRect().right > clientWidth + 1,
+    );
+    const innermost = out.filter((element) => !out.some((other) => other !== element && element.contains(other)));
+    const name = ({ tagName, className }) => `${tagName.toLowerCase()}.${className}`;
+    return innermost.slice(0, 5).map((element) => `scrolls sideways at ${name(element)}`);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { reachablePages, scrollsSideways, violations } from './accessibility.mjs';
+import { reachablePages, sticksOut, violations } from './accessibility.mjs';
 import { onPage, startBrowser } from './browser.mjs';
 import { startPlatform } from './platform.mjs';
 
@@ -120,6 +120,7 @@ describe('a new platform', () => {
       await asOwner('find the pages of the owner', async (page) => {
         pages.owner = await reachablePages(page, platform.site, ['/', '/admin']);
       });
+      console.log(`pages looked at: ${[...new Set([...pages.stranger, ...pages.owner])].join(' ')}`);
     });
 
     for (const colorScheme of ['light', 'dark']) {
@@ -131,8 +132,11 @@ describe('a new platform', () => {
             for (const path of paths) {
               page.complaints.length = 0;
               await page.goto(new URL(path, platform.site).href);
-              const complaints = [...(await violations(page)), ...page.complaints];
-              if (await scrollsSideways(page)) complaints.push('scrolls sideways');
+              const complaints = [
+                ...(await violations(page)),
+                ...(await sticksOut(page)),
+                ...page.complaints,
+              ];
               for (const complaint of complaints) wrong.add(`${path}: ${complaint}`);
             }
           };

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub fn internal() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(120))
+        .read_timeout(Duration::from_mins(2))
         .pool_idle_timeout(Duration::from_secs(30))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -75,10 +75,7 @@ impl IntoResponse for Problem {
         let retry = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry {
             headers.insert(HeaderName::from_static("retry-after"), HeaderValue::from(seconds));
         }

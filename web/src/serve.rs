@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use axum::extract::Request;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -33,11 +33,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 4096,
-            head: Duration::from_secs(15),
-            drain: Duration::from_secs(5),
-        }
+        Self { connections: 4096, head: Duration::from_secs(15), drain: Duration::from_secs(5) }
     }
 }
 
@@ -78,10 +74,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
-        let service = tower::util::MapRequest::new(router.clone(), move |mut request: Request<_>| {
-            request.extensions_mut().insert(Peer(peer));
-            request
-        });
+        let service =
+            tower::util::MapRequest::new(router.clone(), move |mut request: Request<_>| {
+                request.extensions_mut().insert(Peer(peer));
+                request
+            });
         let connection = server
             .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();

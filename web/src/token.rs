@@ -140,10 +140,7 @@ mod tests {
     fn another_tenants_secret_proves_nothing() {
         let token = sign(&Credential::new("one".repeat(12)), &caller(), now()).unwrap();
         let other = Credential::new("two".repeat(12));
-        assert_eq!(
-            verify(&other, token.expose_secret(), now()),
-            Err(TokenError::WrongSignature)
-        );
+        assert_eq!(verify(&other, token.expose_secret(), now()), Err(TokenError::WrongSignature));
         assert_eq!(claimed_tenant("nonsense"), Err(TokenError::Unreadable));
     }
 

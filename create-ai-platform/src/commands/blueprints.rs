@@ -28,7 +28,8 @@ pub fn check(file: &Path, printer: &Printer) -> Result<()> {
                 }
             }
             let count = problems.len();
-            let what = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+            let what =
+                if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
             Err(Failure::new(
                 Kind::Blueprint,
                 format!("{what} in {}", located(file).display()),

@@ -1,5 +1,7 @@
 //! `create-ai-platform NAME`: makes the folder if there is none, and keeps the platform running.
 
+use std::pin::pin;
+
 use blueprint::{BlueprintName, templates};
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +31,7 @@ pub async fn run(wish: Create, home: Home, printer: Printer) -> Result<()> {
     match home.lock()? {
         None => join(&home, &folder, &printer).await,
         Some(lock) => {
-            let outcome = host(wish, home, &folder, printer).await;
+            let outcome = Box::pin(host(wish, home, &folder, printer)).await;
             drop(lock);
             outcome
         }
@@ -144,9 +146,13 @@ async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Re
             }
         }
     };
-    // Pages are served while the model still loads.
-    let (model, platform) = tokio::join!(model, platform);
-    let (postgres, (host, running)) = platform?;
+    // Pages are served while the model still loads; a database that fails is told at once.
+    let (mut model, mut platform) = (pin!(model), pin!(platform));
+    let (platform, model) = tokio::select! {
+        up = &mut platform => (up?, model.await),
+        loaded = &mut model => (platform.await?, loaded),
+    };
+    let (postgres, (host, running)) = platform;
     let outcome = match model {
         Ok(()) => {
             ready(&printer, &running);

@@ -49,8 +49,7 @@ pub async fn backup(
         .map_err(|error| Failure::file("write beside", &output, &error))?;
     let data = work.path().join(DATA);
     let door = Door::open(home, record.external, printer).await?;
-    let made =
-        export::export(&door.admin, &name, &TABLES, &data, work::Clock::System.now()).await;
+    let made = export::export(&door.admin, &name, &TABLES, &data, work::Clock::System.now()).await;
     door.close().await;
     made.map_err(|error| backup_failed(&error))?;
     let whole = work.path().join("whole");

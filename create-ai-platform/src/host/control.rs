@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::failure::{Failure, Kind, Result};
 
 /// How long the host may take over a request; bringing up a platform is the longest.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest request or reply, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 

@@ -38,12 +38,7 @@ pub async fn load(
     outcome
 }
 
-async fn bring(
-    home: &Home,
-    entry: &Entry,
-    inference: &Inference,
-    printer: &Printer,
-) -> Result<()> {
+async fn bring(home: &Home, entry: &Entry, inference: &Inference, printer: &Printer) -> Result<()> {
     let store = Store::new(home.cache.join("models"));
     let teller = printer.clone();
     let tell = move |progress| match progress {

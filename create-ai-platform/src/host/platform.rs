@@ -59,14 +59,17 @@ impl Platform {
         let phase = inner.printer.phase("platform");
         let database = tenant::provision(&inner.admin, &name, &SCHEMA, &inner.key)
             .await
-            .map_err(database_failed)?;
+            .map_err(|error| database_failed(&error))?;
         if database.version < SCHEMA.version {
-            tenant::migrate(&inner.admin, &name, &SCHEMA).await.map_err(database_failed)?;
+            tenant::migrate(&inner.admin, &name, &SCHEMA)
+                .await
+                .map_err(|error| database_failed(&error))?;
         }
         let db = database.pool().map_err(|error| unexpected(&format!("open the pool: {error}")))?;
         let host_name = format!("{name}.localhost");
         let site = format!("http://{host_name}:{}", inner.port);
-        let credential = Credential::new(hex(&*inner.key.derive(&format!("model-server:{name}"))));
+        let credential =
+            Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
         inner.credentials.set(name.as_str(), credential.clone());
         let local = Arc::new(Local {
             name,
@@ -130,9 +133,9 @@ impl Platform {
             db.commit().await?;
             Ok(Some(format!("{}/welcome/{}", self.site, link.token.expose())))
         };
-        running.admin_link = link.await.map_err(|error: sqlx::Error| {
-            unexpected(&format!("make the admin link: {error}"))
-        })?;
+        running.admin_link = link
+            .await
+            .map_err(|error: sqlx::Error| unexpected(&format!("make the admin link: {error}")))?;
         Ok(running)
     }
 
@@ -175,7 +178,9 @@ impl Local {
         let mut in_effect = self.text.lock().await;
         let (lines, applied) = match self.folder.read() {
             Ok((_, text)) if text == *in_effect => return,
-            Ok((blueprint, _)) if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) => {
+            Ok((blueprint, _))
+                if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) =>
+            {
                 let line = format!("metadata.name: a platform keeps its name, {}", self.name);
                 (vec![line], false)
             }
@@ -240,14 +245,10 @@ fn picture(folder: &Folder, path: &str) -> Option<Picture> {
     Some(Picture { content_type, bytes: bytes.into() })
 }
 
-fn database_failed(error: tenant::Error) -> Failure {
+fn database_failed(error: &tenant::Error) -> Failure {
     Failure::new(
         Kind::Database,
         error.to_string(),
         "Nothing is half-made: run the same command again once the cause is mended.",
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -63,24 +63,23 @@ async fn embedded(home: &Home, printer: &Printer) -> Result<Postgres> {
             "With a Postgres of your own: --database-url postgres://user:password@host/postgres",
         )
     })?;
-    let server = Server::start(&installation, Options::new(home.postgres())).await.map_err(|error| {
-        Failure::new(
-            Kind::Database,
-            error.to_string(),
-            "Nothing was lost. Mend the cause and run the same command again.",
-        )
-    })?;
+    let server =
+        Server::start(&installation, Options::new(home.postgres())).await.map_err(|error| {
+            Failure::new(
+                Kind::Database,
+                error.to_string(),
+                "Nothing was lost. Mend the cause and run the same command again.",
+            )
+        })?;
     Ok(Postgres { admin: server.admin(), url: server.url(), server: Some(server) })
 }
 
 async fn reach(url: &str) -> Result<Postgres> {
     let url = SecretString::from(url);
     let hint = "Check --database-url: postgres://user:password@host:port/postgres";
-    let admin = Admin::from_url(&url)
-        .map_err(|error| Failure::new(Kind::Database, format!("read --database-url: {error}"), hint))?;
-    admin
-        .connect()
-        .await
-        .map_err(|error| Failure::new(Kind::Database, error.to_string(), hint))?;
+    let admin = Admin::from_url(&url).map_err(|error| {
+        Failure::new(Kind::Database, format!("read --database-url: {error}"), hint)
+    })?;
+    admin.connect().await.map_err(|error| Failure::new(Kind::Database, error.to_string(), hint))?;
     Ok(Postgres { admin, url, server: None })
 }

@@ -20,12 +20,7 @@ pub struct Record {
 }
 
 /// Remembers where a platform lives. A name belongs to one folder as long as that describes it.
-pub fn remember(
-    home: &Home,
-    name: &BlueprintName,
-    folder: &Folder,
-    external: bool,
-) -> Result<()> {
+pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, external: bool) -> Result<()> {
     if let Some(known) = find(home, name.as_str())?
         && known.folder != folder.path()
         && known.folder.join("blueprint.yaml").exists()

@@ -56,7 +56,11 @@ impl Draft {
             }
         };
         let length = |text: &str| text.chars().count();
-        expect("name", (1..=80).contains(&length(&self.name)), "Give it a name of 1 to 80 letters.");
+        expect(
+            "name",
+            (1..=80).contains(&length(&self.name)),
+            "Give it a name of 1 to 80 letters.",
+        );
         expect(
             "description",
             length(&self.description) <= 300,

@@ -116,10 +116,9 @@ pub async fn page(
     let conversation = db::conversations::get(&mut db, person_id, id)
         .await?
         .ok_or(Error::Nothing("conversation"))?;
-    let agent =
-        db::agents::version(&mut db, conversation.agent_id, conversation.agent_version)
-            .await?
-            .ok_or(Error::Nothing("agent"))?;
+    let agent = db::agents::version(&mut db, conversation.agent_id, conversation.agent_version)
+        .await?
+        .ok_or(Error::Nothing("agent"))?;
     let branch = match conversation.head_id {
         Some(head) => db::messages::branch(&mut db, id, head).await?,
         None => Vec::new(),

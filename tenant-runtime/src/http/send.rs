@@ -238,8 +238,7 @@ async fn own_message(
     person_id: Uuid,
     id: Uuid,
 ) -> Result<(db::messages::Found, Conversation)> {
-    let found =
-        db::messages::get(db, person_id, id).await?.ok_or(Error::Nothing("message"))?;
+    let found = db::messages::get(db, person_id, id).await?.ok_or(Error::Nothing("message"))?;
     let conversation = db::conversations::lock(db, person_id, found.conversation_id)
         .await?
         .ok_or(Error::Nothing("conversation"))?;

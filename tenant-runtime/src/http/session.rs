@@ -229,9 +229,8 @@ pub fn card(app: &App, status: StatusCode, path: &str, form: CardForm) -> Result
 }
 
 fn on_to(path: &str, next: &str) -> String {
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", next)
-        .finish();
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     format!("{path}?{query}")
 }
 

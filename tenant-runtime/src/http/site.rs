@@ -85,10 +85,8 @@ pub async fn reading(
 /// A style sheet, a script: by a name that carries its hash.
 pub async fn asset(Path(file): Path<String>) -> Result<Response> {
     let path = format!("/assets/{file}");
-    let asset = pages::assets()
-        .iter()
-        .find(|asset| asset.path == path)
-        .ok_or(Error::Nothing("file"))?;
+    let asset =
+        pages::assets().iter().find(|asset| asset.path == path).ok_or(Error::Nothing("file"))?;
     Ok(for_ever(asset.content_type, asset.bytes.to_vec()))
 }
 

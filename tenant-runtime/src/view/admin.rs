@@ -24,7 +24,7 @@ pub struct People {
     /// The page on which people sign up.
     pub sign_up: String,
     /// Some of them.
-    pub people: Vec<PersonRow>,
+    pub rows: Vec<PersonRow>,
     /// Where the list goes on.
     pub pages: Pagination,
 }

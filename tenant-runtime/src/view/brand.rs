@@ -96,7 +96,9 @@ pub fn chosen(
         // Shades that were tuned for the old colours would not fit the new ones.
         Some(palette) if palette.primary == primary && palette.accent == accent => palette,
         Some(palette) => Palette { primary, accent, dark: None, ..palette },
-        None => Palette { primary, accent, background: None, surface: None, text: None, dark: None },
+        None => {
+            Palette { primary, accent, background: None, surface: None, text: None, dark: None }
+        }
     };
     let (font, theme, radius) = looks;
     Some(Branding { palette: Some(palette), font, theme, radius, ..old.clone() })

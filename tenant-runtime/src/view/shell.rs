@@ -18,8 +18,7 @@ pub fn page<C: Serialize>(
 ) -> Page<C> {
     let site = app.site();
     let logo = site.logo.is_some().then(|| format!("/brand/logo?{}", site.brand.hash()));
-    let mut page =
-        Page::new(site.brand.view(logo), title, body).in_language(site.language());
+    let mut page = Page::new(site.brand.view(logo), title, body).in_language(site.language());
     page.nav.push(NavItem::new("Agents", "/", path));
     if let Some(SignedIn { person, .. }) = signed_in {
         page.nav.push(NavItem::new("Conversations", "/conversations", path));

@@ -42,12 +42,7 @@ impl Sent {
             description: text(&self.description),
             instructions: text(&self.instructions),
             model: (!model.is_empty()).then(|| model.to_owned()),
-            starters: self
-                .starters
-                .lines()
-                .map(text)
-                .filter(|line| !line.is_empty())
-                .collect(),
+            starters: self.starters.lines().map(text).filter(|line| !line.is_empty()).collect(),
         }
     }
 }
@@ -90,8 +85,7 @@ pub async fn create(
     let problems = draft.problems();
     if !problems.is_empty() {
         let action = "/admin/agents".to_owned();
-        let form =
-            AgentForm::with_problems("New agent", action, &draft, app.models(), &problems);
+        let form = AgentForm::with_problems("New agent", action, &draft, app.models(), &problems);
         return show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, form);
     }
     let now = app.now();
@@ -175,12 +169,7 @@ async fn newest(app: &App, id: Uuid) -> Result<Agent> {
     db::agents::newest(&mut *app.db().acquire().await?, id).await?.ok_or(Error::Nothing("agent"))
 }
 
-fn show(
-    app: &App,
-    signed_in: &SignedIn,
-    status: StatusCode,
-    form: AgentForm,
-) -> Result<Response> {
+fn show(app: &App, signed_in: &SignedIn, status: StatusCode, form: AgentForm) -> Result<Response> {
     let title = form.heading.clone();
     let page = shell::admin_page(app, signed_in, "/admin/agents", &title, form);
     Ok((status, Html(app.engine().render("admin/agent", &page)?)).into_response())

@@ -37,9 +37,8 @@ pub struct Sent {
 
 impl Sent {
     fn branding(&self, old: &Branding) -> Result<Branding> {
-        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius)).ok_or_else(
-            || Error::Unusable("A colour is written like #1d4ed8.".to_owned()),
-        )
+        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius))
+            .ok_or_else(|| Error::Unusable("A colour is written like #1d4ed8.".to_owned()))
     }
 }
 
@@ -133,9 +132,7 @@ fn show(
             Field::input("primary", "Main colour", "color").value(&sent.primary).required(),
             Field::input("accent", "Second colour", "color").value(&sent.accent).required(),
             Field::select("font", "Typeface", &FONTS).value(word(&sent.font)).required(),
-            Field::select("theme", "Light or dark", &THEMES)
-                .value(word(&sent.theme))
-                .required(),
+            Field::select("theme", "Light or dark", &THEMES).value(word(&sent.theme)).required(),
             Field::select("radius", "Corners", &RADII).value(word(&sent.radius)).required(),
         ],
         base: sent.base.clone(),

@@ -40,7 +40,7 @@ pub async fn list(
     let me = &signed_in.person;
     let body = People {
         sign_up: format!("{}/signup", app.origin()),
-        people: found
+        rows: found
             .people
             .iter()
             .map(|person| PersonRow {
@@ -116,6 +116,6 @@ fn told(error: ChangeError) -> Error {
         ChangeError::Store(error) => Error::Database(error),
         ChangeError::NoPerson => Error::Nothing("person"),
         ChangeError::NotAllowed => Error::NotAllowed(Permission::ManagePeople),
-        told => Error::Conflict(format!("{told}.")),
+        told @ ChangeError::LastOwner => Error::Conflict(format!("{told}.")),
     }
 }
