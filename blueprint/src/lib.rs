@@ -6,7 +6,7 @@
 //! rules -> CEL in generated/crd.yaml, patterns in generated/blueprint.schema.json
 //! ```
 //!
-//! Reading order: [`spec`] is what a person writes, [`rules`] what may not be written, [`read`]
+//! Reading order: [`spec`] is what a person writes, [`rules`] what may not be written, [`mod@read`]
 //! and [`write`](mod@write) the two ways of the text, [`templates`] where most blueprints begin.
 
 pub mod changes;

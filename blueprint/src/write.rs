@@ -28,7 +28,7 @@ pub fn write(blueprint: &PlatformBlueprint) -> String {
     })
 }
 
-/// [`write`], with a first line that tells editors where the schema is.
+/// [`write()`], with a first line that tells editors where the schema is.
 pub fn write_with_schema_line(blueprint: &PlatformBlueprint, schema: &str) -> String {
     format!("# yaml-language-server: $schema={schema}\n{}", write(blueprint))
 }

@@ -74,18 +74,26 @@ impl Folder {
 
     /// Reads the blueprint; the text too, to see later whether it changed.
     pub fn read(&self) -> Result<(PlatformBlueprint, String)> {
+        let text = self.text()?;
+        Ok((self.understand(&text)?, text))
+    }
+
+    /// The blueprint as it is written.
+    pub fn text(&self) -> Result<String> {
         let path = self.blueprint_file();
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        let blueprint = blueprint::read(&text).map_err(|problems| {
+        std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))
+    }
+
+    /// What a text means in the place of the blueprint.
+    pub fn understand(&self, text: &str) -> Result<PlatformBlueprint> {
+        blueprint::read(text).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
             Failure::new(
                 Kind::Blueprint,
-                format!("{} cannot be used:{}", path.display(), lines.concat()),
+                format!("{} cannot be used:{}", self.blueprint_file().display(), lines.concat()),
                 "Mend these lines and run the same command again.",
             )
-        })?;
-        Ok((blueprint, text))
+        })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,11 @@ where
     L: Future<Output = ()> + Send,
 {
     let (told, mut changes) = mpsc::channel(1);
-    let watcher = notify::recommended_watcher(move |_| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        // Our own look opens the file: to be told of that would be to look for ever.
+        if event.is_ok_and(|event| only_looked_at(event.kind)) {
+            return;
+        }
         // One waiting change is enough: the file is read whole.
         _ = told.try_send(());
     })
@@ -45,4 +50,10 @@ where
         }
         drop(watcher);
     });
+}
+
+/// Whether somebody opened or read the file; one that is closed after writing has changed.
+fn only_looked_at(kind: EventKind) -> bool {
+    let written = AccessKind::Close(AccessMode::Write);
+    matches!(kind, EventKind::Access(access) if access != written)
 }

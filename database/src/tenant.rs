@@ -60,7 +60,7 @@ pub struct TenantSchema {
 pub struct TenantDatabase {
     /// Its name on the server.
     pub database: String,
-    /// The version of its tables; may be older than the program's until [`migrate`] ran.
+    /// The version of its tables; may be older than the program's until [`migrate()`] ran.
     pub version: i32,
     /// URL of the role that reads and writes rows. It holds the password.
     pub app: SecretString,

@@ -23,8 +23,15 @@ pub struct MistralEngine {
     runner: Arc<MistralRs>,
     card: ModelCard,
     header: Header,
-    temperature: f32,
-    top_p: f32,
+    unset: Unset,
+}
+
+/// What counts for a job that does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unset {
+    pub(crate) temperature: f32,
+    pub(crate) top_p: f32,
+    pub(crate) repetition: f32,
 }
 
 impl MistralEngine {
@@ -32,18 +39,18 @@ impl MistralEngine {
         runner: Arc<MistralRs>,
         card: ModelCard,
         header: Header,
-        temperature: f32,
-        top_p: f32,
+        unset: Unset,
     ) -> Self {
-        Self { runner, card, header, temperature, top_p }
+        Self { runner, card, header, unset }
     }
 
     fn sampling(&self, job: &Job) -> Sampling {
         Sampling {
-            temperature: job.temperature.unwrap_or(self.temperature),
-            top_p: job.top_p.unwrap_or(self.top_p),
+            temperature: job.temperature.unwrap_or(self.unset.temperature),
+            top_p: job.top_p.unwrap_or(self.unset.top_p),
             // A fresh random id is 122 bits of chance.
             seed: job.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1),
+            repetition: self.unset.repetition,
         }
     }
 }

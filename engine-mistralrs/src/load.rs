@@ -12,7 +12,7 @@ use mistralrs::core::{
 };
 use tokio::task::JoinError;
 
-use crate::engine::MistralEngine;
+use crate::engine::{MistralEngine, Unset};
 use crate::gguf::Header;
 use crate::reencode::{Encoding, reencoded};
 
@@ -31,6 +31,8 @@ pub struct Options {
     pub temperature: f32,
     /// For jobs that do not say; above 0, at most 1.
     pub top_p: f32,
+    /// How much less likely a token gets that the answer has used of late; 1 changes nothing.
+    pub repetition: f32,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             precision: Precision::default(),
             temperature: 0.2,
             top_p: 0.9,
+            repetition: 1.15,
         }
     }
 }
@@ -90,7 +93,7 @@ impl MistralEngine {
         let unusable = |cause| LoadError::Unusable { path: path.to_owned(), cause };
         let broke =
             |error: JoinError| LoadError::Broke { path: path.to_owned(), what: last_words(error) };
-        let Options { title, cache, encoding, precision, temperature, top_p } = options;
+        let Options { title, cache, encoding, precision, temperature, top_p, repetition } = options;
 
         // The engine's loader panics on files that are not what they say, hence the tasks.
         let source = path.to_owned();
@@ -123,7 +126,8 @@ impl MistralEngine {
 
         let context_tokens = header.context_tokens;
         let card = ModelCard { id: id.to_owned(), title, context_tokens };
-        Ok(Self::new(runner, card, header, temperature, top_p))
+        let unset = Unset { temperature, top_p, repetition };
+        Ok(Self::new(runner, card, header, unset))
     }
 }
 

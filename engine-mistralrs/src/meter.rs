@@ -106,7 +106,9 @@ impl CustomLogitsProcessor for Meter {
         let position = context.len();
         // The first call comes with the prompt alone.
         let _ = self.prompt.compare_exchange(0, position, Ordering::AcqRel, Ordering::Acquire);
-        let numbers = logits.to_vec1::<f32>()?;
+        let mut numbers = logits.to_vec1::<f32>()?;
+        let answer = context.get(self.prompt.load(Ordering::Acquire)..).unwrap_or_default();
+        self.sampling.dampen(&mut numbers, answer);
         let is_over =
             self.verdict() != Verdict::On && position >= self.total.load(Ordering::Acquire);
         let token = if is_over {
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
 
     fn meter(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Meter {
-        let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0 };
+        let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0, repetition: 1.0 };
         Meter::new(sampling, Limits { max_tokens, context_tokens, end_token: 2 }, stop.clone())
     }
 

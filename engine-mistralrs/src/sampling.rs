@@ -8,14 +8,39 @@ pub(crate) struct Sampling {
     pub(crate) temperature: f32,
     pub(crate) top_p: f32,
     pub(crate) seed: u64,
+    /// How much less likely a token gets that the answer has used of late; 1 changes nothing.
+    pub(crate) repetition: f32,
 }
 
+/// Below this the likeliest token is taken.
+const LEAST_TEMPERATURE: f32 = 1e-3;
+/// How many of the last tokens count as of late.
+const OF_LATE: usize = 96;
+
 impl Sampling {
+    /// Makes tokens less likely that `answer` used of late. Small models fall into saying one
+    /// sentence for ever; this is what gets them out of it. Without chance nothing is changed:
+    /// who asks for the likeliest token gets it.
+    pub(crate) fn dampen(&self, logits: &mut [f32], answer: &[u32]) {
+        if self.temperature < LEAST_TEMPERATURE {
+            return;
+        }
+        let mut of_late = answer[answer.len().saturating_sub(OF_LATE)..].to_vec();
+        of_late.sort_unstable();
+        of_late.dedup();
+        for token in of_late {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit =
+                    if *logit > 0.0 { *logit / self.repetition } else { *logit * self.repetition };
+            }
+        }
+    }
+
     /// The next token at `position`, from the model's numbers; `None` if those are unusable.
     /// The same seed and position draw the same way again.
     pub(crate) fn pick(&self, logits: &[f32], position: usize) -> Option<usize> {
         let (likeliest, highest) = likeliest(logits)?;
-        if self.temperature < 1e-3 {
+        if self.temperature < LEAST_TEMPERATURE {
             return Some(likeliest);
         }
         let weight = |logit: f32| ((logit - highest) / self.temperature).exp();
@@ -83,7 +108,7 @@ mod tests {
     fn drawn(temperature: f32, top_p: f32) -> [usize; 5] {
         let mut counts = [0; 5];
         for seed in 0..10_000 {
-            let sampling = Sampling { temperature, top_p, seed };
+            let sampling = Sampling { temperature, top_p, seed, repetition: 1.0 };
             counts[sampling.pick(&LOGITS, 7).unwrap()] += 1;
         }
         counts
@@ -115,7 +140,7 @@ mod tests {
     #[test]
     fn a_seed_draws_the_same_again_and_positions_differ() {
         let draw = |seed| {
-            let sampling = Sampling { temperature: 2.0, top_p: 1.0, seed };
+            let sampling = Sampling { temperature: 2.0, top_p: 1.0, seed, repetition: 1.0 };
             (0..20).map(|at| sampling.pick(&LOGITS, at).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(draw(5), draw(5));
@@ -124,8 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_of_late_gets_less_likely_unless_the_likeliest_is_asked_for() {
+        let mut sampling = Sampling { temperature: 0.5, top_p: 1.0, seed: 0, repetition: 2.0 };
+        let mut logits = [4.0, -1.0, 3.0];
+        sampling.dampen(&mut logits, &[0, 1, 0, 99]);
+        assert_eq!(logits.map(f32::to_bits), [2.0, -2.0, 3.0_f32].map(f32::to_bits));
+        let long_ago: Vec<u32> = std::iter::once(2).chain([1; OF_LATE]).collect();
+        sampling.dampen(&mut logits, &long_ago);
+        assert_eq!(logits[2].to_bits(), 3.0_f32.to_bits());
+        sampling.temperature = 0.0;
+        sampling.dampen(&mut logits, &[2]);
+        assert_eq!(logits[2].to_bits(), 3.0_f32.to_bits());
+    }
+
+    #[test]
     fn unusable_numbers_are_told() {
-        let sampling = Sampling { temperature: 1.0, top_p: 1.0, seed: 0 };
+        let sampling = Sampling { temperature: 1.0, top_p: 1.0, seed: 0, repetition: 1.0 };
         assert_eq!(sampling.pick(&[f32::NAN, f32::NAN], 0), None);
         assert_eq!(sampling.pick(&[f32::NAN, 1.0], 0), Some(1));
     }

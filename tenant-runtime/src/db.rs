@@ -5,3 +5,8 @@ pub mod agents;
 pub mod conversations;
 pub mod facts;
 pub mod messages;
+
+/// Whether the database answers at all.
+pub async fn answers(db: &mut sqlx::PgConnection) -> sqlx::Result<()> {
+    sqlx::query_scalar!("SELECT 1").fetch_one(db).await.map(|_| ())
+}

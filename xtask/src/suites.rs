@@ -50,6 +50,19 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Both of two runs.
+    fn and(self, other: Self) -> Self {
+        let counts = Counts {
+            passed: self.counts.passed + other.counts.passed,
+            failed: self.counts.failed + other.counts.failed,
+            skipped: self.counts.skipped + other.counts.skipped,
+        };
+        let notes = [self.note, other.note];
+        let note: Vec<_> =
+            notes.iter().filter(|note| !note.is_empty()).map(String::as_str).collect();
+        Self { counts, note: note.join("; ") }
+    }
+
     /// A suite that is one check and passed it.
     fn passed() -> Self {
         Self { counts: Counts { passed: 1, ..Counts::default() }, note: String::new() }

@@ -42,8 +42,9 @@ struct Local {
     folder: Folder,
     printer: Printer,
     app: OnceLock<App>,
-    /// The text in effect; held while it is changed, so that file and portal take turns.
-    text: Mutex<String>,
+    /// The text last looked at, applied or refused; `None` where there was none to read. Held
+    /// while it is changed, so that file and portal take turns.
+    seen: Mutex<Option<String>>,
 }
 
 impl Platform {
@@ -76,7 +77,7 @@ impl Platform {
             folder,
             printer: inner.printer.clone(),
             app: OnceLock::new(),
-            text: Mutex::new(text),
+            seen: Mutex::new(Some(text)),
         });
         let template = blueprint
             .spec
@@ -172,23 +173,25 @@ impl Local {
         Site::new(blueprint, |path| picture(&self.folder, path))
     }
 
-    /// Looks at the file again: a good edit is applied, a bad one is told and changes nothing.
+    /// Looks at the file again: a good edit is applied, a bad one is told, once, and changes
+    /// nothing.
     async fn look_again(&self) {
         let Some(app) = self.app.get() else { return };
-        let mut in_effect = self.text.lock().await;
-        let (lines, applied) = match self.folder.read() {
-            Ok((_, text)) if text == *in_effect => return,
-            Ok((blueprint, _))
-                if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) =>
-            {
+        let mut seen = self.seen.lock().await;
+        let text = self.folder.text();
+        if text.as_ref().ok() == seen.as_ref() {
+            return;
+        }
+        *seen = text.as_ref().ok().cloned();
+        let (lines, applied) = match text.and_then(|text| self.folder.understand(&text)) {
+            Ok(blueprint) if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) => {
                 let line = format!("metadata.name: a platform keeps its name, {}", self.name);
                 (vec![line], false)
             }
-            Ok((blueprint, text)) => {
+            Ok(blueprint) => {
                 let old = app.site();
                 let changes = blueprint::changes(&old.blueprint, &blueprint);
                 app.apply(self.site(blueprint));
-                *in_effect = text;
                 (changes.iter().map(ToString::to_string).collect(), true)
             }
             Err(failure) => (failure.what.lines().map(str::to_owned).collect(), false),
@@ -213,7 +216,7 @@ impl BlueprintOwner for Local {
             return Err(ChangeRefused::BreaksRules(lines));
         }
         let app = self.app.get().ok_or(ChangeRefused::ChangedMeanwhile)?;
-        let mut in_effect = self.text.lock().await;
+        let mut seen = self.seen.lock().await;
         let (current, _) =
             self.folder.read().map_err(|failure| ChangeRefused::NotStored(failure.what))?;
         if current != *base {
@@ -223,7 +226,7 @@ impl BlueprintOwner for Local {
         crate::files::write_whole(&self.folder.blueprint_file(), text.as_bytes())
             .map_err(|error| ChangeRefused::NotStored(error.to_string()))?;
         app.apply(self.site(wanted.clone()));
-        *in_effect = text;
+        *seen = Some(text);
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::sql::{ident, literal};
 use crate::{Admin, export};
 
 /// Makes the tenant's database from the template, and its roles; a second run writes nothing.
-/// An existing database keeps its schema version: see [`super::migrate`].
+/// An existing database keeps its schema version: see [`super::migrate()`].
 pub async fn provision(
     admin: &Admin,
     name: &BlueprintName,

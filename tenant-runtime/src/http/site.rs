@@ -118,9 +118,9 @@ pub async fn live() -> &'static str {
 
 /// Whether it can serve: its database answers.
 pub async fn ready(State(app): State<App>) -> Response {
-    let asked = async { sqlx::query_scalar!("SELECT 1").fetch_one(app.db()).await };
+    let asked = async { db::answers(&mut *app.db().acquire().await?).await };
     match tokio::time::timeout(std::time::Duration::from_secs(2), asked).await {
-        Ok(Ok(_)) => "ok\n".into_response(),
+        Ok(Ok(())) => "ok\n".into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
     }
 }

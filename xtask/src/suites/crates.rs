@@ -17,7 +17,12 @@ pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
 pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(45);
     let postgres = Postgres::start(project, deadline)?;
-    cargo_test(project, &["--workspace", "--exclude", "xtask"], Some(&postgres), deadline)
+    // `inference` stops the clock in its tests, by a feature of tokio that nothing else turns on.
+    // By itself it leaves the engine as people have it; see `one_build`.
+    let rest = ["--workspace", "--exclude", "xtask", "--exclude", "inference"];
+    let rest = cargo_test(project, &rest, Some(&postgres), deadline)?;
+    let alone = cargo_test(project, &["--package", "inference"], None, deadline)?;
+    Ok(rest.and(alone))
 }
 
 fn cargo_test(
