@@ -13,6 +13,8 @@ use crate::failure::{Failure, Result};
 /// The longest path a Unix socket may have, with room for the file's own name.
 const LONGEST_SOCKET_FOLDER: usize = 80;
 
+const LOCK: &str = "host.lock";
+
 /// The places of one person.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -64,7 +66,7 @@ impl Home {
 
     /// Becomes the host process. `None`: another one is.
     pub fn lock(&self) -> Result<Option<HostLock>> {
-        let path = self.data.join("host.lock");
+        let path = self.data.join(LOCK);
         let file = OpenOptions::new()
             .create(true)
             .write(true)
@@ -75,6 +77,28 @@ impl Home {
             Ok(()) => Ok(Some(HostLock { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(Failure::file("lock", &path, &error.into())),
+        }
+    }
+
+    /// Removes what is ours here, and the folder itself where nothing else is in it: somebody may
+    /// have named one that holds more than platforms.
+    pub fn remove(&self) -> Result<()> {
+        let key = self.data.join("root.key");
+        let lock = self.data.join(LOCK);
+        for path in [&self.run, &self.platforms(), &self.postgres(), &key, &self.log(), &lock] {
+            let removed =
+                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(Failure::file("remove", path, &error));
+            }
+        }
+        match std::fs::remove_dir(&self.data) {
+            Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => {
+                Err(Failure::file("remove", &self.data, &error))
+            }
+            _ => Ok(()),
         }
     }
 

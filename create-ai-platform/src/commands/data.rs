@@ -162,8 +162,7 @@ pub async fn destroy(
     records::forget(home, name.as_str())?;
     if !others {
         // The last one takes the host's own things along.
-        remove(&home.run)?;
-        remove(&home.data)?;
+        home.remove()?;
     }
     phase.done(&format!("{name} is gone"));
     Ok(())

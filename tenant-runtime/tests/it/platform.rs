@@ -1,0 +1,234 @@
+//! The door of the tests: a platform that stands, with people to send there.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use accounts::passwords::{Cost, Passwords};
+use async_trait::async_trait;
+use blueprint::templates::{Overrides, from_template};
+use blueprint::{BlueprintName, PlatformBlueprint, templates};
+use database::Admin;
+use database::tenant::{self, TenantDatabase, TenantSchema};
+use inference::simulator::{SIMULATED_MODEL, Simulator};
+use inference::{Credentials, Inference, Limits};
+use secrecy::SecretString;
+use tenant_runtime::model_server::ModelServer;
+use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Picture, Site};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use web::token::Credential;
+use work::Clock;
+use work::sealed::RootKey;
+
+use crate::Browser;
+
+const SCHEMA: TenantSchema = TenantSchema {
+    name: "tenant",
+    version: tenant_runtime::SCHEMA_VERSION,
+    migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &tenant_runtime::MIGRATOR],
+    readable: &["tenant"],
+};
+const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
+
+/// A platform made from the template `creator`; gone when the test is over, however it ends.
+pub(crate) struct TestPlatform {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Simulator,
+    pub(crate) owner: Arc<Owner>,
+    admin: Admin,
+    name: BlueprintName,
+    database: TenantDatabase,
+    model_server: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl TestPlatform {
+    /// A platform whose agents speak as this engine does.
+    pub(crate) async fn new(engine: Simulator) -> Self {
+        let admin = Admin::from_url(&server()).unwrap();
+        let name: BlueprintName = format!("it-{}", Uuid::new_v4().simple()).parse().unwrap();
+        let key = RootKey::from_bytes([7; 32]);
+        let database = tenant::provision(&admin, &name, &SCHEMA, &key).await.unwrap();
+        let clock = Clock::fixed("2026-08-01T12:00:00Z".parse().unwrap());
+        let stop = CancellationToken::new();
+        let model_server = serve_model(&engine, &clock, &name, stop.clone()).await;
+        let blueprint = blueprint_of(&name);
+        let (app, owner) = start(&database, &clock, model_server, blueprint);
+        let template = templates::get("creator").unwrap();
+        tenant_runtime::seed::plant(&app, template).await.unwrap();
+        Self { app, clock, engine, owner, admin, name, database, model_server, stop }
+    }
+
+    /// The same platform after its process died: another runtime over the same database.
+    pub(crate) async fn started_again(&self) -> App {
+        let blueprint = self.app.site().blueprint.clone();
+        let (app, _) = start(&self.database, &self.clock, self.model_server, blueprint);
+        app.recover().await.unwrap();
+        app
+    }
+
+    /// Puts a changed blueprint into effect, as its owner would.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut PlatformBlueprint)) {
+        let mut blueprint = self.app.site().blueprint.clone();
+        change(&mut blueprint);
+        self.app.apply(site(blueprint));
+    }
+
+    /// Takes the model server away.
+    pub(crate) fn lose_the_model_server(&self) {
+        self.stop.cancel();
+    }
+
+    /// Somebody nobody knows.
+    pub(crate) fn visitor(&self) -> Browser {
+        Browser::new(&self.app)
+    }
+
+    /// Somebody who has just signed up.
+    pub(crate) async fn person(&self, name: &str) -> Browser {
+        let browser = self.visitor();
+        browser.sign_up(name).await.expect(303);
+        browser
+    }
+
+    /// Whoever came by the admin link.
+    pub(crate) async fn owned(&self) -> Browser {
+        let browser = self.visitor();
+        let link = self.admin_link().await;
+        browser.post(&link, &[("name", "Olive"), OLIVE, PASSWORD]).await.expect(303);
+        browser
+    }
+
+    /// The path of a fresh admin link.
+    pub(crate) async fn admin_link(&self) -> String {
+        let mut db = self.app.db().acquire().await.unwrap();
+        let link = accounts::ownership::issue(&mut db, self.clock.now()).await.unwrap();
+        format!("/welcome/{}", link.token.expose())
+    }
+}
+
+/// The owner's address, as a form sends it.
+pub(crate) const OLIVE: (&str, &str) = ("email", "olive@example.com");
+/// Everybody's password, as a form sends it.
+pub(crate) const PASSWORD: (&str, &str) = ("password", "horse staple battery");
+
+impl Drop for TestPlatform {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        // Dropping cannot wait, and the test's own runtime is about to end.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(tenant::drop_tenant(&admin, &name)).unwrap();
+        });
+        assert!(dropped.join().is_ok() || std::thread::panicking(), "its database stays");
+    }
+}
+
+/// Whoever owns the blueprint: keeps each wish, and grants it unless told otherwise.
+#[derive(Default)]
+pub(crate) struct Owner {
+    app: OnceLock<App>,
+    wishes: Mutex<Vec<PlatformBlueprint>>,
+    away: Mutex<Option<String>>,
+}
+
+impl Owner {
+    /// What was asked for.
+    pub(crate) fn wishes(&self) -> Vec<PlatformBlueprint> {
+        self.wishes.lock().unwrap().clone()
+    }
+
+    /// From now on nothing can be stored, and this is why.
+    pub(crate) fn cannot_store(&self, why: &str) {
+        *self.away.lock().unwrap() = Some(why.to_owned());
+    }
+}
+
+#[async_trait]
+impl BlueprintOwner for Owner {
+    async fn change(
+        &self,
+        base: &PlatformBlueprint,
+        wanted: &PlatformBlueprint,
+    ) -> Result<(), ChangeRefused> {
+        let app = self.app.get().unwrap();
+        assert_eq!(*base, app.site().blueprint, "a wish is made from what is in effect");
+        self.wishes.lock().unwrap().push(wanted.clone());
+        let problems = blueprint::check(wanted);
+        if !problems.is_empty() {
+            let lines = problems.iter().map(ToString::to_string).collect();
+            return Err(ChangeRefused::BreaksRules(lines));
+        }
+        if let Some(why) = self.away.lock().unwrap().clone() {
+            return Err(ChangeRefused::NotStored(why));
+        }
+        app.apply(site(wanted.clone()));
+        Ok(())
+    }
+}
+
+fn start(
+    database: &TenantDatabase,
+    clock: &Clock,
+    model_server: SocketAddr,
+    blueprint: PlatformBlueprint,
+) -> (App, Arc<Owner>) {
+    let owner = Arc::new(Owner::default());
+    let base = format!("http://{model_server}").parse().unwrap();
+    let name = blueprint.metadata.name.clone().unwrap();
+    let app = App::new(Parts {
+        db: database.pool().unwrap(),
+        clock: clock.clone(),
+        passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
+        model_server: ModelServer::new(
+            base,
+            Credential::new(SECRET),
+            web::client::internal().unwrap(),
+        ),
+        models: vec![SIMULATED_MODEL.to_owned()],
+        owner: Arc::clone(&owner) as Arc<dyn BlueprintOwner>,
+        site: site(blueprint),
+        origin: format!("http://{name}.localhost:8080"),
+    })
+    .unwrap();
+    assert!(owner.app.set(app.clone()).is_ok());
+    (app, owner)
+}
+
+fn site(blueprint: PlatformBlueprint) -> Site {
+    let bytes = Arc::from(*b"<svg xmlns='http://www.w3.org/2000/svg'/>");
+    Site::new(blueprint, |_| Some(Picture { content_type: "image/svg+xml", bytes: Arc::clone(&bytes) as _ }))
+}
+
+fn blueprint_of(name: &BlueprintName) -> PlatformBlueprint {
+    let wanted =
+        Overrides { model: Some(SIMULATED_MODEL.to_owned()), ..Overrides::named(name.clone()) };
+    from_template(templates::get("creator").unwrap(), &wanted).unwrap()
+}
+
+async fn serve_model(
+    engine: &Simulator,
+    clock: &Clock,
+    name: &BlueprintName,
+    stop: CancellationToken,
+) -> SocketAddr {
+    let credentials = Credentials::default();
+    credentials.set(name.as_str(), Credential::new(SECRET));
+    let clock = clock.clone();
+    let inference = Inference::new(credentials, Arc::new(move || clock.now()), Limits::default());
+    inference.set_engine(Arc::new(engine.clone()));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = inference::router(inference);
+    tokio::spawn(web::serve::serve(listener, router, stop, web::serve::Limits::default()));
+    address
+}
+
+/// The server on which the tests make their databases.
+#[expect(clippy::disallowed_methods, reason = "tests have no main that could read it")]
+fn server() -> SecretString {
+    std::env::var("DATABASE_URL").unwrap().into()
+}
