@@ -107,6 +107,11 @@ pub enum Command {
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
+    /// Prints a one-time link that lets the owner in: for a forgotten password.
+    AdminLink {
+        /// The platform's name.
+        name: String,
+    },
     /// Writes everything a platform holds into one file.
     Backup {
         /// The platform's name.

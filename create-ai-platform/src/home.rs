@@ -86,8 +86,11 @@ impl Home {
         let key = self.data.join("root.key");
         let lock = self.data.join(LOCK);
         for path in [&self.run, &self.platforms(), &self.postgres(), &key, &self.log(), &lock] {
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
             if let Err(error) = removed
                 && error.kind() != std::io::ErrorKind::NotFound
             {

@@ -245,6 +245,7 @@ impl Host {
                 self.0.stop.cancel();
                 Ok(Reply::Stopped { ran: true })
             }
+            Request::AdminLink { name } => self.admin_link(&name).await,
             Request::Database => {
                 use secrecy::ExposeSecret;
                 Ok(Reply::Database { url: self.0.admin_url.expose_secret().to_owned() })
@@ -260,6 +261,15 @@ impl Host {
     async fn add_at(&self, folder: &Path) -> Result<Reply> {
         let running = self.add(&Folder::at(folder)?).await?;
         Ok(Reply::Added { running })
+    }
+
+    async fn admin_link(&self, name: &str) -> Result<Reply> {
+        let platforms = self.0.platforms.lock().await;
+        let link = match platforms.get(name) {
+            Some(platform) => Some(platform.admin_link(&self.0.clock).await?),
+            None => None,
+        };
+        Ok(Reply::AdminLink { link })
     }
 
     async fn status(&self) -> Result<Reply> {

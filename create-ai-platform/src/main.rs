@@ -77,6 +77,7 @@ async fn run(
         Some(Command::Render { file, .. }) => blueprints::render(&file, printer),
         Some(Command::Status) => state::status(&home(), printer).await,
         Some(Command::Stop { name, .. }) => state::stop(name, &home(), printer).await,
+        Some(Command::AdminLink { name }) => state::admin_link(name, &home(), printer).await,
         Some(Command::Backup { name, output }) => {
             Box::pin(data::backup(&name, output, &home(), printer)).await
         }

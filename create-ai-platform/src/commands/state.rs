@@ -85,6 +85,33 @@ pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Resul
     Ok(())
 }
 
+/// Prints a one-time link that lets a running platform's owner in.
+pub async fn admin_link(name: String, home: &Home, printer: &Printer) -> Result<()> {
+    let request = Request::AdminLink { name: name.clone() };
+    match control::ask(&home.socket(), &request).await? {
+        Some(Reply::AdminLink { link: Some(link) }) => {
+            if printer.is_json() {
+                printer.json(&serde_json::json!({ "name": name, "adminLink": link }));
+            } else {
+                printer.data(&link);
+            }
+            Ok(())
+        }
+        Some(Reply::Failed { code, what, hint }) => Err(passed_on(code, what, hint)),
+        Some(Reply::AdminLink { link: None }) | None => {
+            if records::find(home, &name)?.is_none() {
+                return Err(no_such(&name));
+            }
+            Err(Failure::new(
+                Kind::NoPlatform,
+                format!("{name} does not run"),
+                format!("Run it first: create-ai-platform {name}"),
+            ))
+        }
+        Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
+    }
+}
+
 /// The platforms that run.
 pub async fn running(home: &Home) -> Result<Vec<Running>> {
     match control::ask(&home.socket(), &Request::Status).await? {

@@ -33,6 +33,11 @@ pub enum Request {
     },
     /// Stop all, and the host.
     StopAll,
+    /// Make a one-time link that lets a platform's owner in.
+    AdminLink {
+        /// The platform's name.
+        name: String,
+    },
     /// Where the host's Postgres is, for backup and the like.
     Database,
 }
@@ -70,6 +75,11 @@ pub enum Reply {
     Stopped {
         /// Whether it ran.
         ran: bool,
+    },
+    /// A one-time link; none when the platform does not run.
+    AdminLink {
+        /// The link.
+        link: Option<String>,
     },
     /// The administrator's connection.
     Database {

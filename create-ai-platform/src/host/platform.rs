@@ -125,19 +125,29 @@ impl Platform {
     pub async fn running(&self, clock: &Clock) -> Result<Running, Failure> {
         let mut running = self.described();
         let Some(app) = self.local.app.get() else { return Ok(running) };
-        let link = async {
+        let owned = async {
+            let mut db = app.db().acquire().await?;
+            Ok(accounts::people::first_owner(&mut db).await?.is_some())
+        };
+        if !owned.await.map_err(no_link)? {
+            running.admin_link = Some(self.admin_link(clock).await?);
+        }
+        Ok(running)
+    }
+
+    /// A fresh one-time link: it makes the first owner, or lets the owner back in. Links made
+    /// before it are void.
+    pub async fn admin_link(&self, clock: &Clock) -> Result<String, Failure> {
+        let Some(app) = self.local.app.get() else {
+            return Err(unexpected("the platform has no runtime"));
+        };
+        let made = async {
             let mut db = app.db().begin().await?;
-            if accounts::people::first_owner(&mut db).await?.is_some() {
-                return Ok(None);
-            }
             let link = accounts::ownership::issue(&mut db, clock.now()).await?;
             db.commit().await?;
-            Ok(Some(format!("{}/welcome/{}", self.site, link.token.expose())))
+            Ok(format!("{}/welcome/{}", self.site, link.token.expose()))
         };
-        running.admin_link = link
-            .await
-            .map_err(|error: sqlx::Error| unexpected(&format!("make the admin link: {error}")))?;
-        Ok(running)
+        made.await.map_err(no_link)
     }
 
     /// Where it is.
@@ -246,6 +256,11 @@ fn picture(folder: &Folder, path: &str) -> Option<Picture> {
     let small = std::fs::metadata(&file).is_ok_and(|data| data.is_file() && data.len() <= LARGEST);
     let bytes = std::fs::read(&file).ok().filter(|_| inside && small)?;
     Some(Picture { content_type, bytes: bytes.into() })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn no_link(error: sqlx::Error) -> Failure {
+    unexpected(&format!("make the admin link: {error}"))
 }
 
 fn database_failed(error: &tenant::Error) -> Failure {
