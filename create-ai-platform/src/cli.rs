@@ -48,6 +48,10 @@ pub struct Create {
     /// The port for pages; 0 takes a free one.
     #[arg(long, default_value_t = 8080, env = "SOULFRA_PORT")]
     pub port: u16,
+    /// Pages over HTTPS too, on this port (8443, say), with a certificate of this machine's own
+    /// authority: see `create-ai-platform trust`.
+    #[arg(long, env = "SOULFRA_TLS_PORT")]
+    pub tls_port: Option<u16>,
     /// An existing Postgres (superuser or CREATEDB, CREATEROLE) instead of the embedded one.
     #[arg(long, env = "SOULFRA_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -136,6 +140,12 @@ pub enum Command {
         /// The name again, instead of typing it.
         #[arg(long)]
         confirm: Option<String>,
+    },
+    /// Makes this machine's browsers trust the local certificate authority.
+    Trust {
+        /// Only print where its certificate is.
+        #[arg(long)]
+        print: bool,
     },
     /// Prints completions for a shell.
     Completions {

@@ -5,3 +5,4 @@ pub mod create;
 pub mod data;
 pub mod shell;
 pub mod state;
+pub mod trust;

@@ -83,9 +83,10 @@ impl Home {
     /// Removes what is ours here, and the folder itself where nothing else is in it: somebody may
     /// have named one that holds more than platforms.
     pub fn remove(&self) -> Result<()> {
-        let key = self.data.join("root.key");
         let lock = self.data.join(LOCK);
-        for path in [&self.run, &self.platforms(), &self.postgres(), &key, &self.log(), &lock] {
+        let (platforms, postgres) = (self.platforms(), self.postgres());
+        let (key, authority) = (self.root_key(), self.authority());
+        for path in [&self.run, &platforms, &postgres, &key, &authority, &self.log(), &lock] {
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(path)
             } else {
@@ -98,10 +99,9 @@ impl Home {
             }
         }
         match std::fs::remove_dir(&self.data) {
-            Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => {
-                Err(Failure::file("remove", &self.data, &error))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) => Err(Failure::file("remove", &self.data, &error)),
         }
     }
 
@@ -118,6 +118,16 @@ impl Home {
     /// The embedded Postgres' home.
     pub fn postgres(&self) -> PathBuf {
         self.data.join("postgres")
+    }
+
+    /// What seals the secrets that platforms store.
+    pub fn root_key(&self) -> PathBuf {
+        self.data.join("root.key")
+    }
+
+    /// The certificate authority for this machine.
+    pub fn authority(&self) -> PathBuf {
+        self.data.join("authority")
     }
 
     /// The host's log.

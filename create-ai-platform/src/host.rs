@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use accounts::passwords::{Cost, Passwords};
 use blueprint::BlueprintName;
+use certificates::LocalAuthority;
 use database::Admin;
 use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
+use web::serve::Transport;
 use work::Clock;
 use work::sealed::RootKey;
 
@@ -67,6 +69,8 @@ pub struct Parts {
     pub printer: Printer,
     /// The listener for pages.
     pub listener: TcpListener,
+    /// The listener for pages over TLS, and who signs for it.
+    pub secure: Option<(TcpListener, LocalAuthority)>,
     /// The database's administrator.
     pub admin: Admin,
     /// The same as a URL, for backup and the like.
@@ -107,6 +111,7 @@ impl Host {
             home,
             printer,
             listener,
+            secure,
             admin,
             admin_url,
             external,
@@ -126,10 +131,17 @@ impl Host {
             inside.local_addr().map_err(|error| unexpected("read the model port", &error))?;
         let gate = Gate::default();
         let limits = web::serve::Limits::default();
-        tasks.spawn(web::serve::serve(listener, gate.router(), stop.clone(), limits));
+        let serve = |listener, transport, router| {
+            tasks.spawn(web::serve::serve(listener, transport, router, stop.clone(), limits))
+        };
+        serve(listener, Transport::Plain, gate.router());
+        if let Some((listener, authority)) = secure {
+            let tls = authority.server().map_err(|error| unexpected("set up TLS", &error))?;
+            serve(listener, Transport::tls(tls), gate.router());
+        }
         let model_routes = inference::router(inference);
-        tasks.spawn(web::serve::serve(inside, model_routes, stop.clone(), limits));
-        let key = RootKey::read_or_create(&home.data.join("root.key"))
+        serve(inside, Transport::Plain, model_routes);
+        let key = RootKey::read_or_create(&home.root_key())
             .map_err(|error| Failure::new(
                 Kind::Files,
                 format!("could not use the root key: {error}"),

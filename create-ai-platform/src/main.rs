@@ -59,7 +59,7 @@ async fn run(
     places: &cli::Places,
     printer: &Printer,
 ) -> Result<()> {
-    use commands::{blueprints, data, shell, state};
+    use commands::{blueprints, data, shell, state, trust};
     let home = || Home::find(places);
     match command {
         None => {
@@ -87,6 +87,7 @@ async fn run(
         Some(Command::Destroy { name, confirm }) => {
             Box::pin(data::destroy(&name, confirm, yes, &home(), printer)).await
         }
+        Some(Command::Trust { print }) => trust::run(print, &home(), printer),
         Some(Command::Completions { shell }) => {
             shell::completions(shell, printer);
             Ok(())

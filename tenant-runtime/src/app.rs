@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use accounts::cookie::Cookie;
 use accounts::passwords::Passwords;
 use async_trait::async_trait;
 use blueprint::PlatformBlueprint;
@@ -119,11 +118,6 @@ impl App {
     /// The platform's name, as the model server knows it.
     pub fn name(&self) -> String {
         self.site().blueprint.metadata.name.clone().unwrap_or_default()
-    }
-
-    /// The session cookie, by how people come.
-    pub fn cookie(&self) -> Cookie {
-        if self.origin().starts_with("https://") { Cookie::Https } else { Cookie::PlainHttp }
     }
 
     /// The answers being spoken.

@@ -23,6 +23,9 @@ pub enum Error {
     /// What was sent cannot be used; the text is for the person.
     #[error("{0}")]
     Unusable(String),
+    /// The address or the form could not be read; with this status.
+    #[error("unreadable: {0}")]
+    Unreadable(StatusCode),
     /// It collides with something that happened meanwhile; the text is for the person.
     #[error("{0}")]
     Conflict(String),
@@ -61,6 +64,17 @@ impl IntoResponse for Error {
             }
             Self::Unusable(text) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable", text)
+            }
+            Self::Unreadable(status @ StatusCode::PAYLOAD_TOO_LARGE) => {
+                Problem::new(status, "too-large", "This is more than can be sent at once.")
+                    .detail("Send it in parts.")
+            }
+            Self::Unreadable(status @ StatusCode::METHOD_NOT_ALLOWED) => {
+                Problem::new(status, "not-here", "That cannot be done at this address.")
+            }
+            Self::Unreadable(status) => {
+                Problem::new(status, "unreadable", "This could not be read.")
+                    .detail("Something in the address or in the form is not as it should be.")
             }
             Self::Conflict(text) => Problem::new(StatusCode::CONFLICT, "conflict", text),
             Self::Gone(text) => Problem::new(StatusCode::GONE, "gone", text),

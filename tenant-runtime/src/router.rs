@@ -78,24 +78,48 @@ pub(crate) struct Nothing {
     pub(crate) code: &'static str,
 }
 
-/// Those who read pages get a problem as a page, in the platform's brand.
+/// What went wrong is told in our words, also where a form or an address could not even be read;
+/// those who read pages get a page, in the platform's brand.
 async fn show_problems(State(app): State<App>, request: Request, next: Next) -> Response {
     let reads_pages = request
         .headers()
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    let response = next.run(request).await;
-    let Some(problem) = response.extensions().get::<Problem>().filter(|_| reads_pages) else {
-        return response;
-    };
+    let mut response = next.run(request).await;
+    let allow = response.headers_mut().remove(header::ALLOW);
+    if is_rejection(&response) {
+        response = Error::Unreadable(response.status()).into_response();
+    }
+    if reads_pages {
+        response = as_page(&app, response);
+    }
+    if let Some(methods) = allow {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}
+
+/// Whether it is a bare refusal that no handler wrote: handlers answer with a [`Problem`], or
+/// with the form and what is wrong in it.
+fn is_rejection(response: &Response) -> bool {
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_told = response.extensions().get::<Problem>().is_some();
+    response.status().is_client_error() && !is_page && !is_told
+}
+
+fn as_page(app: &App, response: Response) -> Response {
+    let Some(problem) = response.extensions().get::<Problem>() else { return response };
     let body = Nothing {
         heading: problem.title.clone(),
         detail: problem.detail.clone(),
         code: problem.code,
     };
     let title = body.heading.clone();
-    let page = shell::page(&app, None, "", &title, body);
+    let page = shell::page(app, None, "", &title, body);
     let Ok(html) = app.engine().render("nothing", &page) else { return response };
     let (status, retry) = (problem.status, problem.retry_after);
     let mut shown = (status, Html(html)).into_response();

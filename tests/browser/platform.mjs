@@ -12,21 +12,20 @@ const SECOND = 1000;
 const PATIENCE = 240 * SECOND;
 
 /**
- * Starts `create-ai-platform NAME` and waits until it says that it is ready.
+ * Starts `create-ai-platform NAME` and waits until it says that it is ready. `command` are
+ * other words that call the program, `folder` a folder to call it in instead of a new one.
  *
- * Gives its `site` and `adminLink`, every event it printed, and `stop()`.
+ * Gives its `site` and `adminLink`, every event it printed, its `home`, and `stop()`.
  */
-export async function startPlatform(name = 'my-company') {
-  const program = process.env.SOULFRA_PROGRAM;
-  if (!program) throw new Error('SOULFRA_PROGRAM is not set: run cargo xtask test --suite browser');
+export async function startPlatform(name = 'my-company', { command, folder } = {}) {
+  const [program, ...words] = command ?? [fromSuite('SOULFRA_PROGRAM')];
+  const home = await newFolder();
+  if (!folder) {
+    folder = join(home, 'folder');
+    await mkdir(folder);
+  }
 
-  const home = await mkdtemp(join(tmpdir(), 'soulfra-browser-'));
-  // As root, the platform's Postgres runs as somebody else, who has to get through here.
-  await chmod(home, 0o711);
-  const folder = join(home, 'folder');
-  await mkdir(folder);
-
-  const child = spawn(program, [name, '--json', '--port', '0'], {
+  const child = spawn(program, [...words, name, '--json', '--port', '0'], {
     cwd: folder,
     env: { ...process.env, SOULFRA_HOME: join(home, 'state') },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,11 +63,26 @@ export async function startPlatform(name = 'my-company') {
         patience = setTimeout(() => reject(failed('was not ready in time')), PATIENCE);
       }),
     ]);
-    return { name, site, adminLink, events, folder, stop };
+    return { name, site, adminLink, events, folder, home, stop };
   } catch (error) {
     await stop();
     throw error;
   } finally {
     clearTimeout(patience);
   }
+}
+
+/** An empty folder of its own among the temporary ones. */
+export async function newFolder() {
+  const folder = await mkdtemp(join(tmpdir(), 'soulfra-browser-'));
+  // As root, the platform's Postgres runs as somebody else, who has to get through here.
+  await chmod(folder, 0o711);
+  return folder;
+}
+
+/** What the suite hands over in the environment. */
+export function fromSuite(variable) {
+  const value = process.env[variable];
+  if (!value) throw new Error(`${variable} is not set: run cargo xtask test --suite browser`);
+  return value;
 }

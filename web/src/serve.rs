@@ -2,6 +2,7 @@
 //!
 //! `axum::serve` installs no timer, so hyper's own header timeout would never fire; this loop does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +10,47 @@ use axum::Router;
 use axum::extract::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapRequest;
 
 /// The other end of the connection a request came on; each request carries it as an extension.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Over TLS, the name it asked for; a request must name the same host.
+    pub tls_name: Option<Arc<str>>,
+}
+
+/// How a listener speaks.
+#[derive(Clone)]
+pub enum Transport {
+    /// HTTP as it is.
+    Plain,
+    /// HTTP over TLS.
+    Tls(TlsAcceptor),
+}
+
+impl Transport {
+    /// HTTP over TLS with these settings.
+    pub fn tls(config: Arc<ServerConfig>) -> Self {
+        Self::Tls(TlsAcceptor::from(config))
+    }
+}
 
 /// What one listener allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Until the whole request head must have arrived.
+    /// Until the whole request head, or the TLS handshake, must have arrived.
     pub head: Duration,
     /// How long running answers may take to finish after the stop was asked for.
     pub drain: Duration,
@@ -39,18 +64,16 @@ impl Default for Limits {
 
 /// Serves `router` on `listener` until `stop` is cancelled, then lets running answers finish for
 /// at most `limits.drain`.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: Limits) {
+pub async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    router: Router,
+    stop: CancellationToken,
+    limits: Limits,
+) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let running = GracefulShutdown::new();
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(limits.head).max_headers(100);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(Duration::from_secs(20));
-
+    let server = server(limits);
     loop {
         let place = tokio::select! {
             () = stop.cancelled() => break,
@@ -59,7 +82,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 Err(_closed) => break,
             },
         };
-        let (stream, peer) = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -74,25 +97,65 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
-        let service =
-            tower::util::MapRequest::new(router.clone(), move |mut request: Request<_>| {
-                request.extensions_mut().insert(Peer(peer));
-                request
-            });
-        let connection = server
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-            .into_owned();
-        let connection = running.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+        let (server, router, watcher) = (server.clone(), router.clone(), running.watcher());
+        match &transport {
+            Transport::Plain => {
+                let peer = Peer { address, tls_name: None };
+                tokio::spawn(async move {
+                    connection(&server, stream, peer, router, watcher).await;
+                    drop(place);
+                });
             }
-            drop(place);
-        });
+            Transport::Tls(acceptor) => {
+                let handshake = acceptor.accept(stream);
+                tokio::spawn(async move {
+                    // A visitor who never speaks is let go here too.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(limits.head, handshake).await {
+                        let tls_name = stream.get_ref().1.server_name().map(Arc::from);
+                        let peer = Peer { address, tls_name };
+                        connection(&server, stream, peer, router, watcher).await;
+                    }
+                    drop(place);
+                });
+            }
+        }
     }
     drop(listener);
     if tokio::time::timeout(limits.drain, running.shutdown()).await.is_err() {
         tracing::info!("some answers were still running when the time to stop was up");
+    }
+}
+
+fn server(limits: Limits) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(limits.head).max_headers(100);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_pending_accept_reset_streams(20)
+        .keep_alive_interval(Duration::from_secs(20));
+    server
+}
+
+async fn connection<S>(
+    server: &auto::Builder<TokioExecutor>,
+    stream: S,
+    peer: Peer,
+    router: Router,
+    watcher: Watcher,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = MapRequest::new(router, move |mut request: Request<_>| {
+        request.extensions_mut().insert(peer.clone());
+        request
+    });
+    let connection = server
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+        .into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 
@@ -111,7 +174,7 @@ mod tests {
         let stop = CancellationToken::new();
         let limits = Limits { head: Duration::from_millis(100), ..Limits::default() };
         let router = Router::new().route("/", get(|| async { "hello" }));
-        let server = tokio::spawn(serve(listener, router, stop.clone(), limits));
+        let server = tokio::spawn(serve(listener, Transport::Plain, router, stop.clone(), limits));
 
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();

@@ -1,9 +1,11 @@
-//! The project's own tasks: `cargo xtask test` and `cargo xtask generate`.
+//! The project's own tasks: `cargo xtask test`, `generate`, `bench` and `npm`.
 //!
 //! Light on purpose: it is compiled in every clone before anything else, so it names none of
 //! our crates and speaks to the rest through programs.
 
+mod bench;
 mod generate;
+mod npm;
 mod postgres;
 mod process;
 mod project;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::Bench;
 use crate::project::Project;
 use crate::suites::Suite;
 
@@ -41,6 +44,18 @@ enum Task {
     },
     /// Renews the committed files that are made from others: CRD, schemas, `.sqlx`.
     Generate,
+    /// Measures the real command, for `docs/figures.md`.
+    Bench {
+        /// What is measured.
+        #[command(subcommand)]
+        bench: Bench,
+    },
+    /// Packs what `npx create-ai-platform` installs, with the program for this platform.
+    Npm {
+        /// Where the tarballs go; `target/npm` if not said.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -48,6 +63,8 @@ fn main() -> ExitCode {
     let done = Project::find(cache_home).and_then(|project| match task {
         Task::Test { suites } => Ok(suites::run(&project, &suites)),
         Task::Generate => generate::run(&project).map(|()| true),
+        Task::Bench { bench } => bench::run(&project, bench).map(|()| true),
+        Task::Npm { out } => npm::run(&project, out).map(|()| true),
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,

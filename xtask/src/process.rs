@@ -120,7 +120,7 @@ fn end(child: &mut Child) {
 }
 
 /// Every process below this one, read from `/proc`; none where there is no `/proc`.
-fn descendants(root: u32) -> Vec<u32> {
+pub(crate) fn descendants(root: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };

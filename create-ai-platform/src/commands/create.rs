@@ -5,6 +5,7 @@ use std::pin::pin;
 use blueprint::{BlueprintName, templates};
 use tokio_util::task::TaskTracker;
 
+use super::trust;
 use crate::cli::Create;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
@@ -117,6 +118,10 @@ async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
 async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Result<()> {
     let entry = models::choose(wish.model.as_deref())?;
     let listener = host::listen(wish.port).await?;
+    let secure = match wish.tls_port {
+        Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
+        None => None,
+    };
     let (inference, credentials) = host::model_server();
     let tasks = TaskTracker::new();
     let model = models::load(&home, &entry, &inference, &printer);
@@ -126,6 +131,7 @@ async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Re
             home: home.clone(),
             printer: printer.clone(),
             listener,
+            secure,
             admin: postgres.admin.clone(),
             admin_url: postgres.url.clone(),
             external: postgres.is_external(),

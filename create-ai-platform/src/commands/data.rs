@@ -111,7 +111,7 @@ pub async fn restore(
 }
 
 async fn bring_back(admin: &Admin, name: &BlueprintName, home: &Home, data: &Path) -> Result<()> {
-    let key = RootKey::read_or_create(&home.data.join("root.key"))
+    let key = RootKey::read_or_create(&home.root_key())
         .map_err(|error| unexpected(&format!("read the root key: {error}")))?;
     tenant::provision(admin, name, &TABLES, &key).await.map_err(|error| {
         Failure::new(Kind::Database, error.to_string(), "Nothing was restored.")

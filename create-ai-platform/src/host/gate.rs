@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use tower::ServiceExt;
+use web::Problem;
 
 /// The routers of the running platforms, by host name.
 #[derive(Clone, Default)]
@@ -37,6 +38,12 @@ impl Gate {
 
 async fn pass(State(gate): State<Gate>, request: Request<Body>) -> Response {
     let host = web::host::of(request.uri(), request.headers());
+    let peer = request.extensions().get::<web::serve::Peer>();
+    if let Some(asked) = peer.and_then(|peer| peer.tls_name.as_deref())
+        && host.as_deref() != Some(asked.to_ascii_lowercase().as_str())
+    {
+        return misdirected();
+    }
     match host.as_deref().and_then(|host| gate.find(host)) {
         Some(router) => match router.oneshot(request).await {
             Ok(response) => response,
@@ -44,6 +51,17 @@ async fn pass(State(gate): State<Gate>, request: Request<Body>) -> Response {
         },
         None => nobody(host.as_deref()),
     }
+}
+
+/// The certificate was asked for under one name and the page under another.
+fn misdirected() -> Response {
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "misdirected",
+        "This connection was made for another name.",
+    )
+    .detail("Open a new connection for this one.")
+    .into_response()
 }
 
 /// A neutral page: it does not tell which platforms there are.
@@ -85,6 +103,15 @@ mod tests {
         let (nothing, page) = status(&gate, "c.localhost").await;
         assert_eq!(nothing, StatusCode::NOT_FOUND);
         assert!(!page.contains("a.localhost"));
+        let mut crossed =
+            Request::builder().uri("/").header("host", "b.localhost").body(Body::empty()).unwrap();
+        crossed.extensions_mut().insert(web::serve::Peer {
+            address: ([127, 0, 0, 1], 1).into(),
+            tls_name: Some("a.localhost".into()),
+        });
+        let refused = gate.router().oneshot(crossed).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::MISDIRECTED_REQUEST);
+
         gate.close("a.localhost");
         assert_eq!(status(&gate, "a.localhost").await.0, StatusCode::NOT_FOUND);
     }

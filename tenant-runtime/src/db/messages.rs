@@ -134,6 +134,16 @@ pub async fn get(db: &mut PgConnection, person_id: Uuid, id: Uuid) -> sqlx::Resu
     }))
 }
 
+/// The answer that is being spoken in a conversation.
+pub async fn speaking(db: &mut PgConnection, conversation_id: Uuid) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM tenant.message WHERE conversation_id = $1 AND state = 'streaming'",
+        conversation_id
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// The last message of the newest branch under a message, to show a branch whole.
 pub async fn newest_leaf(
     db: &mut PgConnection,

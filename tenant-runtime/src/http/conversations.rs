@@ -87,12 +87,17 @@ pub async fn delete(
     Member(signed_in): Member,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
-    let mut db = app.db().acquire().await?;
-    if db::conversations::delete(&mut db, signed_in.person.id, id).await? {
-        Ok(Redirect::to("/conversations").into_response())
-    } else {
-        Err(Error::Nothing("conversation"))
+    let mut tx = app.db().begin().await?;
+    let speaking = db::messages::speaking(&mut tx, id).await?;
+    if !db::conversations::delete(&mut tx, signed_in.person.id, id).await? {
+        return Err(Error::Nothing("conversation"));
     }
+    tx.commit().await?;
+    // What nobody will read is not spoken to its end.
+    if let Some(answer) = speaking.and_then(|message| app.answers().get(message)) {
+        answer.stop.cancel();
+    }
+    Ok(Redirect::to("/conversations").into_response())
 }
 
 /// A rendered conversation, and the answer that is being spoken in it.

@@ -1,5 +1,6 @@
 //! Signing up, in and out.
 
+use accounts::cookie::Cookie;
 use accounts::people::NewPerson;
 use accounts::sessions::NewSession;
 use accounts::sign_in::{self, SignIn, SignInError};
@@ -14,7 +15,7 @@ use pages::parts::{Field, Notice};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::visitor::{From, Member, Visitor, safe_next};
+use super::visitor::{From, Jar, Member, Visitor, safe_next};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::view::forms::{CardForm, NewAccount, Other};
@@ -63,6 +64,7 @@ pub async fn sign_in_page(
 pub async fn sign_in(
     State(app): State<App>,
     From(visit): From,
+    Jar(cookie): Jar,
     Form(sent): Form<SignInSent>,
 ) -> Result<Response> {
     let next = safe_next(sent.next.as_deref()).to_owned();
@@ -73,7 +75,7 @@ pub async fn sign_in(
     };
     let request = SignIn { email, password: sent.password, visit };
     match enter(&app, request).await {
-        Ok(session) => signed_in(&app, &session, &next),
+        Ok(session) => signed_in(cookie, &session, &next),
         Err(told @ SignInError::TooMany(wait)) => {
             let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, format!("{told}."))?;
             response.headers_mut().insert(header::RETRY_AFTER, wait.seconds().into());
@@ -113,6 +115,7 @@ pub async fn sign_up_page(
 pub async fn sign_up(
     State(app): State<App>,
     From(visit): From,
+    Jar(cookie): Jar,
     Form(sent): Form<SignUpSent>,
 ) -> Result<Response> {
     let next = safe_next(sent.next.as_deref());
@@ -126,7 +129,7 @@ pub async fn sign_up(
     let status = if waits { Status::Pending } else { Status::Active };
     let new = NewPerson { email, display_name: name, role: Role::User, status };
     match join(&app, &new, &password, &visit).await {
-        Ok(Some(session)) => self::signed_in(&app, &session, next),
+        Ok(Some(session)) => self::signed_in(cookie, &session, next),
         Ok(None) => waiting(&app),
         Err(SignUpError::Store(error)) => Err(error.into()),
         Err(SignUpError::Passwords(error)) => Err(Error::Internal(error.into())),
@@ -160,19 +163,20 @@ pub async fn sign_out(
     State(app): State<App>,
     Member(signed_in): Member,
     From(visit): From,
+    Jar(cookie): Jar,
 ) -> Result<Response> {
     let mut db = app.db().acquire().await?;
     sign_in::sign_out(&mut db, &signed_in, &visit, app.now()).await?;
     let mut response = Redirect::to("/").into_response();
-    let clear = app.cookie().clear().map_err(|error| Error::Internal(error.into()))?;
+    let clear = cookie.clear().map_err(|error| Error::Internal(error.into()))?;
     response.headers_mut().append(header::SET_COOKIE, clear);
     Ok(response)
 }
 
 /// Sends a new session to the browser, and the person on.
-pub fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<Response> {
+pub fn signed_in(cookie: Cookie, session: &NewSession, next: &str) -> Result<Response> {
     let mut response = Redirect::to(next).into_response();
-    let cookie = app.cookie().set(session).map_err(|error| Error::Internal(error.into()))?;
+    let cookie = cookie.set(session).map_err(|error| Error::Internal(error.into()))?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }

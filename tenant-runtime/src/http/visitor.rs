@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use accounts::cookie::Cookie;
 use accounts::sessions::SignedIn;
 use accounts::{Permission, Visit, sessions};
 use axum::extract::FromRequestParts;
@@ -24,7 +25,7 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Some(token) = app.cookie().read(&parts.headers) else { return Ok(Self(None)) };
+        let Some(token) = cookie(parts).read(&parts.headers) else { return Ok(Self(None)) };
         let mut db = app.db().acquire().await?;
         Ok(Self(sessions::find(&mut db, token, app.now()).await?))
     }
@@ -66,9 +67,31 @@ impl FromRequestParts<App> for From {
         let ip = parts
             .extensions
             .get::<web::serve::Peer>()
-            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self(Visit::new(ip, agent)))
+    }
+}
+
+/// The session cookie, by how the visitor came: over HTTPS it can be bound to this host.
+pub struct Jar(pub Cookie);
+
+impl FromRequestParts<App> for Jar {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &App,
+    ) -> std::result::Result<Self, Self::Rejection> {
+        Ok(Self(cookie(parts)))
+    }
+}
+
+fn cookie(parts: &Parts) -> Cookie {
+    let peer = parts.extensions.get::<web::serve::Peer>();
+    match peer.and_then(|peer| peer.tls_name.as_ref()) {
+        Some(_) => Cookie::Https,
+        None => Cookie::PlainHttp,
     }
 }
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::session::{card, signed_in};
-use super::visitor::From;
+use super::visitor::{From, Jar};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::view::forms::{CardForm, NewAccount};
@@ -38,6 +38,7 @@ pub async fn enter(
     State(app): State<App>,
     Path(token): Path<String>,
     From(visit): From,
+    Jar(cookie): Jar,
     Form(sent): Form<Sent>,
 ) -> Result<Response> {
     let now = app.now();
@@ -83,7 +84,7 @@ pub async fn enter(
         }
     };
     match outcome {
-        Ok((_, session)) => signed_in(&app, &session, "/admin"),
+        Ok((_, session)) => signed_in(cookie, &session, "/admin"),
         Err(error) => refused(error),
     }
 }

@@ -91,15 +91,23 @@ pub fn chosen(
     accent: &str,
     looks: (Font, Theme, Radius),
 ) -> Option<Branding> {
-    let (primary, accent) = (primary.parse().ok()?, accent.parse().ok()?);
-    let palette = match old.palette.clone() {
-        // Shades that were tuned for the old colours would not fit the new ones.
-        Some(palette) if palette.primary == primary && palette.accent == accent => palette,
-        Some(palette) => Palette { primary, accent, dark: None, ..palette },
-        None => {
-            Palette { primary, accent, background: None, surface: None, text: None, dark: None }
-        }
-    };
+    let (primary, accent): (Colour, Colour) = (primary.parse().ok()?, accent.parse().ok()?);
     let (font, theme, radius) = looks;
+    let mut palette = old.palette.clone().unwrap_or_else(|| Palette {
+        primary: primary.clone(),
+        accent: accent.clone(),
+        background: None,
+        surface: None,
+        text: None,
+        dark: None,
+    });
+    // Shades that were tuned for the old colours would not fit the new ones.
+    if palette.primary != primary || palette.accent != accent {
+        palette = Palette { primary, accent, dark: None, ..palette };
+    }
+    // Nor would the grounds of a light page fit a dark one: they are derived anew.
+    if (theme == Theme::Dark) != (old.theme == Theme::Dark) {
+        palette = Palette { background: None, surface: None, text: None, ..palette };
+    }
     Some(Branding { palette: Some(palette), font, theme, radius, ..old.clone() })
 }

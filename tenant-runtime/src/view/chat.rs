@@ -132,11 +132,14 @@ pub fn turn(message: &Message, agent: &str) -> Turn {
     }
 }
 
+/// Messages as list items: template `turns`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Items<'a> {
+    /// In the order in which they are shown.
+    pub turns: &'a [Turn],
+}
+
 /// New messages as list items, for a page that has the others already.
 pub fn items(app: &App, turns: &[Turn]) -> Result<String, pages::RenderError> {
-    #[derive(Serialize)]
-    struct Items<'a> {
-        turns: &'a [Turn],
-    }
     app.engine().render("turns", &Items { turns })
 }

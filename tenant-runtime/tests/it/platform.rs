@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use accounts::passwords::{Cost, Passwords};
 use async_trait::async_trait;
+use axum::Router;
 use blueprint::templates::{Overrides, from_template};
 use blueprint::{BlueprintName, PlatformBlueprint, templates};
 use database::Admin;
@@ -17,6 +18,7 @@ use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Picture, Site};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use web::serve::Transport;
 use web::token::Credential;
 use work::Clock;
 use work::sealed::RootKey;
@@ -200,7 +202,9 @@ fn start(
 
 fn site(blueprint: PlatformBlueprint) -> Site {
     let bytes = Arc::from(*b"<svg xmlns='http://www.w3.org/2000/svg'/>");
-    Site::new(blueprint, |_| Some(Picture { content_type: "image/svg+xml", bytes: Arc::clone(&bytes) as _ }))
+    Site::new(blueprint, |_| {
+        Some(Picture { content_type: "image/svg+xml", bytes: Arc::clone(&bytes) as _ })
+    })
 }
 
 fn blueprint_of(name: &BlueprintName) -> PlatformBlueprint {
@@ -220,10 +224,20 @@ async fn serve_model(
     let clock = clock.clone();
     let inference = Inference::new(credentials, Arc::new(move || clock.now()), Limits::default());
     inference.set_engine(Arc::new(engine.clone()));
+    serve(inference::router(inference), stop).await
+}
+
+/// Puts routes behind a real listener.
+pub(crate) async fn serve(router: Router, stop: CancellationToken) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = inference::router(inference);
-    tokio::spawn(web::serve::serve(listener, router, stop, web::serve::Limits::default()));
+    tokio::spawn(web::serve::serve(
+        listener,
+        Transport::Plain,
+        router,
+        stop,
+        web::serve::Limits::default(),
+    ));
     address
 }
 

@@ -34,9 +34,8 @@ impl Listener {
     }
 
     fn take_event(&mut self, event: &str) {
-        let field = |name: &str| {
-            event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
+        let field =
+            |name: &str| event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         // A comment keeps the line open.
         let Some(data) = field("data") else { return };
         assert!(self.done.is_none(), "something after the end: {event}");

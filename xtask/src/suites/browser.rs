@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::suites::{Counts, Outcome};
-use crate::{say, tools};
+use crate::{npm, say, tools};
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(30);
@@ -20,10 +20,13 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
         deadline,
     )
     .context("install the browser tests' packages")?;
+    let tarballs = project.root.join("target/npm");
+    npm::pack(project, &program, &tarballs, deadline)?;
 
     let mut node = project.command("node");
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).current_dir(&folder);
     node.env("SOULFRA_PROGRAM", program)
+        .env("SOULFRA_NPM", tarballs)
         .env("SOULFRA_EVIDENCE", project.root.join("target/browser"));
     // Colours would hide the counts.
     node.env("NO_COLOR", "1").env_remove("FORCE_COLOR");

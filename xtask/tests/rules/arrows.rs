@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("blueprint", &[]),
     ("web", &[]),
     ("work", &[]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("database", &["blueprint", "work"]),
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),
+    ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
         "create-ai-platform",
@@ -26,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "database",
             "inference",
             "engine-mistralrs",
+            "certificates",
             "tenant-runtime",
         ],
     ),

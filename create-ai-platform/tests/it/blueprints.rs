@@ -1,0 +1,200 @@
+//! Blueprints: looked at without a platform, and edited while one runs under load.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::door::{Ground, Host};
+use crate::visitor::Visitor;
+
+/// Longer than the host's own look now and then.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
+const GOOD: &str = "\
+apiVersion: soulfra.io/v1alpha1
+kind: PlatformBlueprint
+metadata:
+  name: acme
+spec:
+  template:
+    name: creator
+    version: 1.0.0
+  identity:
+    displayName: Acme
+";
+
+#[tokio::test]
+async fn check_lists_every_problem_at_once() {
+    let ground = Ground::new();
+    let file = ground.at("blueprint.yaml");
+    std::fs::write(&file, GOOD).unwrap();
+    let good = ground.run(&["check", "--json"]).await.expect(0).json();
+    assert_eq!((&good["ok"], &good["name"]), (&true.into(), &"acme".into()));
+
+    let bad = GOOD.replace("name: acme", "name: Acme Inc").replace("name: creator", "name: crator")
+        + "    tagLine: hello\n    branding: {palette: {primary: reddish}}\n";
+    std::fs::write(&file, bad).unwrap();
+    let told = ground.run(&["check", "--json"]).await.expect(4);
+    let told: Value = serde_json::from_str(told.stdout.lines().next().unwrap()).unwrap();
+    let paths: Vec<_> =
+        told["problems"].as_array().unwrap().iter().map(|one| one["path"].to_string()).collect();
+    for part in ["metadata.name", "template", "tagLine", "primary"] {
+        assert!(paths.iter().any(|path| path.contains(part)), "{part} in {told:#}");
+    }
+    let words = ground.run(&["check"]).await.expect(4);
+    assert_eq!(words.stdout.lines().count(), paths.len(), "{words:#?}");
+    ground.run(&["check", "nowhere.yaml"]).await.expect(9);
+}
+
+#[tokio::test]
+async fn render_gives_the_canonical_blueprint() {
+    let ground = Ground::new();
+    std::fs::create_dir(ground.at("acme")).unwrap();
+    std::fs::write(ground.at("acme/blueprint.yaml"), GOOD).unwrap();
+    let canonical = blueprint::write(&blueprint::read(GOOD).unwrap());
+    let of_folder = ground.run(&["render", "acme"]).await.expect(0).stdout;
+    let of_file = ground.run(&["render", "acme/blueprint.yaml"]).await.expect(0).stdout;
+    assert_eq!((&of_folder, &of_file), (&canonical, &canonical));
+    std::fs::write(ground.at("acme/blueprint.yaml"), &of_folder).unwrap();
+    assert_eq!(ground.run(&["render", "acme"]).await.expect(0).stdout, canonical);
+    ground.run(&["render"]).await.expect(9);
+}
+
+#[tokio::test]
+async fn render_crd_gives_the_definition() {
+    let ground = Ground::new();
+    let definition = ground.run(&["render", "--crd"]).await.expect(0).stdout;
+    assert_eq!(definition, blueprint::crd_yaml());
+    assert!(definition.contains("kind: CustomResourceDefinition"), "{definition}");
+    assert!(definition.contains("name: platformblueprints.soulfra.io"), "{definition}");
+}
+
+/// 100 good and 100 bad edits, spread over the platforms of one host: each edit of one of them
+/// waits for the host's look, and those of several are seen at the same time.
+#[tokio::test]
+async fn edits_under_load_fail_no_request() {
+    const NAMES: [&str; 5] = ["one", "two", "three", "four", "five"];
+    const ROUNDS: usize = 20;
+    let ground = Ground::new();
+    let mut host = ground.start(NAMES[0]).await;
+    for name in &NAMES[1..] {
+        ground.run(&[name, "--json"]).await.expect(0);
+    }
+    let visitors = NAMES.map(|name| Visitor::of(&host.site().replace(NAMES[0], name)));
+    let load = Load::begin(&visitors);
+    let began = std::time::Instant::now();
+    let originals = NAMES.map(|name| std::fs::read_to_string(blueprint_of(&ground, name)).unwrap());
+    for round in 0..ROUNDS {
+        for (name, text) in NAMES.iter().zip(&originals) {
+            let shown = line_with(text, "displayName: ");
+            edit(&ground, name, &text.replace(shown, &format!("displayName: {name} Nr {round}")));
+        }
+        let told = outcomes(&mut host).await;
+        assert_eq!(told, NAMES.map(|name| (name.to_owned(), true)).into(), "round {round}");
+        for (name, text) in NAMES.iter().zip(&originals) {
+            edit(&ground, name, &spoiled(text, round));
+        }
+        let told = outcomes(&mut host).await;
+        assert_eq!(told, NAMES.map(|name| (name.to_owned(), false)).into(), "round {round}");
+        for (name, visitor) in NAMES.iter().zip(&visitors) {
+            let page = visitor.get("/").await.body;
+            assert!(page.contains(&format!("{name} Nr {round}")), "the last good one serves");
+        }
+    }
+    let (served, failed) = load.end().await;
+    eprintln!("{served} requests were served, {failed} failed, in {:?}", began.elapsed());
+    assert_eq!(failed, 0);
+    assert!(served > ROUNDS, "there was load");
+    // Each edit was told once: no more events come by themselves.
+    let more = timeout(Duration::from_millis(2_500), host.event("blueprint")).await;
+    assert!(more.is_err(), "told again: {more:?}");
+}
+
+/// What became of one edit of each platform. Sorted like the platforms' names are found.
+async fn outcomes(host: &mut Host) -> std::collections::BTreeMap<String, bool> {
+    let mut told = std::collections::BTreeMap::new();
+    while told.len() < 5 {
+        let event = timeout(SEEN_WITHIN, host.event("blueprint")).await;
+        let event = event.unwrap_or_else(|_| panic!("only {told:?} were seen"));
+        let name = event["name"].as_str().unwrap().to_owned();
+        let applied = event["applied"].as_bool().unwrap();
+        assert_eq!(told.insert(name, applied), None, "told twice: {event}");
+    }
+    told
+}
+
+/// The ways in which edits go wrong.
+fn spoiled(text: &str, round: usize) -> String {
+    let name = line_with(text, "name: ");
+    let shown = line_with(text, "displayName: ");
+    match round % 5 {
+        0 => text.replace(shown, &format!("displayName: [{round}")),
+        1 => text.replace(shown, &format!("displayName: {round}")),
+        2 => text.replace(name, &format!("name: other-{round}")),
+        3 => format!("{text}  surprise: {round}\n"),
+        _ => String::new(),
+    }
+}
+
+/// The first line with this in it, from there on.
+fn line_with<'a>(text: &'a str, part: &str) -> &'a str {
+    let line = text.lines().find(|line| line.contains(part)).unwrap();
+    &line[line.find(part).unwrap()..]
+}
+
+/// Writes the blueprint as editors do: whole, in place of the old one.
+fn edit(ground: &Ground, name: &str, text: &str) {
+    let new = ground.at(name).join("blueprint.yaml~");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(&new, blueprint_of(ground, name)).unwrap();
+}
+
+fn blueprint_of(ground: &Ground, name: &str) -> std::path::PathBuf {
+    ground.at(name).join(Path::new("blueprint.yaml"))
+}
+
+/// People who look at pages all the time.
+struct Load {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    failed: Arc<AtomicUsize>,
+    people: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    fn begin(visitors: &[Visitor]) -> Self {
+        let mut load = Self {
+            stop: Arc::default(),
+            served: Arc::default(),
+            failed: Arc::default(),
+            people: Vec::new(),
+        };
+        for visitor in visitors {
+            let visitor = visitor.clone();
+            let (stop, served, failed) =
+                (Arc::clone(&load.stop), Arc::clone(&load.served), Arc::clone(&load.failed));
+            load.people.push(tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let page = visitor.try_get("/").await;
+                    let fine = page.is_ok_and(|page| page.status == StatusCode::OK);
+                    if fine { &served } else { &failed }.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }));
+        }
+        load
+    }
+
+    /// How many requests were served, and how many failed.
+    async fn end(self) -> (usize, usize) {
+        self.stop.store(true, Ordering::Relaxed);
+        for person in self.people {
+            person.await.unwrap();
+        }
+        (self.served.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
+}

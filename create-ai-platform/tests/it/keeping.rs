@@ -1,0 +1,102 @@
+//! Backup, destroy, restore: everything a platform holds, out, away, and back.
+
+use reqwest::StatusCode;
+
+use crate::door::{Ground, files, names};
+use crate::visitor::Visitor;
+
+#[tokio::test]
+async fn what_is_backed_up_and_destroyed_comes_back_the_same() {
+    let ground = Ground::new();
+    let host = ground.start("acme").await;
+    let owner = Visitor::of(host.site());
+    let owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
+    let mut before = Vec::new();
+    for text in ["What is a **blueprint**?", "Ünïcode & <tags>, \"quoted\"", "Say `yes`."] {
+        let conversation = owner.talk(text).await.unwrap();
+        let said = owner.history(&conversation).await;
+        assert!(said.contains("class=\"prose\""), "{said}");
+        before.push((conversation, said));
+    }
+    let written = contents(&ground, "acme");
+
+    let ran = ground.run(&["backup", "acme", "--output", "acme.soulfra"]).await.expect(0);
+    assert_eq!(ran.stdout.trim(), "acme.soulfra");
+    let backup = std::fs::read(ground.at("acme.soulfra")).unwrap();
+    ground.run(&["backup", "acme", "--output", "acme.soulfra"]).await.expect(9);
+    assert_eq!(std::fs::read(ground.at("acme.soulfra")).unwrap(), backup);
+    assert_eq!(names(&ground.folder()), ["acme", "acme.soulfra"]);
+
+    ground.run(&["restore", "acme.soulfra"]).await.expect(3);
+    ground.run(&["destroy", "acme", "--confirm", "acme"]).await.expect(0);
+    assert_eq!(host.ended().await, Some(0));
+    ground.quiet().await;
+    assert_eq!(names(&ground.folder()), ["acme.soulfra"]);
+    assert!(!ground.home().exists());
+
+    ground.run(&["restore", "acme.soulfra"]).await.expect(0);
+    ground.quiet().await;
+    assert_eq!(names(&ground.folder()), ["acme", "acme.soulfra"]);
+    assert_eq!(contents(&ground, "acme"), written);
+    let host = ground.start("acme").await;
+    let owner = Visitor::of(host.site()).sign_in().await;
+    for (conversation, said) in before {
+        assert_eq!(owner.history(&conversation).await, said);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
+    let ground = Ground::new();
+    let host = ground.start("acme").await;
+    let owner = Visitor::of(host.site());
+    let owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
+    let conversation = owner.talk("Remember the word marigold.").await.unwrap();
+    ground.run(&["stop", "acme"]).await.expect(0);
+    assert_eq!(host.ended().await, Some(0));
+    ground.run(&["backup", "acme", "-o", "acme.soulfra"]).await.expect(0);
+    ground.run(&["restore", "acme.soulfra", "--name", "twin"]).await.expect(0);
+    ground.quiet().await;
+
+    let host = ground.start("twin").await;
+    ground.run(&["acme", "--json"]).await.expect(0);
+    for site in [host.site(), &host.site().replace("twin", "acme")] {
+        let owner = Visitor::of(site).sign_in().await;
+        assert!(owner.history(&conversation).await.contains("marigold"));
+    }
+    // One of two: the other goes on.
+    ground.run(&["destroy", "twin", "--yes"]).await.expect(0);
+    assert_eq!(names(&ground.folder()), ["acme", "acme.soulfra"]);
+    let acme = host.site().replace("twin", "acme");
+    assert_eq!(Visitor::of(&acme).get("/").await.status, StatusCode::OK);
+    let status = ground.run(&["status", "--json"]).await.expect(0).json();
+    assert_eq!((status.as_array().unwrap().len(), &status[0]["name"]), (1, &"acme".into()));
+}
+
+#[tokio::test]
+async fn nothing_is_destroyed_until_its_name_is_typed() {
+    let ground = Ground::new();
+    let host = ground.start("acme").await;
+    let before = files(&ground.folder());
+    for arguments in [&[][..], &["--json"], &["--confirm", "acne"]] {
+        let command = [&["destroy", "acme"], arguments].concat();
+        ground.run(&command).await.expect(12);
+    }
+    assert_eq!(before, files(&ground.folder()));
+    assert_eq!(Visitor::of(host.site()).get("/").await.status, StatusCode::OK);
+
+    // The host's own authority goes along, too.
+    ground.run(&["trust", "--print"]).await.expect(0);
+    // Somebody named a home that holds more than platforms.
+    std::fs::write(ground.home().join("thesis.txt"), "mine").unwrap();
+    ground.run(&["destroy", "acme", "--confirm", "acme"]).await.expect(0);
+    assert_eq!(host.ended().await, Some(0));
+    ground.quiet().await;
+    assert_eq!(names(&ground.folder()), [""; 0]);
+    assert_eq!(names(&ground.home()), ["thesis.txt"]);
+}
+
+/// What the files of a platform's folder hold.
+fn contents(ground: &Ground, name: &str) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    files(&ground.at(name)).into_iter().map(|(path, (_, bytes))| (path, bytes)).collect()
+}

@@ -1,0 +1,109 @@
+//! The host dies by SIGKILL at random moments; nothing that was acknowledged is lost.
+//!
+//! `SOULFRA_MOMENTS` says at how many, 5 unless told; `SOULFRA_SEED` repeats those of a run, whose
+//! seed is printed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::door::{Ground, Host, names};
+use crate::visitor::Visitor;
+
+/// Half as long again as a start takes on two slow cores.
+const CREATED_WITHIN: u64 = 3_000;
+/// Long enough for answers to be under way.
+const TALKED_FOR: u64 = 2_000;
+
+#[tokio::test]
+async fn a_host_killed_while_it_creates_serves_at_the_next_start() {
+    let mut chance = Chance::new();
+    for _ in 0..moments() / 2 {
+        let ground = Ground::new();
+        let host = ground.spawn("acme");
+        let moment = chance.moment(CREATED_WITHIN);
+        tokio::time::sleep(moment).await;
+        host.kill().await;
+        eprintln!("killed after {moment:?}: {:?}", names(&ground.folder()));
+        let host = ground.start("acme").await;
+        serves(&ground, &host).await;
+        assert_eq!(names(&ground.folder()), ["acme"]);
+    }
+}
+
+#[tokio::test]
+async fn a_host_killed_while_people_talk_keeps_what_it_acknowledged() {
+    let mut chance = Chance::new();
+    let ground = Ground::new();
+    let mut host = ground.start("acme").await;
+    let owner = Visitor::of(host.site());
+    let mut owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
+    let mut said = Vec::new();
+    for moment in 0..moments().div_ceil(2) {
+        let killed = async {
+            tokio::time::sleep(chance.moment(TALKED_FOR)).await;
+            host.kill().await;
+        };
+        let ((), acknowledged) = tokio::join!(killed, talk_on(&owner, moment));
+        said.extend(acknowledged);
+        host = ground.start("acme").await;
+        serves(&ground, &host).await;
+        owner = owner.again(host.site());
+        for (conversation, text) in &said {
+            let history = owner.history(conversation).await;
+            let bubble = format!("<div class=\"bubble\">{text}</div>");
+            assert_eq!(history.matches(&bubble).count(), 1, "{text} in {history}");
+        }
+    }
+    assert!(!said.is_empty(), "something was acknowledged");
+    eprintln!("{} messages were acknowledged, and kept", said.len());
+    let conversation = owner.talk("Are you still there?").await.unwrap();
+    assert!(owner.history(&conversation).await.contains("class=\"prose\""));
+}
+
+/// Says one thing after another until the host is gone. Gives what was acknowledged, and where.
+async fn talk_on(owner: &Visitor, moment: usize) -> Vec<(String, String)> {
+    let mut said = Vec::new();
+    loop {
+        let text = format!("Words {} of moment {moment}.", said.len());
+        match owner.talk(&text).await {
+            Ok(conversation) => said.push((conversation, text)),
+            Err(_) => return said,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn serves(ground: &Ground, host: &Host) {
+    assert_eq!(Visitor::of(host.site()).get("/").await.status, StatusCode::OK);
+    assert_eq!(ground.postmasters(), 1, "{:?}", ground.processes());
+}
+
+fn moments() -> usize {
+    number("SOULFRA_MOMENTS").unwrap_or(5)
+}
+
+/// Random numbers that can be had again (`SplitMix64`).
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = number("SOULFRA_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) >> 32);
+        eprintln!("SOULFRA_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A moment within so many milliseconds.
+    fn moment(&mut self, within: u64) -> Duration {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Duration::from_millis((mixed ^ (mixed >> 31)) % within)
+    }
+}
+
+fn number<N: std::str::FromStr>(name: &str) -> Option<N> {
+    std::env::var_os(name)?.to_str()?.parse().ok()
+}

@@ -1,0 +1,13 @@
+//! The real program, run as a person runs it, each test on ground of its own.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
+#![expect(clippy::print_stderr, reason = "who repeats a failure needs to know what was done")]
+
+mod door;
+mod visitor;
+
+mod blueprints;
+mod creating;
+mod keeping;
+mod killing;
+mod printing;
+mod refusing;

@@ -1,0 +1,86 @@
+//! What cannot be done: each with its exit code, a hint, and nothing half-made.
+
+use std::net::TcpListener;
+
+use crate::door::{Ground, files, names};
+
+#[tokio::test]
+async fn a_wrong_name_makes_nothing() {
+    let ground = Ground::new();
+    for name in ["My_Company", "acme!", "-", &"a".repeat(41), "admin"] {
+        let ran = ground.run(&[name, "--port", "0", "--json"]).await;
+        // What looks like an option is refused before it is read as a name.
+        let ran = if name == "-" { ran } else { ran.expect(3) };
+        assert_eq!(names(&ground.folder()), [""; 0], "{name}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_template_or_plan_makes_nothing() {
+    let ground = Ground::new();
+    let ran =
+        ground.run(&["acme", "--template", "crator", "--port", "0", "--json"]).await.expect(4);
+    assert!(ran.stderr.contains("creator"), "it says which there are: {ran:?}");
+    ground.run(&["acme", "--plan", "golden", "--port", "0", "--json"]).await.expect(4);
+    ground.run(&["acme", "--domain", "not a domain", "--port", "0"]).await.expect(4);
+    assert_eq!(names(&ground.folder()), [""; 0]);
+    assert_eq!(ground.run(&["status", "--json"]).await.expect(0).json(), serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_and_starts_nothing() {
+    let ground = Ground::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ran = ground.run(&["acme", "--port", &port, "--json"]).await.expect(5);
+    assert_eq!(ran.json()["code"], 5);
+    assert!(ran.stderr.contains("--port 0"), "{ran:?}");
+    ground.quiet().await;
+    // The folder is whole, and stays as it is.
+    let before = files(&ground.folder());
+    ground.run(&["check", "acme"]).await.expect(0);
+    ground.run(&["acme", "--port", &port, "--json"]).await.expect(5);
+    assert_eq!(before, files(&ground.folder()));
+    assert_eq!(names(&ground.folder()), ["acme"]);
+}
+
+#[tokio::test]
+async fn a_blueprint_that_cannot_be_used_is_left_as_it_is() {
+    let ground = Ground::new();
+    std::fs::create_dir(ground.at("acme")).unwrap();
+    for text in ["", "spec: [", "kind: Other\n", "\u{0}"] {
+        std::fs::write(ground.at("acme/blueprint.yaml"), text).unwrap();
+        let before = files(&ground.folder());
+        ground.run(&["acme", "--port", "0", "--json"]).await.expect(4);
+        assert_eq!(before, files(&ground.folder()), "{text}");
+    }
+    ground.quiet().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_somebody_else_is_left_as_it_is() {
+    let ground = Ground::new();
+    std::fs::create_dir(ground.at("acme")).unwrap();
+    std::fs::write(ground.at("acme/thesis.txt"), "mine").unwrap();
+    let before = files(&ground.folder());
+    ground.run(&["acme", "--port", "0", "--json"]).await.expect(9);
+    assert_eq!(before, files(&ground.folder()));
+}
+
+#[tokio::test]
+async fn an_unknown_platform_is_told() {
+    let ground = Ground::new();
+    for command in ["stop", "backup", "destroy", "admin-link"] {
+        let ran = ground.run(&[command, "acme", "--yes"]).await.expect(11);
+        assert!(ran.stderr.contains("status"), "{ran:?}");
+    }
+    assert!(!ground.home().exists(), "looking made nothing");
+}
+
+#[tokio::test]
+async fn something_else_is_not_taken_for_a_backup() {
+    let ground = Ground::new();
+    std::fs::write(ground.at("acme.soulfra"), "not a backup").unwrap();
+    ground.run(&["restore", "acme.soulfra"]).await.expect(13);
+    assert_eq!(names(&ground.folder()), ["acme.soulfra"]);
+}

@@ -1,0 +1,135 @@
+// `npx create-ai-platform`, from the packages that a release publishes, without a network.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, readdir, readlink, rm } from 'node:fs/promises';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { fromSuite, newFolder, startPlatform } from './platform.mjs';
+
+const NPX = ['npx', '--no-install', 'create-ai-platform'];
+
+describe('the npm packages', () => {
+  let packages;
+  let cache; // of npm, empty at first: nothing comes from there
+  let whole; // a folder where everything is installed
+  let bare; // a folder without the package of this platform
+
+  before(async () => {
+    cache = await newFolder();
+    packages = await tarballs();
+    whole = await installed(packages.command, packages.platform);
+    bare = await installed(packages.command);
+  });
+
+  after(async () => {
+    for (const folder of [cache, whole, bare]) {
+      if (folder) await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('start a platform, and stop it with all that it started', async () => {
+    const platform = await startPlatform('my-company', { command: NPX, folder: whole });
+    try {
+      assert.equal(await statusOf(platform.site), 200);
+      if (process.platform === 'linux') {
+        const names = (await processesIn(platform.home, whole)).join('\n');
+        assert.match(names, /postgres/, 'its processes are found while it runs');
+      }
+    } finally {
+      assert.equal(await platform.stop(), 0, 'npx ends well when it is asked to stop');
+    }
+    assert.deepEqual(await processesIn(platform.home, whole), []);
+  });
+
+  test('hand on what is typed and how it ended', async () => {
+    const direct = await ran([fromSuite('SOULFRA_PROGRAM'), 'Not a name'], whole);
+    assert.notEqual(direct.code, 0);
+    assert.deepEqual(await ran([...NPX, 'Not a name'], whole), direct);
+  });
+
+  test('say what to do where the package of this platform is missing', async () => {
+    const { code, stdout, stderr } = await ran([...NPX, 'my-company'], bare);
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^error: the package @soulfra\/create-ai-platform-\S+ is not installed$/m);
+    assert.match(stderr, /^hint: .*--include=optional/m);
+  });
+
+  test('say where there are builds where there is none', async () => {
+    const script = 'node_modules/create-ai-platform/bin/create-ai-platform.js';
+    const elsewhere = 'Object.defineProperty(process, "platform", { value: "win32" })';
+    const node = ['node', '--import', `data:text/javascript,${encodeURIComponent(elsewhere)}`];
+    const { code, stderr } = await ran([...node, script, 'my-company'], whole);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: there is no build for win32-/m);
+    assert.match(stderr, /^hint: .*linux-x64-gnu.* WSL/m);
+  });
+
+  /** A new folder with these tarballs installed as from a registry, which nobody may ask. */
+  async function installed(...files) {
+    const folder = await newFolder();
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+    const alone = ['--offline', '--registry=http://127.0.0.1:9', `--cache=${cache}`];
+    const { code, stderr } = await ran(['npm', 'install', ...quiet, ...alone, ...files], folder);
+    assert.equal(code, 0, stderr);
+    return folder;
+  }
+});
+
+/** The two packages, in the version of the program. */
+async function tarballs() {
+  const folder = fromSuite('SOULFRA_NPM');
+  const { stdout } = await ran([fromSuite('SOULFRA_PROGRAM'), '--version'], folder);
+  const version = stdout.trim().split(' ').pop();
+  const files = (await readdir(folder)).filter((file) => file.endsWith(`-${version}.tgz`));
+  const named = (start) => {
+    const file = files.find((each) => each.startsWith(start));
+    assert.ok(file, `no ${start}*-${version}.tgz in ${folder}`);
+    return join(folder, file);
+  };
+  return {
+    command: named('create-ai-platform-'),
+    platform: named('soulfra-create-ai-platform-'),
+  };
+}
+
+/** Runs a command to its end. */
+function ran([program, ...words], folder) {
+  // npm's own remarks are not what is looked at.
+  const env = { ...process.env, npm_config_loglevel: 'error' };
+  return new Promise((resolve) => {
+    execFile(program, words, { cwd: folder, env }, (error, stdout, stderr) => {
+      resolve({ code: error ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+/** What `GET /` answers. By address, for not every resolver knows names below localhost. */
+function statusOf(site) {
+  const { host, port } = new URL(site);
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path: '/', headers: { host } }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    }).on('error', reject);
+  });
+}
+
+/** The commands of the processes that work in one of the folders, or name it. Linux only. */
+async function processesIn(...folders) {
+  if (process.platform !== 'linux') return [];
+  const found = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    try {
+      const place = await readlink(`/proc/${pid}/cwd`);
+      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+      if (folders.some((folder) => `${place} ${words}`.includes(folder))) found.push(words);
+    } catch {
+      // It ended meanwhile, or is somebody else's.
+    }
+  }
+  return found;
+}

@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: measures the real release binary and prints the rows of
+//! `docs/figures.md`. Linux only: memory and load are read from `/proc`.
+
+mod figures;
+mod http;
+mod machine;
+mod memory;
+mod one_command;
+mod person;
+mod platform;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::project::Project;
+
+/// What can be measured.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum Bench {
+    /// From the command to the first page and the first words, four people at once, memory.
+    OneCommand,
+}
+
+/// Measures, and prints a table.
+pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
+    match bench {
+        Bench::OneCommand => one_command::run(project),
+    }
+}
