@@ -429,9 +429,13 @@ async fn an_administrator_need_not_be_superuser(
     let mut stage = Stage::new(options.clone(), "modest");
     let mut conn = stage.admin.connect().await.unwrap();
     let modest = format!("modest_{}", std::process::id());
-    run(&mut conn, &format!("CREATE ROLE {modest} LOGIN CREATEDB CREATEROLE")).await;
+    run(&mut conn, &format!("CREATE ROLE {modest} LOGIN CREATEDB CREATEROLE PASSWORD 'modest'"))
+        .await;
     let name = stage.name("modest");
-    let superuser = std::mem::replace(&mut stage.admin, Admin::new(options.username(&modest)));
+    let superuser = std::mem::replace(
+        &mut stage.admin,
+        Admin::new(options.username(&modest).password("modest")),
+    );
     let made = stage.provision(&name).await;
     run(&mut login(&made.app).await?, "INSERT INTO tenant.person (name) VALUES ('Ada')").await;
     let steps = &mut Steps::all();

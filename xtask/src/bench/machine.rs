@@ -14,24 +14,25 @@ const QUIET: f64 = 1.5;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Waits some minutes until nothing else keeps the machine busy; says so if something still does.
-pub(super) fn wait_until_quiet() {
+/// Gives the load then.
+pub(super) fn wait_until_quiet() -> f64 {
     let patience = Instant::now() + PATIENCE;
     loop {
         let load = load();
         if load < QUIET {
-            return;
+            return load;
         }
         if Instant::now() > patience {
             say::line(&format!("the machine is busy, the load is {load}; measured nevertheless"));
-            return;
+            return load;
         }
         say::line(&format!("the load is {load}, waiting until it is below {QUIET}"));
         thread::sleep(Duration::from_secs(15));
     }
 }
 
-/// The processor, its cores, the memory, the load right now.
-pub(super) fn description() -> String {
+/// The processor, its cores, the memory, and the load before anything was measured.
+pub(super) fn description(load: f64) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let (processor, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let field = |text: &str, name: &str| {
@@ -41,7 +42,7 @@ pub(super) fn description() -> String {
     let model = field(&processor, "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let kib = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok());
     let gib = kib.unwrap_or(0_u64) / (1024 * 1024);
-    format!("{model}, {} cores, {gib} GiB, load {}", cores(), load())
+    format!("{model}, {} cores, {gib} GiB, load {load} before", cores())
 }
 
 /// How many cores programs may use.

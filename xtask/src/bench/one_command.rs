@@ -5,9 +5,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::figures::{self, Row, Spread, seconds};
+use super::http::Site;
 use super::machine;
 use super::memory::{self, Watch};
 use super::person::{Heard, Person};
@@ -37,7 +38,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
     platform.phases()?;
     platform.stop()?;
     drop(places);
-    machine::wait_until_quiet();
+    let load = machine::wait_until_quiet();
 
     say::head(&format!("create {STARTS} times"));
     let mut created_pages = Vec::new();
@@ -59,11 +60,14 @@ pub(super) fn run(project: &Project) -> Result<()> {
         starts.measure(project, &program, &places, &owner)?.stop()?;
     }
 
-    say::head(&format!("{PEOPLE} people at once"));
+    say::head(&format!("one person, then {PEOPLE} at once"));
     let mut platform = Platform::start(project, &program, &places)?;
     platform.phases()?;
-    let (crowd, postgres) = crowd(&platform)?;
-    let host = memory::peak(platform.pid())?;
+    let watch = Watch::begin(platform.pid());
+    let people = people(platform.site())?;
+    let alone = talk(platform.site(), &people[..1])?;
+    let crowd = talk(platform.site(), &people)?;
+    let (host, postgres) = (memory::peak(platform.pid())?, watch.end()?);
     platform.stop()?;
 
     let binary = program.metadata()?.len();
@@ -72,9 +76,9 @@ pub(super) fn run(project: &Project) -> Result<()> {
         page_row("first creation to first page, new folder and home, warm caches", &created_pages),
         starts.row(),
     ];
-    rows.extend(crowd_rows(&crowd)?);
+    rows.extend(talk_rows(&crowd, &alone)?);
     rows.extend(memory_rows(host, postgres, binary));
-    say::head(&machine::description());
+    say::head(&machine::description(load));
     for line in figures::table(&rows, &machine::today()?, COMMAND) {
         say::line(&line);
     }
@@ -158,22 +162,25 @@ impl Starts {
     }
 }
 
-/// Four people who each send a message, wait for the end of its answer, and send the next.
-/// Also the most memory that Postgres held meanwhile.
-fn crowd(platform: &Platform) -> Result<(Vec<Heard>, u64)> {
-    let site = platform.site();
+/// People with accounts, before whom somebody has talked: the first answer of a process pays for
+/// what all later ones share.
+fn people(site: &Site) -> Result<Vec<Person>> {
     let people: Vec<Person> =
         (0..PEOPLE).map(|number| Person::sign_up(site, number)).collect::<Result<_>>()?;
-    // The first answer of a process pays for what all later ones share.
     people[0].ask(site, "Answer with one word: ready?")?;
-    let watch = Watch::begin(platform.pid());
-    let heard = thread::scope(|scope| {
+    Ok(people)
+}
+
+/// Each sends a message, waits for the end of its answer, and sends the next; all at once.
+fn talk(site: &Site, people: &[Person]) -> Result<Vec<Heard>> {
+    thread::scope(|scope| {
         let talks: Vec<_> = people
             .iter()
             .enumerate()
             .map(|(number, person)| {
+                let seat = people.len() * 10 + number;
                 scope.spawn(move || -> Result<Vec<Heard>> {
-                    (0..ROUNDS).map(|round| person.ask(site, &prompt(number, round))).collect()
+                    (0..ROUNDS).map(|round| person.ask(site, &prompt(seat, round))).collect()
                 })
             })
             .collect();
@@ -181,16 +188,15 @@ fn crowd(platform: &Platform) -> Result<(Vec<Heard>, u64)> {
         for talk in talks {
             match talk.join() {
                 Ok(answers) => heard.extend(answers?),
-                Err(_) => bail!("a person of the crowd panicked"),
+                Err(_) => bail!("somebody who talked panicked"),
             }
         }
         Ok(heard)
-    })?;
-    Ok((heard, watch.end()?))
+    })
 }
 
 /// About 64 tokens of a person's text, different each time so that nothing is remembered of it.
-fn prompt(person: usize, round: usize) -> String {
+fn prompt(seat: usize, round: usize) -> String {
     const TOPICS: [&str; 10] = [
         "the sea",
         "old maps",
@@ -204,12 +210,12 @@ fn prompt(person: usize, round: usize) -> String {
         "the winter",
     ];
     let topic = TOPICS[round % TOPICS.len()];
-    let years = 20 + 10 * person + round;
+    let number = 10 * seat + round;
     format!(
-        "Somebody who has worked for {years} years wrote to me about {topic} and asked what I \
-         think of it. They want neither a long letter nor a list, only the first thing that \
-         comes to mind, said plainly and kindly, so that they can go on with their day. What is \
-         it? Answer with one word."
+        "This is letter number {number}. Somebody wrote to me about {topic} and asked what I think \
+         of it. They want neither a long letter nor a list, only the first thing that comes to \
+         mind, said plainly and kindly, so that they can go on with their day. What is it? Answer \
+         with one word."
     )
 }
 
@@ -226,46 +232,53 @@ fn page_row(measure: &str, pages: &[Duration]) -> Row {
     }
 }
 
-fn crowd_rows(crowd: &[Heard]) -> Result<Vec<Row>> {
-    let firsts: Vec<Duration> = crowd.iter().filter_map(|heard| heard.first).collect();
-    let Some(wordless) = crowd.len().checked_sub(firsts.len()).filter(|_| !firsts.is_empty())
-    else {
-        let ending = crowd.first().map(|heard| heard.ending.as_str()).context("nobody asked")?;
-        bail!("no answer had words: {ending}");
-    };
-    // How long an answer keeps the others waiting once it has begun.
+fn talk_rows(crowd: &[Heard], alone: &[Heard]) -> Result<[Row; 3]> {
+    let first = Spread::of(&firsts(crowd)?);
+    // How long an answer keeps others waiting once it has begun.
     let speaking: Vec<Duration> =
         crowd.iter().filter_map(|heard| Some(heard.whole.saturating_sub(heard.first?))).collect();
-    let first = Spread::of(&firsts);
-    let without = match wordless {
+    let without = match crowd.len() - first.count {
         0 => String::new(),
         count => format!(", {count} more without words"),
     };
-    Ok(vec![
+    let percentiles = |Spread { median, p95, max, .. }: &Spread| {
+        format!("p50 {}, p95 {}, max {}", seconds(*median), seconds(*p95), seconds(*max))
+    };
+    let alone = Spread::of(&firsts(alone)?);
+    let speaking = Spread::of(&speaking);
+    let cores = machine::cores();
+    Ok([
         Row {
             measure: format!(
-                "first token p95, 64-token prompt, {PEOPLE} people at once, {} cores",
-                machine::cores()
+                "first token p95, 64-token prompt, {PEOPLE} people at once, {cores} cores"
             ),
             target: format!("< {} s", PEOPLE_TARGET.as_secs()),
-            measured: figures::judged(
-                &format!(
-                    "p50 {}, p95 {}, max {}",
-                    seconds(first.median),
-                    seconds(first.p95),
-                    seconds(first.max)
-                ),
-                first.p95 < PEOPLE_TARGET,
-            ),
+            measured: figures::judged(&percentiles(&first), first.p95 < PEOPLE_TARGET),
             spread: format!("{}{without}", first.range()),
         },
         Row {
-            measure: "its first token to its end, the same answers".into(),
+            measure: "the same prompts, first token to the end of the answer".into(),
             target: "—".into(),
-            measured: format!("{} median", seconds(Spread::of(&speaking).median)),
-            spread: Spread::of(&speaking).range(),
+            measured: percentiles(&speaking),
+            spread: speaking.range(),
+        },
+        Row {
+            measure: format!("first token, 64-token prompt, one person alone, {cores} cores"),
+            target: "—".into(),
+            measured: percentiles(&alone),
+            spread: alone.range(),
         },
     ])
+}
+
+/// When the first words came, of the answers that had words.
+fn firsts(heard: &[Heard]) -> Result<Vec<Duration>> {
+    let firsts: Vec<Duration> = heard.iter().filter_map(|heard| heard.first).collect();
+    if firsts.is_empty() {
+        let endings: Vec<_> = heard.iter().map(|heard| heard.ending.as_str()).collect();
+        bail!("no answer had words: {endings:?}");
+    }
+    Ok(firsts)
 }
 
 fn memory_rows(host: u64, postgres: u64, binary: u64) -> [Row; 3] {
