@@ -65,6 +65,12 @@ create table accounts.attempt (
     primary key (kind, bucket)
 );
 
+-- One row: what the buckets above are chosen with.
+create table accounts.secret (
+    one boolean primary key default true check (one),
+    value bytea not null
+);
+
 create table accounts.event (
     id uuid primary key,
     person_id uuid not null references accounts.person on delete cascade,

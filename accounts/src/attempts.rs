@@ -79,7 +79,8 @@ pub(crate) async fn sign_in(
     ip: IpAddr,
     now: Timestamp,
 ) -> sqlx::Result<Result<Counted, Wait>> {
-    let (account, address) = (bucket(email.as_str()), bucket(&network(ip)));
+    let secret = secret(conn).await?;
+    let (account, address) = (bucket(&secret, email.as_str()), bucket(&secret, &network(ip)));
     // Looked up together first, so that who is stopped by one does not add to the other.
     let blocked = sqlx::query_scalar!(
         "select max(blocked_until) from accounts.attempt
@@ -109,7 +110,8 @@ pub(crate) async fn sign_up(
     ip: IpAddr,
     now: Timestamp,
 ) -> sqlx::Result<Result<(), Wait>> {
-    Ok(count(conn, &SIGN_UP, bucket(&network(ip)), now).await?.map(|_| ()))
+    let address = bucket(&secret(conn).await?, &network(ip));
+    Ok(count(conn, &SIGN_UP, address, now).await?.map(|_| ()))
 }
 
 /// Takes an attempt back because it succeeded, and forgets what failed on the account; returns how
@@ -196,8 +198,23 @@ async fn count(
     Ok(Err(Wait::until(end.map_or(now, jiff_sqlx::Timestamp::to_jiff), now)))
 }
 
-fn bucket(subject: &str) -> i32 {
-    let hash = Sha256::digest(subject);
+/// The secret that buckets are chosen with, made on first use. Without it nobody can tell which
+/// addresses share a bucket: else somebody could sign in with such an account of his own, and by
+/// that success wipe out his guesses at another.
+async fn secret(conn: &mut PgConnection) -> sqlx::Result<Vec<u8>> {
+    let known = sqlx::query_scalar!("select value from accounts.secret").fetch_optional(&mut *conn);
+    if let Some(secret) = known.await? {
+        return Ok(secret);
+    }
+    let fresh: [u8; 32] = rand::random();
+    sqlx::query!("insert into accounts.secret (value) values ($1) on conflict do nothing", &fresh)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_scalar!("select value from accounts.secret").fetch_one(conn).await
+}
+
+fn bucket(secret: &[u8], subject: &str) -> i32 {
+    let hash = Sha256::new().chain_update(secret).chain_update(subject).finalize();
     let number = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % BUCKETS;
     number.cast_signed()
 }
@@ -245,7 +262,7 @@ mod tests {
     #[test]
     fn any_subject_has_a_bucket() {
         for subject in ["", "jane@example.com", "192.0.2.1"] {
-            assert!((0..BUCKETS.cast_signed()).contains(&bucket(subject)));
+            assert!((0..BUCKETS.cast_signed()).contains(&bucket(b"secret", subject)));
         }
     }
 }

@@ -11,10 +11,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    NameConstraints,
 };
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -26,6 +28,11 @@ const KEY: &str = "authority.key";
 const CERTIFICATE: &str = "authority.pem";
 /// Names kept at once; further ones are signed again each time they are asked for.
 const MOST_NAMES: usize = 1000;
+/// How long the authority is valid.
+const AUTHORITY_DAYS: u32 = 3650;
+/// How long a name's certificate is valid; browsers refuse much longer ones. It is signed anew
+/// with each start.
+const NAME_DAYS: u32 = 397;
 
 /// Why there is no local authority.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +133,7 @@ impl LocalAuthority {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
+        (params.not_before, params.not_after) = valid_for(NAME_DAYS);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer)?;
@@ -156,13 +164,26 @@ fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "create-ai-platform local authority");
+    (params.not_before, params.not_after) = valid_for(AUTHORITY_DAYS);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: vec![GeneralSubtree::DnsName("localhost".to_owned())],
-        excluded_subtrees: Vec::new(),
+        // A list of permitted names says nothing about addresses: those are excluded one and all.
+        excluded_subtrees: vec![
+            GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [0; 16])),
+        ],
     });
     params
+}
+
+/// From yesterday, for clocks that are behind, for so many days.
+fn valid_for<T: From<SystemTime>>(days: u32) -> (T, T) {
+    const DAY: Duration = Duration::from_hours(24);
+    let now = SystemTime::now();
+    let end = now + DAY * days;
+    ((now - DAY).into(), end.into())
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {

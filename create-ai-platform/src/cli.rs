@@ -111,7 +111,7 @@ pub enum Command {
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
-    /// Prints a one-time link that lets the owner in: for a forgotten password.
+    /// Prints a one-time link that lets the owner in.
     AdminLink {
         /// The platform's name.
         name: String,

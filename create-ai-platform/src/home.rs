@@ -80,6 +80,11 @@ impl Home {
         }
     }
 
+    /// Whether a host process is there, even one that takes no requests yet. Makes nothing.
+    pub fn is_held(&self) -> Result<bool> {
+        Ok(self.data.join(LOCK).exists() && self.lock()?.is_none())
+    }
+
     /// Removes what is ours here, and the folder itself where nothing else is in it: somebody may
     /// have named one that holds more than platforms.
     pub fn remove(&self) -> Result<()> {

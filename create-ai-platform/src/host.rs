@@ -19,6 +19,7 @@ use certificates::LocalAuthority;
 use database::Admin;
 use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -192,12 +193,17 @@ impl Host {
 
     /// Waits until the host is told to stop: by a signal, by a command, or because its last
     /// platform was stopped. Then ends everything in order.
-    pub async fn run(self) {
+    pub async fn run(self, signals: &mut Signals) {
         tokio::select! {
             () = self.0.stop.cancelled() => {}
-            () = signalled() => {}
+            () = signals.received() => {}
         }
         self.end().await;
+    }
+
+    /// Waits until a command asks the host to stop.
+    pub async fn told_to_stop(&self) {
+        self.0.stop.cancelled().await;
     }
 
     /// Ends everything in order.
@@ -302,16 +308,29 @@ pub fn unexpected(what: &str) -> Failure {
     )
 }
 
-async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("cannot listen for signals; stop with `create-ai-platform stop --all`");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that ask for an orderly end, heard from the moment this is made.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    pub fn listen() -> Result<Self> {
+        let begin = |kind| {
+            signal(kind).map_err(|error| unexpected(&format!("listen for signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: begin(SignalKind::interrupt())?,
+            terminate: begin(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -85,7 +85,7 @@ async fn run(
             Box::pin(data::restore(&file, name, &home(), printer)).await
         }
         Some(Command::Destroy { name, confirm }) => {
-            Box::pin(data::destroy(&name, confirm, yes, &home(), printer)).await
+            Box::pin(data::destroy(&name, confirm, &home(), printer)).await
         }
         Some(Command::Trust { print }) => trust::run(print, &home(), printer),
         Some(Command::Completions { shell }) => {

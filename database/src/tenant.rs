@@ -40,7 +40,7 @@ pub(crate) use lock::hold;
 pub(crate) use marker::{Marker, of_tenant as marker_of};
 pub(crate) use names::Names;
 
-use crate::Unreachable;
+use crate::{Admin, Unreachable};
 
 /// The tables every tenant has.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +147,13 @@ impl fmt::Debug for TenantDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TenantDatabase({}, version {})", self.database, self.version)
     }
+}
+
+/// Whether a database stands under the tenant's name, whoever made it.
+pub async fn exists(admin: &Admin, name: &BlueprintName) -> Result<bool, Error> {
+    let mut conn = admin.connect().await?;
+    let found = marker::database(&mut conn, &Names::of(name).database).await;
+    Ok(found.map_err(steps::reading("look for the database"))?.is_some())
 }
 
 /// The pool for a tenant's URL: opened when first asked, closed after a minute of quiet, and a

@@ -6,6 +6,7 @@
 //! exactly the next byte: nothing is lost, nothing said twice.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,10 @@ const LINGER: Duration = Duration::from_mins(1);
 
 /// The answers of one tenant that are being spoken, by message id.
 #[derive(Clone, Default)]
-pub struct Answers(Arc<Mutex<HashMap<Uuid, Arc<Answer>>>>);
+pub struct Answers {
+    spoken: Arc<Mutex<HashMap<Uuid, Arc<Answer>>>>,
+    closing: Arc<AtomicBool>,
+}
 
 impl Answers {
     /// Begins an answer.
@@ -44,7 +48,13 @@ impl Answers {
 
     /// Stops all of them, when the platform ends.
     pub fn stop_all(&self) {
+        self.closing.store(true, Ordering::Release);
         self.lock().values().for_each(|answer| answer.stop.cancel());
+    }
+
+    /// Whether answers end because the platform does, and not because somebody stopped them.
+    pub fn are_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Forgets an answer some time after its end.
@@ -57,7 +67,7 @@ impl Answers {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Answer>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spoken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

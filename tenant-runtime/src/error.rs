@@ -1,6 +1,7 @@
 //! What can go wrong while serving, and the one place where it becomes an answer.
 
 use accounts::Permission;
+use accounts::passwords::PasswordsError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use web::Problem;
@@ -35,6 +36,9 @@ pub enum Error {
     /// Too often; try again after so many seconds.
     #[error("too many tries")]
     TooOften(u64),
+    /// Too many people at once for a costly step; nothing was done.
+    #[error("too busy")]
+    TooBusy,
     /// The database failed.
     #[error("use the database: {0}")]
     Database(#[from] sqlx::Error),
@@ -44,6 +48,15 @@ pub enum Error {
     /// Anything else of ours.
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
+}
+
+impl From<PasswordsError> for Error {
+    fn from(error: PasswordsError) -> Self {
+        match error {
+            PasswordsError::Busy => Self::TooBusy,
+            broken @ PasswordsError::Failed(_) => Self::Internal(broken.into()),
+        }
+    }
 }
 
 impl IntoResponse for Error {
@@ -83,6 +96,13 @@ impl IntoResponse for Error {
                     .detail(format!("Wait {seconds} seconds and try again."))
                     .retry_after(seconds)
             }
+            Self::TooBusy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Too many people are signing in right now.",
+            )
+            .detail("Wait a few seconds and try again.")
+            .retry_after(5),
             Self::Database(_) | Self::Page(_) | Self::Internal(_) => {
                 tracing::error!("could not serve: {self}");
                 Problem::internal()

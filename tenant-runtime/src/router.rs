@@ -1,8 +1,10 @@
 //! Every route, in one list.
 
+use accounts::cookie::Cookie;
+use accounts::sessions::SignedIn;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -11,6 +13,7 @@ use web::Problem;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::http::visitor::cookie_of;
 use crate::http::{account, admin, conversations, listen, send, session, site, welcome};
 use crate::view::shell;
 
@@ -86,13 +89,19 @@ async fn show_problems(State(app): State<App>, request: Request, next: Next) -> 
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
+    let (headers, cookie) = (request.headers().clone(), cookie_of(request.extensions()));
     let mut response = next.run(request).await;
     let allow = response.headers_mut().remove(header::ALLOW);
     if is_rejection(&response) {
         response = Error::Unreadable(response.status()).into_response();
     }
     if reads_pages {
-        response = as_page(&app, response);
+        let person = match response.extensions().get::<Problem>() {
+            // Looked up only now: most answers are no problem.
+            Some(_) => who(&app, &headers, cookie).await,
+            None => None,
+        };
+        response = as_page(&app, person.as_ref(), response);
     }
     if let Some(methods) = allow {
         response.headers_mut().insert(header::ALLOW, methods);
@@ -111,7 +120,13 @@ fn is_rejection(response: &Response) -> bool {
     response.status().is_client_error() && !is_page && !is_told
 }
 
-fn as_page(app: &App, response: Response) -> Response {
+/// Who is signed in, for the top of the page; nobody when that cannot be found out.
+async fn who(app: &App, headers: &HeaderMap, cookie: Cookie) -> Option<SignedIn> {
+    let mut db = app.db().acquire().await.ok()?;
+    accounts::visitor::person_of(&mut db, headers, cookie, app.now()).await.ok()?
+}
+
+fn as_page(app: &App, person: Option<&SignedIn>, response: Response) -> Response {
     let Some(problem) = response.extensions().get::<Problem>() else { return response };
     let body = Nothing {
         heading: problem.title.clone(),
@@ -119,7 +134,7 @@ fn as_page(app: &App, response: Response) -> Response {
         code: problem.code,
     };
     let title = body.heading.clone();
-    let page = shell::page(app, None, "", &title, body);
+    let page = shell::page(app, person, "", &title, body);
     let Ok(html) = app.engine().render("nothing", &page) else { return response };
     let (status, retry) = (problem.status, problem.retry_after);
     let mut shown = (status, Html(html)).into_response();

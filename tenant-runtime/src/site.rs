@@ -5,6 +5,7 @@ use blueprint::plan::{Entitlements, PlanName};
 use blueprint::templates::SeedPage;
 use blueprint::{PlatformBlueprint, templates};
 use pages::{Brand, BrandInput};
+use sha2::{Digest, Sha256};
 
 /// A blueprint in effect.
 #[derive(Debug, Clone)]
@@ -28,6 +29,13 @@ pub struct Picture {
     pub content_type: &'static str,
     /// The file.
     pub bytes: std::sync::Arc<[u8]>,
+}
+
+impl Picture {
+    /// Its address, which changes with its content: it is cached for ever.
+    pub fn href(&self) -> String {
+        format!("/brand/logo?{}", hex::encode(&Sha256::digest(&self.bytes)[..8]))
+    }
 }
 
 impl Site {

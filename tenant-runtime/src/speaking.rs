@@ -23,7 +23,17 @@ pub fn begin(app: &App, id: Uuid, question: Question) {
     let answer = app.answers().begin(id);
     let app = app.clone();
     tokio::spawn(async move {
-        let (ending, tokens) = speak(&app, id, &answer, &question).await;
+        let speaker = (app.clone(), Arc::clone(&answer));
+        // A task of its own, so that even a panic in it comes to an end that is told and stored.
+        let spoken = tokio::spawn(async move {
+            let (app, answer) = speaker;
+            speak(&app, id, &answer, &question).await
+        });
+        let (ending, tokens) = spoken.await.unwrap_or_else(|error| {
+            tracing::error!(message = %id, "speaking broke off: {error}");
+            let note = "The answer broke off on our side. Regenerate to try again.".to_owned();
+            (Ending { state: State::Failed, note: Some(note) }, None)
+        });
         // Stored before it is told: who hears the end can rely on it.
         store(&app, id, &answer, &ending, tokens).await;
         answer.end(ending);
@@ -54,6 +64,13 @@ async fn speak(
     };
     let ending = match outcome {
         Ok(()) => Ending { state: State::Done, note: None },
+        Err(None) if app.answers().are_closing() => Ending {
+            state: State::Interrupted,
+            note: Some(
+                "The platform was stopped while this was being written. Regenerate to try again."
+                    .to_owned(),
+            ),
+        },
         Err(None) => {
             Ending { state: State::Stopped, note: Some("You stopped this answer.".to_owned()) }
         }

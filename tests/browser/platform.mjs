@@ -30,14 +30,19 @@ export async function startPlatform(name = 'my-company', { command, folder } = {
     env: { ...process.env, SOULFRA_HOME: join(home, 'state') },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+  // Not its exit: what it started may be at work for a little longer.
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
   const talk = [];
   createInterface({ input: child.stderr }).on('line', (line) => talk.push(line));
 
   /** Stops it as Ctrl-C would, and removes its folder. Gives its exit code. */
   async function stop() {
     child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), 30 * SECOND);
+    const killer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, 30 * SECOND);
     const { code } = await ended;
     clearTimeout(killer);
     await rm(home, { recursive: true, force: true });

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -19,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
+use tower_http::timeout::TimeoutBody;
 
 /// The other end of the connection a request came on; each request carries it as an extension.
 #[derive(Debug, Clone)]
@@ -52,13 +55,20 @@ pub struct Limits {
     pub connections: usize,
     /// Until the whole request head, or the TLS handshake, must have arrived.
     pub head: Duration,
+    /// The longest silence in the middle of a request's body.
+    pub body: Duration,
     /// How long running answers may take to finish after the stop was asked for.
     pub drain: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 4096, head: Duration::from_secs(15), drain: Duration::from_secs(5) }
+        Self {
+            connections: 4096,
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+        }
     }
 }
 
@@ -101,8 +111,9 @@ pub async fn serve(
         match &transport {
             Transport::Plain => {
                 let peer = Peer { address, tls_name: None };
+                let server = server.http1_only();
                 tokio::spawn(async move {
-                    connection(&server, stream, peer, router, watcher).await;
+                    connection(&server, limits, stream, peer, router, watcher).await;
                     drop(place);
                 });
             }
@@ -111,9 +122,14 @@ pub async fn serve(
                 tokio::spawn(async move {
                     // A visitor who never speaks is let go here too.
                     if let Ok(Ok(stream)) = tokio::time::timeout(limits.head, handshake).await {
-                        let tls_name = stream.get_ref().1.server_name().map(Arc::from);
+                        let tls = stream.get_ref().1;
+                        let tls_name = tls.server_name().map(Arc::from);
+                        let server = match tls.alpn_protocol() {
+                            Some(b"h2") => server.http2_only(),
+                            _ => server.http1_only(),
+                        };
                         let peer = Peer { address, tls_name };
-                        connection(&server, stream, peer, router, watcher).await;
+                        connection(&server, limits, stream, peer, router, watcher).await;
                     }
                     drop(place);
                 });
@@ -138,8 +154,11 @@ fn server(limits: Limits) -> auto::Builder<TokioExecutor> {
     server
 }
 
+/// The version is always known beforehand: detecting it by the first bytes has no time limit, so
+/// a visitor who sends none would stay for ever.
 async fn connection<S>(
     server: &auto::Builder<TokioExecutor>,
+    limits: Limits,
     stream: S,
     peer: Peer,
     router: Router,
@@ -147,12 +166,12 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = MapRequest::new(router, move |mut request: Request<_>| {
+    let service = MapRequest::new(router, move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        request
+        request.map(|body| Body::new(TimeoutBody::new(limits.body, body)))
     });
     let connection = server
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");
@@ -161,7 +180,7 @@ async fn connection<S>(
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::routing::post;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -172,15 +191,26 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let limits = Limits { head: Duration::from_millis(100), ..Limits::default() };
-        let router = Router::new().route("/", get(|| async { "hello" }));
+        let moment = Duration::from_millis(100);
+        let limits = Limits { head: moment, body: moment, ..Limits::default() };
+        let router = Router::new().route("/", post(|said: String| async { said }));
         let server = tokio::spawn(serve(listener, Transport::Plain, router, stop.clone(), limits));
 
-        let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
-        let mut rest = Vec::new();
-        let read = tokio::time::timeout(Duration::from_secs(5), slow.read_to_end(&mut rest)).await;
-        assert!(read.is_ok(), "the connection stays open for ever");
+        let beginnings: [&[u8]; 4] = [
+            b"",
+            b"PRI * HT",
+            b"GET / HTTP/1.1\r\nhost: x\r\n",
+            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf",
+        ];
+        for beginning in beginnings {
+            let mut slow = TcpStream::connect(address).await.unwrap();
+            slow.write_all(beginning).await.unwrap();
+            let mut rest = Vec::new();
+            let read =
+                tokio::time::timeout(Duration::from_secs(5), slow.read_to_end(&mut rest)).await;
+            let beginning = String::from_utf8_lossy(beginning);
+            assert!(read.is_ok(), "stays open for ever: {beginning:?}");
+        }
 
         stop.cancel();
         server.await.unwrap();

@@ -54,11 +54,22 @@ function run(file) {
   child.on('error', (error) => {
     fail(`could not start ${file}: ${error.message}`, 'Remove node_modules and install again.');
   });
+  if (process.env.npm_lifecycle_event) stopWithParent(child);
   child.on('exit', (code, signal) => {
     if (!signal) process.exit(code);
     for (const each of passed) process.off(each, pass);
     process.kill(process.pid, signal);
   });
+}
+
+/** npm, and so npx, calls us through a shell, which may die of a signal and not pass it on. */
+function stopWithParent(child) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }, 250);
 }
 
 function fail(what, hint) {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Kind, Result};
-use crate::folder::Folder;
 use crate::printer::Printer;
 
 /// Says all that is wrong with a blueprint.
@@ -41,10 +40,8 @@ pub fn check(file: &Path, printer: &Printer) -> Result<()> {
 
 /// Prints the whole resource as it will be applied.
 pub fn render(file: &Path, printer: &Printer) -> Result<()> {
-    let folder = located(file);
-    let folder = Folder::at(folder.parent().unwrap_or(Path::new(".")))?;
-    let text = if file.is_dir() { folder.read()?.0 } else { parsed(file)? };
-    printer.data(blueprint::write(&text).trim_end());
+    let blueprint = parsed(file)?;
+    printer.data(blueprint::write(&blueprint).trim_end());
     Ok(())
 }
 
@@ -59,7 +56,7 @@ fn parsed(file: &Path) -> Result<blueprint::PlatformBlueprint> {
         let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
         Failure::new(
             Kind::Blueprint,
-            format!("{} cannot be used:{}", file.display(), lines.concat()),
+            format!("{} cannot be used:{}", located(file).display(), lines.concat()),
             "Mend these lines and try again.",
         )
     })

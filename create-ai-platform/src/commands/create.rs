@@ -12,7 +12,7 @@ use crate::folder::Folder;
 use crate::home::Home;
 use crate::host::control::{self, Reply, Request, Running};
 use crate::host::postgres::Postgres;
-use crate::host::{self, Host, Parts, models, records, unexpected};
+use crate::host::{self, Host, Parts, Signals, models, records, unexpected};
 use crate::printer::{Event, Printer};
 
 /// Runs it.
@@ -116,6 +116,7 @@ async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
 
 /// Becomes the host process.
 async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Result<()> {
+    let mut signals = Signals::listen()?;
     let entry = models::choose(wish.model.as_deref())?;
     let listener = host::listen(wish.port).await?;
     let secure = match wish.tls_port {
@@ -154,20 +155,35 @@ async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Re
     };
     // Pages are served while the model still loads; a database that fails is told at once.
     let (mut model, mut platform) = (pin!(model), pin!(platform));
-    let (platform, model) = tokio::select! {
-        up = &mut platform => (up?, model.await),
-        loaded = &mut model => (platform.await?, loaded),
+    let (up, loaded) = tokio::select! {
+        up = &mut platform => (up?, None),
+        loaded = &mut model => (platform.await?, Some(loaded)),
+        // The guard sees to Postgres; nothing else has begun.
+        () = signals.received() => return Ok(()),
     };
-    let (postgres, (host, running)) = platform;
-    let outcome = match model {
-        Ok(()) => {
+    let (postgres, (host, running)) = up;
+    let loaded = if loaded.is_some() {
+        loaded
+    } else {
+        tokio::select! {
+            loaded = &mut model => Some(loaded),
+            () = host.told_to_stop() => None,
+            () = signals.received() => None,
+        }
+    };
+    let outcome = match loaded {
+        Some(Ok(())) => {
             ready(&printer, &running);
-            host.run().await;
+            host.run(&mut signals).await;
             Ok(())
         }
-        Err(failure) => {
+        Some(Err(failure)) => {
             host.end().await;
             Err(failure)
+        }
+        None => {
+            host.end().await;
+            Ok(())
         }
     };
     tasks.close();

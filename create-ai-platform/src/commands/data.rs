@@ -6,12 +6,13 @@ use std::path::{Component, Path, PathBuf};
 use blueprint::BlueprintName;
 use database::{Admin, export, tenant};
 use secrecy::SecretString;
+use tempfile::NamedTempFile;
 use work::sealed::RootKey;
 
 use super::state;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::{Folder, SCHEMA};
-use crate::home::Home;
+use crate::home::{Home, HostLock};
 use crate::host::control::{self, Reply, Request};
 use crate::host::platform::SCHEMA as TABLES;
 use crate::host::postgres::Postgres;
@@ -38,11 +39,7 @@ pub async fn backup(
         PathBuf::from(format!("{name}-{stamp}.soulfra"))
     });
     if output.exists() {
-        return Err(Failure::new(
-            Kind::Files,
-            format!("{} is there already", output.display()),
-            "Choose another file with --output; nothing was overwritten.",
-        ));
+        return Err(there_already(&output));
     }
     let beside = output.parent().filter(|parent| !parent.as_os_str().is_empty());
     let work = tempfile::tempdir_in(beside.unwrap_or(Path::new(".")))
@@ -52,9 +49,15 @@ pub async fn backup(
     let made = export::export(&door.admin, &name, &TABLES, &data, work::Clock::System.now()).await;
     door.close().await;
     made.map_err(|error| backup_failed(&error))?;
-    let whole = work.path().join("whole");
-    pack(&record.folder, &data, &whole).map_err(|error| Failure::file("write", &whole, &error))?;
-    std::fs::rename(&whole, &output).map_err(|error| Failure::file("write", &output, &error))?;
+    let (whole, left_out) = pack(&record.folder, &data, work.path())?;
+    // Somebody may have written it meanwhile.
+    whole.persist_noclobber(&output).map_err(|failed| match failed.error.kind() {
+        std::io::ErrorKind::AlreadyExists => there_already(&output),
+        _ => Failure::file("write", &output, &failed.error),
+    })?;
+    for path in left_out {
+        printer.note(&format!("left out, as it is no plain file: {}", path.display()));
+    }
     printer.note(&format!("{name} is backed up"));
     printer.data(&output.display().to_string());
     Ok(())
@@ -73,12 +76,15 @@ pub async fn restore(
         .prefix(".create-ai-platform-")
         .tempdir_in(here.path())
         .map_err(|error| Failure::file("write in", here.path(), &error))?;
-    unpack(file, work.path()).map_err(|error| {
-        Failure::new(
+    let packed =
+        std::fs::File::open(file).map_err(|error| Failure::file("read", file, &error))?;
+    unpack(packed, work.path()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::new(
             Kind::Backup,
-            format!("{} cannot be read as a backup: {error}", file.display()),
+            format!("{} {error}", file.display()),
             "Use another copy of it; nothing was changed.",
-        )
+        ),
+        _ => Failure::file("unpack", file, &error),
     })?;
     let unpacked = Folder::at(&work.path().join(FOLDER))?;
     let (mut blueprint, _) = unpacked.read()?;
@@ -100,67 +106,116 @@ pub async fn restore(
         ));
     }
     let door = Door::open(home, false, printer).await?;
-    let brought = bring_back(&door.admin, &name, home, &work.path().join(DATA)).await;
+    let place = || place(&unpacked, &folder, &name, home);
+    let brought = bring_back(&door.admin, &name, home, &work.path().join(DATA), place).await;
     door.close().await;
     brought?;
-    std::fs::rename(unpacked.path(), folder.path())
-        .map_err(|error| Failure::file("make", folder.path(), &error))?;
-    records::remember(home, &name, &folder, false)?;
     printer.note(&format!("{name} is restored. Run it: create-ai-platform {name}"));
     Ok(())
 }
 
-async fn bring_back(admin: &Admin, name: &BlueprintName, home: &Home, data: &Path) -> Result<()> {
+/// Makes the database, fills it and places the folder. If one fails, what was made goes again.
+async fn bring_back(
+    admin: &Admin,
+    name: &BlueprintName,
+    home: &Home,
+    data: &Path,
+    place: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let failed = |error: tenant::Error| {
+        Failure::new(Kind::Database, error.to_string(), "Nothing was restored.")
+    };
+    // Only a database made here may be dropped below.
+    if tenant::exists(admin, name).await.map_err(failed)? {
+        return Err(Failure::new(
+            Kind::Name,
+            format!("there is a database of a platform named {name} already"),
+            "Restore under another name with --name; nothing was changed.",
+        ));
+    }
     let key = RootKey::read_or_create(&home.root_key())
         .map_err(|error| unexpected(&format!("read the root key: {error}")))?;
-    tenant::provision(admin, name, &TABLES, &key).await.map_err(|error| {
-        Failure::new(Kind::Database, error.to_string(), "Nothing was restored.")
-    })?;
-    if let Err(error) = export::import(admin, name, &TABLES, data).await {
-        // An empty database must not stay behind.
-        if let Err(error) = tenant::drop_tenant(admin, name).await {
-            tracing::error!("remove the database of a failed restore: {error}");
-        }
-        return Err(backup_failed(&error));
+    let brought = async {
+        tenant::provision(admin, name, &TABLES, &key).await.map_err(failed)?;
+        export::import(admin, name, &TABLES, data).await.map_err(|error| backup_failed(&error))?;
+        place()
+    };
+    let brought = brought.await;
+    if brought.is_err()
+        && let Err(error) = tenant::drop_tenant(admin, name).await
+    {
+        tracing::error!("remove the database of a failed restore: {error}");
     }
-    Ok(())
+    brought
+}
+
+/// Puts the unpacked folder where it belongs and remembers it, or neither.
+fn place(unpacked: &Folder, folder: &Folder, name: &BlueprintName, home: &Home) -> Result<()> {
+    // A backup holds none: it is this program's, not the person's.
+    let schema = unpacked.path().join(SCHEMA);
+    schema
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&schema, blueprint::json_schema_text()))
+        .map_err(|error| Failure::file("write", &schema, &error))?;
+    std::fs::rename(unpacked.path(), folder.path())
+        .map_err(|error| Failure::file("make", folder.path(), &error))?;
+    let remembered = records::remember(home, name, folder, false);
+    if remembered.is_err() {
+        // Back into what is removed anyway.
+        std::fs::rename(folder.path(), unpacked.path())
+            .map_err(|error| Failure::file("remove", folder.path(), &error))?;
+    }
+    remembered
 }
 
 /// Removes a platform with all it holds, after its name was typed.
 pub async fn destroy(
     name: &str,
     confirm: Option<String>,
-    yes: bool,
     home: &Home,
     printer: &Printer,
 ) -> Result<()> {
     let name = known(home, name)?;
     let record = record(home, &name)?;
-    confirmed(&name, confirm, yes, &record.folder, printer)?;
-    let others = records::names(home).iter().any(|other| other != name.as_str());
+    confirmed(&name, confirm, &record.folder, printer)?;
     let phase = printer.phase("destroy");
-    if record.external || others {
-        let door = Door::open(home, record.external, printer).await?;
-        stop_quietly(&name, home).await?;
-        let dropped = match Door::open(home, false, printer).await {
-            // The host may have ended with its last platform; an external database has not.
-            Ok(again) if !record.external => {
-                let dropped = tenant::drop_tenant(&again.admin, &name).await;
-                again.close().await;
-                dropped
-            }
-            _ => tenant::drop_tenant(&door.admin, &name).await,
-        };
+    // Where a database of the person's own is, only the running host knows.
+    let external = match record.external {
+        true => Some(Door::open(home, true, printer).await?),
+        false => None,
+    };
+    state::stop(Some(name.to_string()), home, &Printer::silent()).await?;
+    let running = host_database(home).await?;
+    // Held to the end: no host may start in a home that is about to go.
+    let lock = match running {
+        Some(_) => None,
+        None => Some(locked(home)?),
+    };
+    let others = records::names(home)?.iter().any(|other| other != name.as_str());
+    let last = lock.is_some() && !others;
+    let door = match (external, running) {
+        (Some(door), _) => Some(door),
+        (None, Some(admin)) => Some(Door::of_host(admin)),
+        // The embedded server goes as a whole; it need not start for that.
+        (None, None) if last => None,
+        (None, None) => Some(Door::own(home, printer).await?),
+    };
+    if let Some(door) = door {
+        let dropped = tenant::drop_tenant(&door.admin, &name).await;
         door.close().await;
         dropped.map_err(|error| {
             Failure::new(Kind::Database, error.to_string(), "Run the same command again.")
         })?;
-    } else {
-        stop_quietly(&name, home).await?;
     }
-    remove(&record.folder)?;
+    if describes(&record.folder, &name) {
+        remove(&record.folder)?;
+    } else if record.folder.exists() {
+        let folder = record.folder.display();
+        printer.note(&format!("{folder} is left: its blueprint does not name {name}"));
+    }
     records::forget(home, name.as_str())?;
-    if !others {
+    if last {
         // The last one takes the host's own things along.
         home.remove()?;
     }
@@ -171,20 +226,15 @@ pub async fn destroy(
 fn confirmed(
     name: &BlueprintName,
     confirm: Option<String>,
-    yes: bool,
     folder: &Path,
     printer: &Printer,
 ) -> Result<()> {
-    let question = format!(
-        "This removes {name}: its people, its conversations and the folder {}.\n\
-         Type its name to go on:",
-        folder.display()
-    );
-    let typed = match confirm {
-        Some(typed) => Some(typed),
-        None if yes => Some(name.to_string()),
-        None => printer.ask(&question),
+    let folder = match describes(folder, name) {
+        true => format!(", its conversations and the folder {}", folder.display()),
+        false => " and its conversations".to_owned(),
     };
+    let question = format!("This removes {name}: its people{folder}.\nType its name to go on:");
+    let typed = confirm.or_else(|| printer.ask(&question));
     if typed.as_deref() == Some(name.as_str()) {
         return Ok(());
     }
@@ -195,53 +245,68 @@ fn confirmed(
     ))
 }
 
-async fn stop_quietly(name: &BlueprintName, home: &Home) -> Result<()> {
-    let quiet = Printer::silent();
-    state::stop(Some(name.to_string()), home, &quiet).await
+/// Whether a folder is still this platform's: it may have been renamed since.
+fn describes(folder: &Path, name: &BlueprintName) -> bool {
+    let read = Folder::at(folder).and_then(|folder| folder.read());
+    read.is_ok_and(|(blueprint, _)| blueprint.platform_name().is_ok_and(|found| found == *name))
 }
 
 /// A way into the database: that of the running host, or one opened for the moment.
 struct Door {
     admin: Admin,
-    own: Option<(Postgres, crate::home::HostLock)>,
+    own: Option<Postgres>,
+    lock: Option<HostLock>,
 }
 
 impl Door {
     async fn open(home: &Home, external: bool, printer: &Printer) -> Result<Self> {
         home.prepare()?;
-        match control::ask(&home.socket(), &Request::Database).await? {
-            Some(Reply::Database { url }) => {
-                let admin = Admin::from_url(&SecretString::from(url))
-                    .map_err(|error| unexpected(&format!("read the host's database: {error}")))?;
-                return Ok(Self { admin, own: None });
-            }
-            Some(other) => return Err(unexpected(&format!("the host answered {other:?}"))),
-            None if external => {
-                return Err(Failure::new(
-                    Kind::Host,
-                    "the platform's data is in a database of yours, and it does not run",
-                    "Run the platform with its --database-url, then this command again.",
-                ));
-            }
-            None => {}
+        if let Some(admin) = host_database(home).await? {
+            return Ok(Self::of_host(admin));
         }
-        let lock = home.lock()?.ok_or_else(|| {
-            Failure::new(
+        if external {
+            return Err(Failure::new(
                 Kind::Host,
-                "the host process is starting or ending",
-                "Wait a moment and run the same command again.",
-            )
-        })?;
+                "the platform's data is in a database of yours, and it does not run",
+                "Run the platform with its --database-url, then this command again.",
+            ));
+        }
+        let lock = locked(home)?;
+        Ok(Self { lock: Some(lock), ..Self::own(home, printer).await? })
+    }
+
+    fn of_host(admin: Admin) -> Self {
+        Self { admin, own: None, lock: None }
+    }
+
+    /// Starts the embedded server; the caller has the lock.
+    async fn own(home: &Home, printer: &Printer) -> Result<Self> {
         let postgres = Postgres::start(home, None, printer).await?;
-        Ok(Self { admin: postgres.admin.clone(), own: Some((postgres, lock)) })
+        Ok(Self { admin: postgres.admin.clone(), own: Some(postgres), lock: None })
     }
 
     async fn close(self) {
-        if let Some((postgres, lock)) = self.own {
+        if let Some(postgres) = self.own {
             postgres.stop().await;
-            drop(lock);
         }
+        drop(self.lock);
     }
+}
+
+/// The database of the running host. `None`: none runs.
+async fn host_database(home: &Home) -> Result<Option<Admin>> {
+    match control::ask(&home.socket(), &Request::Database).await? {
+        Some(Reply::Database { url }) => Admin::from_url(&SecretString::from(url))
+            .map(Some)
+            .map_err(|error| unexpected(&format!("read the host's database: {error}"))),
+        Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
+        None => Ok(None),
+    }
+}
+
+/// Keeps any host from starting.
+fn locked(home: &Home) -> Result<HostLock> {
+    home.lock()?.ok_or_else(state::busy)
 }
 
 fn known(home: &Home, name: &str) -> Result<BlueprintName> {
@@ -256,28 +321,97 @@ fn record(home: &Home, name: &BlueprintName) -> Result<records::Record> {
     records::find(home, name.as_str())?.ok_or_else(|| state::no_such(name.as_str()))
 }
 
-/// The folder's files without their state, and the data, as one tar.
-fn pack(folder: &Path, data: &Path, whole: &Path) -> std::io::Result<()> {
-    let mut tar = tar::Builder::new(std::fs::File::create(whole)?);
-    tar.follow_symlinks(false);
-    tar.append_path_with_name(data, DATA)?;
-    tar.append_dir_all(FOLDER, folder)?;
-    tar.into_inner()?.sync_all()
+fn there_already(output: &Path) -> Failure {
+    Failure::new(
+        Kind::Files,
+        format!("{} is there already", output.display()),
+        "Choose another file with --output; nothing was overwritten.",
+    )
+}
+
+/// The data and the folder as one tar in `scratch`, readable by nobody else; and what was left
+/// out of it.
+fn pack(folder: &Path, data: &Path, scratch: &Path) -> Result<(NamedTempFile, Vec<PathBuf>)> {
+    let unwritten = |error| Failure::file("write", scratch, &error);
+    let whole = NamedTempFile::new_in(scratch).map_err(unwritten)?;
+    let mut tar = tar::Builder::new(whole);
+    tar.append_path_with_name(data, DATA).map_err(unwritten)?;
+    let left_out = pack_folder(&mut tar, folder, scratch)?;
+    let whole = tar.into_inner().map_err(unwritten)?;
+    whole.as_file().sync_all().map_err(unwritten)?;
+    Ok((whole, left_out))
+}
+
+/// The plain files of the folder, without backups and what others made beside them.
+fn pack_folder(
+    tar: &mut tar::Builder<NamedTempFile>,
+    folder: &Path,
+    scratch: &Path,
+) -> Result<Vec<PathBuf>> {
+    let unread = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Failure::file("pack", &path, &error)
+    };
+    // Both may be the same place under two names.
+    let folder = folder.canonicalize().map_err(unread(folder))?;
+    let scratch = scratch.canonicalize().map_err(unread(scratch))?;
+    let (mut room, mut left_out) = (LARGEST_FOLDER, Vec::new());
+    let mut folders = vec![folder.clone()];
+    while let Some(at) = folders.pop() {
+        let inside = Path::new(FOLDER).join(at.strip_prefix(&folder).unwrap_or(&at));
+        tar.append_dir(&inside, &at).map_err(unread(&at))?;
+        for entry in std::fs::read_dir(&at).map_err(unread(&at))? {
+            let entry = entry.map_err(unread(&at))?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let backup = path.extension().is_some_and(|extension| extension == "soulfra");
+            if path == scratch || backup || name == ".soulfra" || name == ".git" {
+                continue;
+            }
+            let kind = entry.file_type().map_err(unread(&path))?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                let metadata = entry.metadata().map_err(unread(&path))?;
+                room = room.checked_sub(metadata.len()).ok_or_else(|| too_large(&folder))?;
+                // Read first, as it may change its size under us.
+                let bytes = std::fs::read(&path).map_err(unread(&path))?;
+                let mut header = tar::Header::new_gnu();
+                header.set_metadata(&metadata);
+                header.set_size(bytes.len() as u64);
+                tar.append_data(&mut header, inside.join(name), bytes.as_slice())
+                    .map_err(unread(&path))?;
+            } else {
+                left_out.push(path);
+            }
+        }
+    }
+    Ok(left_out)
+}
+
+fn too_large(folder: &Path) -> Failure {
+    let most = LARGEST_FOLDER / 1024 / 1024;
+    Failure::new(
+        Kind::Backup,
+        format!("{} holds more than {most} MiB", folder.display()),
+        "Move what is no part of the platform out of it and run the same command again.",
+    )
 }
 
 /// Unpacks only what [`pack`] writes: plain files and folders at their places.
-fn unpack(file: &Path, to: &Path) -> std::io::Result<()> {
+fn unpack(file: std::fs::File, to: &Path) -> std::io::Result<()> {
     let bad = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
-    let mut archive = tar::Archive::new(std::fs::File::open(file)?);
+    // What the reader of tars says of other files is their content.
+    let no_backup = |_| bad("is not a backup");
+    let mut archive = tar::Archive::new(file);
     let mut folder_bytes = 0;
     let mut found = (false, false);
     for entry in archive.entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
+        let mut entry = entry.map_err(no_backup)?;
+        let path = entry.path().map_err(no_backup)?.into_owned();
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         let kind = entry.header().entry_type();
         if !plain || !(kind.is_file() || kind.is_dir()) {
-            return Err(bad("it holds something that is no plain file"));
+            return Err(bad("is not a backup: it holds something that is no plain file"));
         }
         let target = to.join(&path);
         if kind.is_dir() {
@@ -290,10 +424,10 @@ fn unpack(file: &Path, to: &Path) -> std::io::Result<()> {
             found.1 |= path.ends_with("blueprint.yaml");
             folder_bytes += entry.size();
             if folder_bytes > LARGEST_FOLDER {
-                return Err(bad("its folder is too large"));
+                return Err(bad("cannot be used: its folder is too large"));
             }
         } else {
-            return Err(bad("it holds something unknown"));
+            return Err(bad("is not a backup: it holds something unknown"));
         }
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent)?;
@@ -302,10 +436,14 @@ fn unpack(file: &Path, to: &Path) -> std::io::Result<()> {
         let mut out = std::fs::File::create(&target)?;
         let written = std::io::copy(&mut entry.by_ref().take(size), &mut out)?;
         if written != size {
-            return Err(bad("it is cut short"));
+            return Err(bad("is cut short"));
         }
     }
-    if found == (true, true) { Ok(()) } else { Err(bad("it is not whole")) }
+    match found {
+        (true, true) => Ok(()),
+        (false, false) => Err(bad("is not a backup")),
+        _ => Err(bad("is not whole")),
+    }
 }
 
 fn remove(path: &Path) -> Result<()> {

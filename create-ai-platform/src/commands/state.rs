@@ -25,22 +25,20 @@ struct Line {
 /// Says which platforms there are, and where those that run answer.
 pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
     let running = running(home).await?;
-    let lines: Vec<Line> = records::names(home)
-        .into_iter()
-        .map(|name| {
-            let found = running.iter().find(|platform| platform.name == name);
-            let folder = match found {
-                Some(platform) => Some(platform.folder.clone()),
-                None => records::find(home, &name).ok().flatten().map(|record| record.folder),
-            };
-            Line {
-                running: found.is_some(),
-                site: found.map(|platform| platform.site.clone()),
-                folder: folder.unwrap_or_default().display().to_string(),
-                name,
-            }
-        })
-        .collect();
+    let mut lines = Vec::new();
+    for name in records::names(home)? {
+        let found = running.iter().find(|platform| platform.name == name);
+        let folder = match found {
+            Some(platform) => Some(platform.folder.clone()),
+            None => records::find(home, &name)?.map(|record| record.folder),
+        };
+        lines.push(Line {
+            running: found.is_some(),
+            site: found.map(|platform| platform.site.clone()),
+            folder: folder.unwrap_or_default().display().to_string(),
+            name,
+        });
+    }
     if printer.is_json() {
         printer.json(&lines);
         return Ok(());
@@ -61,6 +59,7 @@ pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Resul
         Some(name) => Request::Stop { name: name.clone() },
         None => Request::StopAll,
     };
+    reachable(home).await?;
     let last = match &name {
         Some(name) => running(home).await?.iter().all(|platform| platform.name == *name),
         None => true,
@@ -80,8 +79,12 @@ pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Resul
     if ran && last {
         gone(home).await?;
     }
-    let who = name.unwrap_or_else(|| "everything".to_owned());
-    printer.note(&if ran { format!("{who} is stopped") } else { format!("{who} was not running") });
+    printer.note(&match (name, ran) {
+        (Some(name), true) => format!("{name} is stopped"),
+        (Some(name), false) => format!("{name} was not running"),
+        (None, true) => "everything is stopped".to_owned(),
+        (None, false) => "nothing was running".to_owned(),
+    });
     Ok(())
 }
 
@@ -129,6 +132,27 @@ pub fn no_such(name: &str) -> Failure {
         format!("there is no platform named {name}"),
         "See which there are: create-ai-platform status",
     )
+}
+
+/// A host process that takes no requests yet, or no more.
+pub fn busy() -> Failure {
+    Failure::new(
+        Kind::Host,
+        "the host process is starting or ending",
+        "Wait a moment and run the same command again.",
+    )
+}
+
+/// Waits until the host process takes requests, or there is none. A host has its lock long
+/// before its socket.
+async fn reachable(home: &Home) -> Result<()> {
+    for _ in 0..100 {
+        if control::ask(&home.socket(), &Request::Status).await?.is_some() || !home.is_held()? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(busy())
 }
 
 /// Waits until the host process has ended, which is when its lock is free.

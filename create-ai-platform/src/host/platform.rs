@@ -241,20 +241,23 @@ impl BlueprintOwner for Local {
     }
 }
 
-/// A brand file of the folder, if it is a picture we serve and lies inside the folder.
+/// A brand file of the folder, if it is a picture we serve and really lies inside the folder: a
+/// link in a folder that somebody else made must not publish a file of this machine.
 fn picture(folder: &Folder, path: &str) -> Option<Picture> {
     const LARGEST: u64 = 1024 * 1024;
-    let inside = std::path::Path::new(path)
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_)));
     let content_type = match path.rsplit_once('.')?.1 {
         "svg" => "image/svg+xml",
         "png" => "image/png",
         _ => return None,
     };
-    let file = folder.path().join(path);
-    let small = std::fs::metadata(&file).is_ok_and(|data| data.is_file() && data.len() <= LARGEST);
-    let bytes = std::fs::read(&file).ok().filter(|_| inside && small)?;
+    let within = folder.path().canonicalize().ok()?;
+    let file = within.join(path).canonicalize().ok().filter(|file| file.starts_with(&within))?;
+    // Looked at before it is opened: opening a pipe would wait for ever.
+    let data = std::fs::symlink_metadata(&file).ok()?;
+    if !data.is_file() || data.len() > LARGEST {
+        return None;
+    }
+    let bytes = std::fs::read(&file).ok()?;
     Some(Picture { content_type, bytes: bytes.into() })
 }
 

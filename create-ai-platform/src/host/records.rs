@@ -29,9 +29,10 @@ pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, external: bo
     }
     let path = path(home, name.as_str());
     let record = Record { folder: folder.path().to_owned(), external };
-    let text = serde_json::to_vec(&record).unwrap_or_default();
-    let written = std::fs::create_dir_all(home.platforms())
-        .and_then(|()| crate::files::write_whole(&path, &text));
+    let written = serde_json::to_vec(&record).map_err(std::io::Error::from).and_then(|text| {
+        std::fs::create_dir_all(home.platforms())?;
+        crate::files::write_whole(&path, &text)
+    });
     written.map_err(|error| Failure::file("write", &path, &error))
 }
 
@@ -39,21 +40,35 @@ pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, external: bo
 pub fn find(home: &Home, name: &str) -> Result<Option<Record>> {
     let path = path(home, name);
     match std::fs::read(&path) {
-        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        // Not "no platform": its data is still there.
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+            Failure::new(
+                Kind::Files,
+                format!("{} is damaged: {error}", path.display()),
+                "Remove that file and run the platform once more from its folder.",
+            )
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::file("read", &path, &error)),
     }
 }
 
 /// The names of all platforms there are, running or not.
-pub fn names(home: &Home) -> Vec<String> {
-    let Ok(files) = std::fs::read_dir(home.platforms()) else { return Vec::new() };
-    let mut names: Vec<String> = files
-        .flatten()
-        .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
-        .collect();
+pub fn names(home: &Home) -> Result<Vec<String>> {
+    let path = home.platforms();
+    let unread = |error| Failure::file("read", &path, &error);
+    let files = match std::fs::read_dir(&path) {
+        Ok(files) => files,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unread(error)),
+    };
+    let mut names = Vec::new();
+    for file in files {
+        let file = file.map_err(unread)?.file_name();
+        names.extend(file.to_str().and_then(|file| file.strip_suffix(".json")).map(str::to_owned));
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 /// Forgets a platform.

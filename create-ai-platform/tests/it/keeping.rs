@@ -1,5 +1,7 @@
 //! Backup, destroy, restore: everything a platform holds, out, away, and back.
 
+use std::os::unix::fs::PermissionsExt;
+
 use reqwest::StatusCode;
 
 use crate::door::{Ground, files, names};
@@ -19,9 +21,21 @@ async fn what_is_backed_up_and_destroyed_comes_back_the_same() {
         before.push((conversation, said));
     }
     let written = contents(&ground, "acme");
+    // What is no part of a platform stays out of its backup.
+    for path in ["acme/.git", "acme/.git/config", "acme/older.soulfra"] {
+        match path {
+            "acme/.git" => std::fs::create_dir(ground.at(path)).unwrap(),
+            _ => std::fs::write(ground.at(path), "not packed").unwrap(),
+        }
+    }
+    std::os::unix::fs::symlink("/etc", ground.at("acme/link")).unwrap();
 
-    let ran = ground.run(&["backup", "acme", "--output", "acme.soulfra"]).await.expect(0);
-    assert_eq!(ran.stdout.trim(), "acme.soulfra");
+    let ran = ground.run(&["backup", "acme", "--output", "acme/inside.soulfra"]).await.expect(0);
+    assert_eq!(ran.stdout.trim(), "acme/inside.soulfra");
+    assert!(ran.stderr.contains("acme/link"), "{ran:?}");
+    let mode = std::fs::metadata(ground.at("acme/inside.soulfra")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::rename(ground.at("acme/inside.soulfra"), ground.at("acme.soulfra")).unwrap();
     let backup = std::fs::read(ground.at("acme.soulfra")).unwrap();
     ground.run(&["backup", "acme", "--output", "acme.soulfra"]).await.expect(9);
     assert_eq!(std::fs::read(ground.at("acme.soulfra")).unwrap(), backup);
@@ -55,6 +69,12 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
     ground.run(&["stop", "acme"]).await.expect(0);
     assert_eq!(host.ended().await, Some(0));
     ground.run(&["backup", "acme", "-o", "acme.soulfra"]).await.expect(0);
+    // Neither remembered nor in its place, and still not to be dropped.
+    let record = ground.home().join("platforms/acme.json");
+    std::fs::remove_file(&record).unwrap();
+    std::fs::rename(ground.at("acme"), ground.at("away")).unwrap();
+    ground.run(&["restore", "acme.soulfra"]).await.expect(3);
+    std::fs::rename(ground.at("away"), ground.at("acme")).unwrap();
     ground.run(&["restore", "acme.soulfra", "--name", "twin"]).await.expect(0);
     ground.quiet().await;
 
@@ -65,7 +85,7 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
         assert!(owner.history(&conversation).await.contains("marigold"));
     }
     // One of two: the other goes on.
-    ground.run(&["destroy", "twin", "--yes"]).await.expect(0);
+    ground.run(&["destroy", "twin", "--confirm", "twin"]).await.expect(0);
     assert_eq!(names(&ground.folder()), ["acme", "acme.soulfra"]);
     let acme = host.site().replace("twin", "acme");
     assert_eq!(Visitor::of(&acme).get("/").await.status, StatusCode::OK);
@@ -78,21 +98,27 @@ async fn nothing_is_destroyed_until_its_name_is_typed() {
     let ground = Ground::new();
     let host = ground.start("acme").await;
     let before = files(&ground.folder());
-    for arguments in [&[][..], &["--json"], &["--confirm", "acne"]] {
+    for arguments in [&[][..], &["--json"], &["--yes"], &["--confirm", "acne"]] {
         let command = [&["destroy", "acme"], arguments].concat();
         ground.run(&command).await.expect(12);
     }
     assert_eq!(before, files(&ground.folder()));
     assert_eq!(Visitor::of(host.site()).get("/").await.status, StatusCode::OK);
 
+    // The folder became another platform's; the data goes, the folder stays.
+    let blueprint = ground.at("acme/blueprint.yaml");
+    let text = std::fs::read_to_string(&blueprint).unwrap();
+    assert!(text.contains("name: acme\n"), "{text}");
+    ground.run(&["stop", "--all"]).await.expect(0);
+    assert_eq!(host.ended().await, Some(0));
+    std::fs::write(&blueprint, text.replacen("name: acme\n", "name: other\n", 1)).unwrap();
     // The host's own authority goes along, too.
     ground.run(&["trust", "--print"]).await.expect(0);
     // Somebody named a home that holds more than platforms.
     std::fs::write(ground.home().join("thesis.txt"), "mine").unwrap();
     ground.run(&["destroy", "acme", "--confirm", "acme"]).await.expect(0);
-    assert_eq!(host.ended().await, Some(0));
     ground.quiet().await;
-    assert_eq!(names(&ground.folder()), [""; 0]);
+    assert_eq!(names(&ground.folder()), ["acme"]);
     assert_eq!(names(&ground.home()), ["thesis.txt"]);
 }
 

@@ -81,6 +81,7 @@ async fn an_unknown_platform_is_told() {
 async fn something_else_is_not_taken_for_a_backup() {
     let ground = Ground::new();
     std::fs::write(ground.at("acme.soulfra"), "not a backup").unwrap();
-    ground.run(&["restore", "acme.soulfra"]).await.expect(13);
+    let ran = ground.run(&["restore", "acme.soulfra"]).await.expect(13);
+    assert!(ran.stderr.starts_with("error: acme.soulfra is not a backup\n"), "{ran:?}");
     assert_eq!(names(&ground.folder()), ["acme.soulfra"]);
 }

@@ -98,7 +98,7 @@ pub async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<Conversation>> {
     let (at, id) = before.unwrap_or((Timestamp::MAX, Uuid::max()));
-    let at = at.min(far_future());
+    let at = at.clamp(Timestamp::UNIX_EPOCH, far_future());
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, person_id, agent_id, agent_version, title, head_id, updated_at

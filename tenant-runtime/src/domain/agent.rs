@@ -80,6 +80,12 @@ impl Draft {
     }
 }
 
+/// Whether a text can be an agent's address at all; others need no look into the database.
+pub fn is_slug(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// The address an agent gets from its name: lower-case letters, digits and single dashes.
 pub fn slug_of(name: &str) -> String {
     let mut slug = String::new();

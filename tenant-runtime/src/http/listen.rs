@@ -92,9 +92,11 @@ pub async fn live(
     Member(signed_in): Member,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
-    let page = super::conversations::page(&app, &signed_in, id, Some(MARK)).await?;
+    // Fresh each time, so that nothing a person wrote can be it.
+    let mark = format!("[[{}]]", Uuid::new_v4());
+    let page = super::conversations::page(&app, &signed_in, id, Some(&mark)).await?;
     let speaking = page.speaking.and_then(|message| app.answers().get(message));
-    let (Some(answer), Some((before, after))) = (speaking, page.html.split_once(MARK)) else {
+    let (Some(answer), Some((before, after))) = (speaking, page.html.split_once(&mark)) else {
         return Ok(Redirect::to(&format!("/conversations/{id}")).into_response());
     };
     let (before, after) = (before.to_owned(), after.to_owned());
@@ -126,6 +128,3 @@ pub async fn live(
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
-
-/// Where the words go in the page.
-const MARK: &str = "[[the answer grows here]]";

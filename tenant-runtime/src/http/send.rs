@@ -13,6 +13,7 @@ use web::token::Caller;
 use super::visitor::Member;
 use crate::app::App;
 use crate::db;
+use crate::domain::agent::is_slug;
 use crate::domain::conversation::{
     Conversation, LONGEST_MESSAGE, Message, Role, State as Stand, prompt_of, title_of,
 };
@@ -48,6 +49,9 @@ pub async fn talk(
     Form(said): Form<Said>,
 ) -> Result<Response> {
     let text = speakable(&said.text)?;
+    if !is_slug(&slug) {
+        return Err(Error::Nothing("agent"));
+    }
     let now = app.now();
     let mut tx = app.db().begin().await?;
     let agent = db::agents::by_slug(&mut tx, &slug).await?.ok_or(Error::Nothing("agent"))?;
@@ -62,8 +66,7 @@ pub async fn talk(
     };
     db::conversations::insert(&mut tx, &conversation, now).await?;
     let turn = ask(&app, &mut tx, &conversation, None, text).await?;
-    tx.commit().await?;
-    speaking::begin(&app, turn.answer_id, turn.question);
+    keep_and_answer(&app, tx, turn.answer_id, turn.question).await?;
     Ok(to_answer(conversation.id, said.live.as_deref()))
 }
 
@@ -81,8 +84,7 @@ pub async fn say(
         .await?
         .ok_or(Error::Nothing("conversation"))?;
     let turn = ask(&app, &mut tx, &conversation, conversation.head_id, text).await?;
-    tx.commit().await?;
-    speaking::begin(&app, turn.answer_id, turn.question);
+    keep_and_answer(&app, tx, turn.answer_id, turn.question).await?;
     if !wants_json(&headers) {
         return Ok(to_answer(id, said.live.as_deref()));
     }
@@ -106,8 +108,7 @@ pub async fn edit(
         return Err(Error::Unusable("Only your own messages can be edited.".to_owned()));
     }
     let turn = ask(&app, &mut tx, &conversation, found.parent_id, text).await?;
-    tx.commit().await?;
-    speaking::begin(&app, turn.answer_id, turn.question);
+    keep_and_answer(&app, tx, turn.answer_id, turn.question).await?;
     Ok(to_answer(conversation.id, said.live.as_deref()))
 }
 
@@ -124,8 +125,7 @@ pub async fn again(
         return Err(Error::Unusable("Only an answer can be made again.".to_owned()));
     };
     let turn = answer(&app, &mut tx, &conversation, asked, Vec::new()).await?;
-    tx.commit().await?;
-    speaking::begin(&app, turn.answer_id, turn.question);
+    keep_and_answer(&app, tx, turn.answer_id, turn.question).await?;
     Ok(to_answer(conversation.id, pressed.live.as_deref()))
 }
 
@@ -154,13 +154,42 @@ pub async fn stop(
     let found = db::messages::get(&mut db, signed_in.person.id, id)
         .await?
         .ok_or(Error::Nothing("message"))?;
-    if let Some(answer) = app.answers().get(id) {
-        answer.stop.cancel();
+    match app.answers().get(id) {
+        Some(answer) => answer.stop.cancel(),
+        // Nobody speaks it, so nobody else will end it.
+        None if found.state == Stand::Streaming => {
+            let end = db::messages::End {
+                body: &found.body,
+                state: Stand::Interrupted,
+                note: Some("This answer was cut off. Regenerate to try again."),
+                tokens: None,
+            };
+            db::messages::finish(&mut db, id, end, app.now()).await?;
+        }
+        None => {}
     }
     if wants_json(&headers) {
         return Ok(Json(json!({ "stopped": true })).into_response());
     }
     Ok(to_conversation(found.conversation_id))
+}
+
+/// Commits a question and has it answered. In a task of its own: a visitor who leaves in this
+/// moment ends the handler, and a question that is stored but never answered would keep the
+/// conversation waiting for ever.
+async fn keep_and_answer(
+    app: &App,
+    tx: sqlx::Transaction<'static, sqlx::Postgres>,
+    answer_id: Uuid,
+    question: Question,
+) -> Result<()> {
+    let app = app.clone();
+    let kept = tokio::spawn(async move {
+        tx.commit().await?;
+        speaking::begin(&app, answer_id, question);
+        sqlx::Result::Ok(())
+    });
+    kept.await.map_err(|error| Error::Internal(error.into()))?.map_err(Error::Database)
 }
 
 /// A question that has been stored, and what to ask the model.

@@ -82,7 +82,7 @@ pub async fn sign_in(
             Ok(response)
         }
         Err(SignInError::Store(error)) => Err(error.into()),
-        Err(SignInError::Passwords(error)) => Err(Error::Internal(error.into())),
+        Err(SignInError::Passwords(error)) => Err(error.into()),
         Err(told) => refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("{told}.")),
     }
 }
@@ -132,7 +132,7 @@ pub async fn sign_up(
         Ok(Some(session)) => self::signed_in(cookie, &session, next),
         Ok(None) => waiting(&app),
         Err(SignUpError::Store(error)) => Err(error.into()),
-        Err(SignUpError::Passwords(error)) => Err(Error::Internal(error.into())),
+        Err(SignUpError::Passwords(error)) => Err(error.into()),
         Err(SignUpError::TooMany(wait)) => {
             Err(Error::TooOften(u64::try_from(wait.seconds()).unwrap_or(60)))
         }

@@ -9,6 +9,7 @@ use pages::parts::{Avatar, EmptyState};
 use super::visitor::Visitor;
 use crate::app::App;
 use crate::db;
+use crate::domain::agent::is_slug;
 use crate::error::{Error, Result};
 use crate::view::agents::{AgentPage, Home, Reading, card};
 use crate::view::chat::composer;
@@ -49,6 +50,9 @@ pub async fn agent(
     Visitor(signed_in): Visitor,
     Path(slug): Path<String>,
 ) -> Result<Html<String>> {
+    if !is_slug(&slug) {
+        return Err(Error::Nothing("agent"));
+    }
     let agent = db::agents::by_slug(&mut *app.db().acquire().await?, &slug)
         .await?
         .ok_or(Error::Nothing("agent"))?;

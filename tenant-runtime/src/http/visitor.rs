@@ -7,7 +7,7 @@ use accounts::sessions::SignedIn;
 use accounts::{Permission, Visit, sessions};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{Extensions, Method, header};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -88,7 +88,12 @@ impl FromRequestParts<App> for Jar {
 }
 
 fn cookie(parts: &Parts) -> Cookie {
-    let peer = parts.extensions.get::<web::serve::Peer>();
+    cookie_of(&parts.extensions)
+}
+
+/// The session cookie of a request with these extensions.
+pub fn cookie_of(extensions: &Extensions) -> Cookie {
+    let peer = extensions.get::<web::serve::Peer>();
     match peer.and_then(|peer| peer.tls_name.as_ref()) {
         Some(_) => Cookie::Https,
         None => Cookie::PlainHttp,

@@ -62,11 +62,7 @@ pub async fn enter(
             let Some((display_name, email, password)) = fields.check(&sent.password) else {
                 return form(&app, StatusCode::UNPROCESSABLE_ENTITY, &token, &welcome, &fields);
             };
-            let hash = app
-                .passwords()
-                .hash(&password)
-                .await
-                .map_err(|error| Error::Internal(error.into()))?;
+            let hash = app.passwords().hash(&password).await?;
             let owner = NewOwner { email, display_name, hash };
             let mut tx = app.db().begin().await?;
             let outcome = ownership::claim_ownership(&mut tx, &token, &owner, &visit, now).await;

@@ -154,8 +154,7 @@ impl AgentForm {
                 .hint("One a line, at most six.")
                 .error(wrong("starters")),
             Field::select("model", "Model", &choices)
-                .value(draft.model.clone().unwrap_or_default())
-                .required(),
+                .value(draft.model.clone().unwrap_or_default()),
         ];
         let summary = ErrorSummary::of(&fields.iter().collect::<Vec<_>>());
         Self { heading: heading.to_owned(), action, summary, fields, stored: None }

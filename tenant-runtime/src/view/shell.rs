@@ -7,6 +7,7 @@ use pages::{NavItem, Page, Person};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::site::Picture;
 
 /// A page of the site with its body. `path` is where the reader is.
 pub fn page<C: Serialize>(
@@ -17,7 +18,7 @@ pub fn page<C: Serialize>(
     body: C,
 ) -> Page<C> {
     let site = app.site();
-    let logo = site.logo.is_some().then(|| format!("/brand/logo?{}", site.brand.hash()));
+    let logo = site.logo.as_ref().map(Picture::href);
     let mut page = Page::new(site.brand.view(logo), title, body).in_language(site.language());
     page.nav.push(NavItem::new("Agents", "/", path));
     if let Some(SignedIn { person, .. }) = signed_in {

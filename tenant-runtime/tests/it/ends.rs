@@ -65,7 +65,7 @@ async fn a_platform_that_stops_stores_what_is_being_said() {
     }
     platform.app.stop().await;
     while open.next().await {}
-    assert_eq!(open.heard.state(), "stopped");
+    assert_eq!(open.heard.state(), "interrupted");
 
     let app = platform.started_again().await;
     let said = open.heard.said.trim();

@@ -214,7 +214,7 @@ fn prompt(seat: usize, round: usize) -> String {
     format!(
         "This is letter number {number}. Somebody wrote to me about {topic} and asked what I think \
          of it. They want neither a long letter nor a list, only the first thing that comes to \
-         mind, said plainly and kindly, so that they can go on with their day. What is it? Answer \
+         mind, said plainly, so that they can go on with their day. What is it? Answer \
          with one word."
     )
 }
