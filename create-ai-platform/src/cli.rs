@@ -66,7 +66,7 @@ pub struct Talk {
     /// One JSON object a line on standard output instead of words.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Answer yes to every question.
+    /// Answer yes to every question; `destroy` wants the name all the same.
     #[arg(long, short, global = true)]
     pub yes: bool,
 }

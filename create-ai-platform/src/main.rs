@@ -67,7 +67,7 @@ async fn run(
             let home = home();
             home.prepare()?;
             log_to(&home)?;
-            Box::pin(commands::create::run(create, home, printer.clone())).await
+            Box::pin(commands::create::run(create, yes, home, printer.clone())).await
         }
         Some(Command::Check { file }) => blueprints::check(&file, printer),
         Some(Command::Render { crd: true, .. }) => {

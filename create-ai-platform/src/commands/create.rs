@@ -3,10 +3,11 @@
 use std::pin::pin;
 
 use blueprint::{BlueprintName, templates};
+use clap::CommandFactory;
 use tokio_util::task::TaskTracker;
 
 use super::trust;
-use crate::cli::Create;
+use crate::cli::{Cli, Create};
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
@@ -16,7 +17,7 @@ use crate::host::{self, Host, Parts, Signals, models, records, unexpected};
 use crate::printer::{Event, Printer};
 
 /// Runs it.
-pub async fn run(wish: Create, home: Home, printer: Printer) -> Result<()> {
+pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Result<()> {
     let name: BlueprintName = wish.name.as_deref().unwrap_or_default().parse().map_err(
         |error: blueprint::InvalidName| {
             Failure::new(Kind::Name, error.to_string(), "For example: my-company")
@@ -25,17 +26,47 @@ pub async fn run(wish: Create, home: Home, printer: Printer) -> Result<()> {
     home.prepare()?;
     let folder = find_folder(&home, &name)?;
     if !folder.exists() {
+        if let Some(command) = almost_a_command(name.as_str()).filter(|_| !yes) {
+            meant(&name, &command, &printer)?;
+        }
         make_folder(&wish, &name, &folder, &printer)?;
     }
     // Read before anything starts: a blueprint that cannot be used should cost no waiting.
     folder.read()?;
     match home.lock()? {
-        None => join(&home, &folder, &printer).await,
+        None => {
+            if wish.model.is_some() || wish.tls_port.is_some() || wish.database_url.is_some() {
+                printer.note(
+                    "The host process runs already: its model, ports and database are in use, \
+                     not those of this command.",
+                );
+            }
+            join(&home, &folder, &printer).await
+        }
         Some(lock) => {
             let outcome = Box::pin(host(wish, home, &folder, printer)).await;
             drop(lock);
             outcome
         }
+    }
+}
+
+/// The command that a name is, or nearly is: a slip of the hand should not make a platform.
+fn almost_a_command(name: &str) -> Option<String> {
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    names.map(str::to_owned).find(|known| strsim::damerau_levenshtein(known, name) <= 1)
+}
+
+fn meant(name: &BlueprintName, command: &str, printer: &Printer) -> Result<()> {
+    let question = format!("Make a platform named {name}? There is a command `{command}`. [y/N]");
+    match printer.ask(&question).as_deref() {
+        Some("y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::new(
+            Kind::Name,
+            format!("{name} looks like the command `{command}`, so no platform was made of it"),
+            format!("To make one of that name: create-ai-platform {name} --yes"),
+        )),
     }
 }
 
@@ -206,4 +237,18 @@ fn ready(printer: &Printer, running: &Running) {
 /// A failure that happened in the host process.
 pub fn passed_on(code: u8, what: String, hint: String) -> Failure {
     Failure { kind: Kind::from_code(code), what, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_hand_is_no_platform() {
+        assert_eq!(almost_a_command("statsu").as_deref(), Some("status"));
+        assert_eq!(almost_a_command("help").as_deref(), Some("help"));
+        for name in ["my-company", "demo", "acme"] {
+            assert_eq!(almost_a_command(name), None, "{name}");
+        }
+    }
 }

@@ -76,8 +76,7 @@ pub async fn restore(
         .prefix(".create-ai-platform-")
         .tempdir_in(here.path())
         .map_err(|error| Failure::file("write in", here.path(), &error))?;
-    let packed =
-        std::fs::File::open(file).map_err(|error| Failure::file("read", file, &error))?;
+    let packed = std::fs::File::open(file).map_err(|error| Failure::file("read", file, &error))?;
     unpack(packed, work.path()).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => Failure::new(
             Kind::Backup,
@@ -181,10 +180,8 @@ pub async fn destroy(
     confirmed(&name, confirm, &record.folder, printer)?;
     let phase = printer.phase("destroy");
     // Where a database of the person's own is, only the running host knows.
-    let external = match record.external {
-        true => Some(Door::open(home, true, printer).await?),
-        false => None,
-    };
+    let external =
+        if record.external { Some(Door::open(home, true, printer).await?) } else { None };
     state::stop(Some(name.to_string()), home, &Printer::silent()).await?;
     let running = host_database(home).await?;
     // Held to the end: no host may start in a home that is about to go.
@@ -229,9 +226,10 @@ fn confirmed(
     folder: &Path,
     printer: &Printer,
 ) -> Result<()> {
-    let folder = match describes(folder, name) {
-        true => format!(", its conversations and the folder {}", folder.display()),
-        false => " and its conversations".to_owned(),
+    let folder = if describes(folder, name) {
+        format!(", its conversations and the folder {}", folder.display())
+    } else {
+        " and its conversations".to_owned()
     };
     let question = format!("This removes {name}: its people{folder}.\nType its name to go on:");
     let typed = confirm.or_else(|| printer.ask(&question));
