@@ -1,4 +1,4 @@
-//! A database and three roles per tenant, on any server an [`Admin`](crate::Admin) reaches.
+//! A database and three roles per tenant, on any server an [`Admin`] reaches.
 //!
 //! ```text
 //! tenant_vN            template: every table, no row; cloned, never connected to
