@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inference::engine::{PieceSender, TokenStream, token_stream};
+use inference::lanes::{Lane, Lanes};
 use inference::stop::{Shown, StopFilter};
-use inference::{Engine, EngineError, Job, Message, ModelCard, Reason, Role};
+use inference::turns::{Reading, Turns};
+use inference::{Engine, EngineError, Job, Message, ModelCard, Reason, Role, Usage};
 use mistralrs::core::MistralRs;
 use mistralrs::{
     CustomLogitsProcessor, NormalRequest, Request, RequestLike, Response, SamplingParams,
@@ -15,12 +17,14 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::sync::CancellationToken;
 
 use crate::gguf::Header;
+use crate::load::Opener;
 use crate::meter::{Limits, Meter, Verdict};
 use crate::sampling::Sampling;
 
 /// A loaded model. Dropping it frees the model once its last answer is done.
 pub struct MistralEngine {
-    runner: Arc<MistralRs>,
+    lanes: Arc<Lanes<Opener>>,
+    turns: Arc<Turns>,
     card: ModelCard,
     header: Header,
     unset: Unset,
@@ -36,12 +40,12 @@ pub(crate) struct Unset {
 
 impl MistralEngine {
     pub(crate) fn new(
-        runner: Arc<MistralRs>,
+        lanes: Arc<Lanes<Opener>>,
         card: ModelCard,
         header: Header,
         unset: Unset,
     ) -> Self {
-        Self { runner, card, header, unset }
+        Self { lanes, turns: Turns::new(), card, header, unset }
     }
 
     fn sampling(&self, job: &Job) -> Sampling {
@@ -61,50 +65,106 @@ impl Engine for MistralEngine {
         vec![self.card.clone()]
     }
 
+    fn at_once(&self) -> usize {
+        self.lanes.most()
+    }
+
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {
         if job.model != self.card.id {
             return Err(EngineError::UnknownModel(job.model));
         }
         let (out, stream) = token_stream();
-        // A child: ends with the reader, or by itself at a stop sequence.
-        let stop = out.cancellation().child_token();
-        let context = self.header.context_tokens;
         let limits = Limits {
             max_tokens: job.max_tokens,
-            context_tokens: context,
+            context_tokens: self.header.context_tokens,
             end_token: self.header.end_token,
         };
-        let meter = Arc::new(Meter::new(self.sampling(&job), limits, stop.clone()));
-
-        // Room for every message it can send: the engine waits for a slow reader in the middle of
-        // its step, with everybody else's answers.
-        let (response, responses) = channel(job.max_tokens + 16);
-        let processor: Arc<dyn CustomLogitsProcessor> = Arc::clone(&meter) as _;
-        let mut request = NormalRequest::new_simple(
-            chat(&job.messages, &self.header.control_texts).take_messages(),
-            // Draws the likeliest; the meter has left only one.
-            SamplingParams {
-                temperature: Some(0.0),
-                max_len: Some(job.max_tokens),
-                ..SamplingParams::neutral()
-            },
-            response,
-            self.runner.next_request_id(),
-            None,
-            None,
-        );
-        request.is_streaming = true;
-        request.logits_processors = Some(vec![processor]);
-
-        // A dead engine thread is started anew here; what ran in it has ended as broken.
-        let engine = self.runner.get_sender(None).map_err(|error| broken(&error))?;
-        let request = Request::Normal(Box::new(request));
-        engine.send(request).await.map_err(|error| broken(&error))?;
-
-        let answer = Answer { meter, stop, context };
-        tokio::spawn(answer.follow(responses, StopFilter::new(job.stop), out));
+        let chat = chat(&job.messages, &self.header.control_texts);
+        let begin = Begin {
+            lanes: Arc::clone(&self.lanes),
+            turns: Arc::clone(&self.turns),
+            sampling: self.sampling(&job),
+            limits,
+            chat,
+            stops: job.stop,
+        };
+        tokio::spawn(begin.answer(out));
         Ok(stream)
     }
+}
+
+/// A job that waits for its lane.
+struct Begin {
+    lanes: Arc<Lanes<Opener>>,
+    turns: Arc<Turns>,
+    sampling: Sampling,
+    limits: Limits,
+    chat: TextMessages,
+    stops: Vec<String>,
+}
+
+impl Begin {
+    async fn answer(self, out: PieceSender) {
+        let taken = tokio::select! {
+            taken = self.place() => taken,
+            () = out.cancelled() => return out.end(Reason::Cancelled, Usage::default()),
+        };
+        let Some((lane, reading)) = taken else {
+            let gone = EngineError::Broken("its lanes are gone".to_owned());
+            return out.end(Reason::Failed(gone), Usage::default());
+        };
+        let Self { sampling, limits, chat, stops, .. } = self;
+        // A child: ends with the reader, or by itself at a stop sequence.
+        let stop = out.cancellation().child_token();
+        let meter = Arc::new(Meter::new(sampling, limits, stop.clone(), reading));
+        match ask(lane.runner(), chat, limits.max_tokens, &meter).await {
+            Ok(responses) => {
+                let answer = Answer { meter, stop, context: limits.context_tokens };
+                answer.follow(responses, StopFilter::new(stops), out).await;
+            }
+            Err(error) => out.end(Reason::Failed(error), Usage::default()),
+        }
+    }
+
+    /// A lane, then the turn to read.
+    async fn place(&self) -> Option<(Lane<Opener>, Reading)> {
+        let lane = self.lanes.take().await?;
+        Some((lane, self.turns.read().await))
+    }
+}
+
+/// Hands a request to the engine. What it answers ends when it has let go of the request.
+async fn ask(
+    runner: &MistralRs,
+    mut chat: TextMessages,
+    max_tokens: usize,
+    meter: &Arc<Meter>,
+) -> Result<Receiver<Response>, EngineError> {
+    // Room for every message it can send: the engine waits for a slow reader in the middle of
+    // its step.
+    let (response, responses) = channel(max_tokens + 16);
+    let processor: Arc<dyn CustomLogitsProcessor> = Arc::clone(meter) as _;
+    let mut request = NormalRequest::new_simple(
+        chat.take_messages(),
+        // Draws the likeliest; the meter has left only one.
+        SamplingParams {
+            temperature: Some(0.0),
+            max_len: Some(max_tokens),
+            ..SamplingParams::neutral()
+        },
+        response,
+        runner.next_request_id(),
+        None,
+        None,
+    );
+    request.is_streaming = true;
+    request.logits_processors = Some(vec![processor]);
+
+    // A dead engine thread is started anew here; what ran in it has ended as broken.
+    let engine = runner.get_sender(None).map_err(|error| broken(&error))?;
+    let request = Request::Normal(Box::new(request));
+    engine.send(request).await.map_err(|error| broken(&error))?;
+    Ok(responses)
 }
 
 fn broken(error: &dyn std::fmt::Display) -> EngineError {
@@ -175,6 +235,8 @@ impl Answer {
                 _ => said = Some(Said::Error("an answer of another kind came".to_owned())),
             }
         }
+        // What was refused was never read.
+        self.meter.end_reading();
         let reason = self.reason(said, stopped, out.is_cancelled());
         if !stopped {
             out.text(stops.rest());

@@ -43,7 +43,8 @@ impl Header {
     }
 }
 
-/// Every token that is not ordinary text (type 1).
+/// Every token that the engine takes for more than ordinary text (type 1). Blanks steer nothing,
+/// whatever their type.
 fn control_texts(content: &Content) -> Result<Vec<String>> {
     let Some(types) = content.metadata.get("tokenizer.ggml.token_type") else {
         return Ok(Vec::new());
@@ -52,7 +53,7 @@ fn control_texts(content: &Content) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for (token, kind) in tokens.iter().zip(types.to_vec()?) {
         let token = token.to_string()?;
-        if kind.to_i32()? != 1 && token.chars().count() > 1 {
+        if kind.to_i32()? != 1 && token.trim().chars().count() > 1 {
             texts.push(token.clone());
         }
     }

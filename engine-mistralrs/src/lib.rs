@@ -2,14 +2,15 @@
 //!
 //! Reading order: [`cpu`] says whether this computer can run what was compiled; [`gguf`] reads
 //! what we need to know of a file before loading it; [`reencode`] writes a faster copy once;
-//! [`load`] makes an engine of it; [`sampling`] picks tokens, [`meter`] counts and stops them;
-//! [`engine`] runs one job.
+//! [`load`] makes an engine of it, several where there is [`memory`] for them; [`sampling`] picks
+//! tokens, [`meter`] counts, delays and stops them; [`engine`] runs one job.
 
 pub mod cpu;
 mod gguf;
 mod reencode;
 
 mod load;
+mod memory;
 
 mod engine;
 mod meter;

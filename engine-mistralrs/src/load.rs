@@ -3,17 +3,22 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use candle_core::Device;
 use inference::ModelCard;
+use inference::lanes::{Lanes, Open};
 use mistralrs::core::{
     AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, DeviceMapSetting, GGUFLoaderBuilder,
-    GGUFSpecificConfig, LocalModelPaths, MistralRsBuilder, ModelDType, ModelPaths, SchedulerConfig,
+    GGUFSpecificConfig, LocalModelPaths, MistralRs, MistralRsBuilder, ModelDType, ModelPaths,
+    SchedulerConfig,
 };
 use tokio::task::JoinError;
 
 use crate::engine::{MistralEngine, Unset};
 use crate::gguf::Header;
+use crate::memory;
 use crate::reencode::{Encoding, reencoded};
 
 /// How to load a model.
@@ -33,6 +38,10 @@ pub struct Options {
     pub top_p: f32,
     /// How much less likely a token gets that the answer has used of late; 1 changes nothing.
     pub repetition: f32,
+    /// Answers at once, at most, of a model small enough to be unpacked; each of them holds a
+    /// copy of the model in memory while more than one is needed. Larger models answer one at a
+    /// time.
+    pub at_once: usize,
 }
 
 impl Options {
@@ -46,6 +55,7 @@ impl Options {
             temperature: 0.2,
             top_p: 0.9,
             repetition: 1.15,
+            at_once: 4,
         }
     }
 }
@@ -93,7 +103,8 @@ impl MistralEngine {
         let unusable = |cause| LoadError::Unusable { path: path.to_owned(), cause };
         let broke =
             |error: JoinError| LoadError::Broke { path: path.to_owned(), what: last_words(error) };
-        let Options { title, cache, encoding, precision, temperature, top_p, repetition } = options;
+        let Options { title, cache, encoding, precision, temperature, top_p, repetition, at_once } =
+            options;
 
         // The engine's loader panics on files that are not what they say, hence the tasks.
         let source = path.to_owned();
@@ -105,13 +116,41 @@ impl MistralEngine {
                 tracing::warn!("no faster copy of the model: {error:#}");
                 source
             });
-            let pipeline = pipeline(file, precision)?;
-            anyhow::Ok((header, pipeline))
+            anyhow::Ok((header, encoding, file))
         });
-        let (header, pipeline) = prepared.await.map_err(broke)?.map_err(unusable)?;
+        let (header, encoding, file) = prepared.await.map_err(broke)?.map_err(unusable)?;
+        let opener = Opener { file, precision, bytes: 4 * header.parameters as u64 };
+        let runner = opener.runner().await.map_err(broke)?.map_err(unusable)?;
 
-        // One sequence at a time: it runs sequences of one length only, and moves the whole cache
-        // each time it turns to another.
+        let context_tokens = header.context_tokens;
+        let card = ModelCard { id: id.to_owned(), title, context_tokens };
+        let unset = Unset { temperature, top_p, repetition };
+        // Copies of a large model would fill a laptop.
+        let most = if encoding == Encoding::Unpacked { at_once.max(1) } else { 1 };
+        Ok(Self::new(Lanes::new(runner, opener, most), card, header, unset))
+    }
+}
+
+/// Opens lanes of one model.
+pub(crate) struct Opener {
+    file: PathBuf,
+    precision: Precision,
+    /// Memory for one, roughly: its numbers, unpacked.
+    bytes: u64,
+}
+
+impl Opener {
+    /// What is left to everything else when one more lane is open.
+    const SPARE: u64 = 1 << 30;
+
+    async fn runner(&self) -> Result<anyhow::Result<Arc<MistralRs>>, JoinError> {
+        let (file, precision) = (self.file.clone(), self.precision);
+        let pipeline = match tokio::task::spawn_blocking(move || pipeline(file, precision)).await? {
+            Ok(pipeline) => pipeline,
+            Err(error) => return Ok(Err(error)),
+        };
+        // One sequence at a time: turning to another costs it a copy of the whole conversation,
+        // and whenever one ends it reads the prompts of all others again.
         let method = DefaultSchedulerMethod::Fixed(NonZeroUsize::MIN);
         let runner = MistralRsBuilder::new(
             pipeline,
@@ -122,16 +161,27 @@ impl MistralEngine {
         // Its prefix cache is shared by all callers and never shrinks on a processor.
         .with_no_prefix_cache(true);
         // Returns after a first token, so a loaded engine is a working one.
-        let runner = tokio::spawn(async move { runner.build().await }).await.map_err(broke)?;
-
-        let context_tokens = header.context_tokens;
-        let card = ModelCard { id: id.to_owned(), title, context_tokens };
-        let unset = Unset { temperature, top_p, repetition };
-        Ok(Self::new(runner, card, header, unset))
+        Ok(Ok(tokio::spawn(async move { runner.build().await }).await?))
     }
 }
 
-type Pipeline = std::sync::Arc<tokio::sync::Mutex<dyn mistralrs::core::Pipeline + Send + Sync>>;
+#[async_trait]
+impl Open for Opener {
+    type Runner = Arc<MistralRs>;
+
+    async fn open(&self) -> Result<Arc<MistralRs>, String> {
+        let available = memory::available().unwrap_or_default();
+        if available < self.bytes + Self::SPARE {
+            return Err(format!("{} MiB of memory are free", available >> 20));
+        }
+        match self.runner().await {
+            Ok(runner) => runner.map_err(|error| first_line(&error)),
+            Err(error) => Err(last_words(error)),
+        }
+    }
+}
+
+type Pipeline = Arc<tokio::sync::Mutex<dyn mistralrs::core::Pipeline + Send + Sync>>;
 
 fn pipeline(file: PathBuf, precision: Precision) -> anyhow::Result<Pipeline> {
     let folder = file.parent().unwrap_or(Path::new(".")).to_string_lossy().into_owned();

@@ -9,9 +9,11 @@
 //! that it ended; so the end is kept here, and what is drawn after it does not count.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
 use inference::Usage;
+use inference::turns::{Reading, Turns};
 use mistralrs::CustomLogitsProcessor;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +39,8 @@ pub(crate) struct Meter {
     sampling: Sampling,
     limits: Limits,
     stop: CancellationToken,
+    turns: Arc<Turns>,
+    reading: Mutex<Option<Reading>>,
     prompt: AtomicUsize,
     total: AtomicUsize,
     verdict: AtomicU8,
@@ -54,12 +58,19 @@ pub(crate) struct Limits {
 }
 
 impl Meter {
-    /// `stop` ends the answer at the next token.
-    pub(crate) fn new(sampling: Sampling, limits: Limits, stop: CancellationToken) -> Self {
+    /// `stop` ends the answer at the next token; the turn to read the prompt ends with the first.
+    pub(crate) fn new(
+        sampling: Sampling,
+        limits: Limits,
+        stop: CancellationToken,
+        reading: Reading,
+    ) -> Self {
         Self {
             sampling,
             limits,
             stop,
+            turns: Arc::clone(reading.turns()),
+            reading: Mutex::new(Some(reading)),
             prompt: AtomicUsize::new(0),
             total: AtomicUsize::new(0),
             verdict: AtomicU8::new(Verdict::On as u8),
@@ -71,6 +82,11 @@ impl Meter {
         let prompt_tokens = self.prompt.load(Ordering::Acquire);
         let total = self.total.load(Ordering::Acquire);
         Usage { prompt_tokens, completion_tokens: total - prompt_tokens }
+    }
+
+    /// The prompt has been read, or never will be.
+    pub(crate) fn end_reading(&self) {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -104,6 +120,7 @@ impl CustomLogitsProcessor for Meter {
     /// engine may draw one token twice.
     fn apply(&self, logits: &Tensor, context: &[u32]) -> candle_core::Result<Tensor> {
         let position = context.len();
+        self.end_reading();
         // The first call comes with the prompt alone.
         let _ = self.prompt.compare_exchange(0, position, Ordering::AcqRel, Ordering::Acquire);
         let mut numbers = logits.to_vec1::<f32>()?;
@@ -120,6 +137,10 @@ impl CustomLogitsProcessor for Meter {
             token
         };
 
+        // Here, between two tokens, is where an answer can wait.
+        if self.verdict() == Verdict::On {
+            self.turns.before_next_token();
+        }
         let mut chosen = vec![0f32; numbers.len()];
         if let Some(chosen) = chosen.get_mut(token) {
             *chosen = 1.0;
@@ -134,7 +155,10 @@ mod tests {
 
     fn meter(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Meter {
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0, repetition: 1.0 };
-        Meter::new(sampling, Limits { max_tokens, context_tokens, end_token: 2 }, stop.clone())
+        let limits = Limits { max_tokens, context_tokens, end_token: 2 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let reading = runtime.block_on(Turns::new().read());
+        Meter::new(sampling, limits, stop.clone(), reading)
     }
 
     fn drawn(meter: &Meter, logits: [f32; 4], position: usize) -> usize {

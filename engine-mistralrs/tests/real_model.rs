@@ -164,14 +164,28 @@ fn a_dropped_stream_frees_the_engine() {
 }
 
 #[test]
-fn two_at_once_both_finish_with_what_they_would_have_said_alone() {
+fn several_at_once_each_say_what_they_would_have_said_alone() {
     with_engine(async |engine| {
-        let france = || job("What is the capital of France?");
-        let colours = || job("Name three colours. Say only the three words, please.");
-        let alone = (answer(&engine, france()).await, answer(&engine, colours()).await);
-        let both = tokio::join!(answer(&engine, france()), answer(&engine, colours()));
-        assert_eq!((both.0.text, both.1.text), (alone.0.text, alone.1.text));
-        assert_eq!((both.0.usage, both.1.usage), (alone.0.usage, alone.1.usage));
+        let jobs = [
+            job("What is the capital of France?"),
+            job("Name three colours. Say only the three words, please."),
+            job(&format!("{} What did I just say?", "The sea is wide and blue. ".repeat(20))),
+            job("Count from one to ten."),
+            job("Who wrote Hamlet?"),
+        ];
+        let mut alone = Vec::new();
+        for job in &jobs {
+            alone.push(answer(&engine, job.clone()).await);
+        }
+        assert_eq!(engine.at_once(), 4);
+        let together = jobs.map(|job| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move { answer(&engine, job).await })
+        });
+        for (alone, together) in alone.into_iter().zip(together) {
+            let together = together.await.unwrap();
+            assert_eq!((together.text, together.usage), (alone.text, alone.usage));
+        }
     });
 }
 

@@ -17,12 +17,11 @@ use web::token::Caller;
 
 use queue::{Queue, TicketId};
 
-/// How many may run and wait.
+/// How many may run and wait. How many run at once, all together, is the engine's to say.
 #[derive(Debug, Clone, Copy)]
 pub struct Places {
-    /// Jobs at once in the engine. On a processor 1 answers soonest: a second job takes turns
-    /// with the first, token by token.
-    pub running: usize,
+    /// Jobs of one person running: who asks much leaves room for the others.
+    pub running_per_person: usize,
     /// Jobs waiting, all together.
     pub waiting: usize,
     /// Jobs of one tenant waiting.
@@ -33,7 +32,7 @@ pub struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        Self { running: 1, waiting: 256, waiting_per_tenant: 64, waiting_per_person: 4 }
+        Self { running_per_person: 2, waiting: 256, waiting_per_tenant: 64, waiting_per_person: 4 }
     }
 }
 
@@ -46,6 +45,7 @@ pub struct Admission {
 #[derive(Debug)]
 struct Shared {
     places: Places,
+    at_once: usize,
     queue: Queue,
     running: Vec<Running>,
     pace: Pace,
@@ -55,6 +55,7 @@ struct Shared {
 #[derive(Debug)]
 struct Running {
     id: TicketId,
+    caller: Caller,
     since: Instant,
 }
 
@@ -85,10 +86,11 @@ pub struct Place {
 }
 
 impl Admission {
-    /// An empty queue.
-    pub fn new(places: Places) -> Self {
+    /// An empty queue before an engine that runs `at_once` jobs.
+    pub fn new(places: Places, at_once: usize) -> Self {
         let shared = Shared {
             places,
+            at_once,
             queue: Queue::default(),
             running: Vec::new(),
             pace: Pace::default(),
@@ -97,10 +99,17 @@ impl Admission {
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
+    /// From now on so many run at once. What runs goes on.
+    pub fn set_at_once(&self, at_once: usize) {
+        let mut shared = lock(&self.shared);
+        shared.at_once = at_once;
+        shared.advance();
+    }
+
     /// Takes a place for `caller`, at once: in the engine if one is free, else in the queue.
     pub fn enter(&self, caller: &Caller) -> Result<Place, Full> {
         let mut shared = lock(&self.shared);
-        if shared.running.len() >= shared.places.running || shared.queue.len() > 0 {
+        if shared.running.len() >= shared.at_once || shared.queue.len() > 0 {
             shared.check_room(caller)?;
         }
         let id = shared.next_id;
@@ -160,10 +169,14 @@ impl Drop for Place {
 impl Shared {
     /// Fills free places in the engine and tells everybody who waits where they stand.
     fn advance(&mut self) {
-        while self.running.len() < self.places.running {
-            let Some(next) = self.queue.pop() else { break };
-            self.running.push(Running { id: next.id, since: Instant::now() });
+        while self.running.len() < self.at_once {
+            let (running, most) = (&self.running, self.places.running_per_person);
+            let may_run = |caller: &Caller| {
+                running.iter().filter(|job| is_same_person(&job.caller, caller)).count() < most
+            };
+            let Some(next) = self.queue.pop(may_run) else { break };
             next.tell.send_replace(0);
+            self.running.push(Running { id: next.id, caller: next.caller, since: Instant::now() });
         }
         self.queue.tell_positions();
     }
@@ -171,7 +184,7 @@ impl Shared {
     fn check_room(&self, caller: &Caller) -> Result<(), Full> {
         let Places { waiting, waiting_per_tenant, waiting_per_person, .. } = self.places;
         let of_tenant = |c: &Caller| c.tenant == caller.tenant;
-        let of_person = |c: &Caller| c.tenant == caller.tenant && c.user == caller.user;
+        let of_person = |c: &Caller| is_same_person(c, caller);
         // How many jobs must start until a place that this caller may take is free.
         let starts = [
             (self.queue.len() >= waiting).then_some(1),
@@ -216,6 +229,10 @@ impl Pace {
         let whole = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         whole.clamp(Self::SHORTEST, Self::LONGEST)
     }
+}
+
+fn is_same_person(one: &Caller, other: &Caller) -> bool {
+    one.tenant == other.tenant && one.user == other.user
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

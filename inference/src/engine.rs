@@ -14,6 +14,9 @@ pub trait Engine: Send + Sync {
     /// The models that can be asked for now, the default first.
     fn models(&self) -> Vec<ModelCard>;
 
+    /// The most jobs it works on at once; at least 1. Further ones are kept waiting outside.
+    fn at_once(&self) -> usize;
+
     /// Starts one job. Text arrives on the stream as it is made.
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError>;
 }

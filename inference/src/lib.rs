@@ -1,11 +1,13 @@
 //! Model server: who may ask, whose turn it is, which engine answers, and what it used.
 //!
-//! Reading order: [`engine`] is the seam that every engine fills; [`stop`] and [`simulator`] help
-//! engines and tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! Reading order: [`engine`] is the seam that every engine fills; [`stop`], [`lanes`] and [`turns`]
+//! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
+pub mod lanes;
 pub mod stop;
+pub mod turns;
 
 pub mod simulator;
 

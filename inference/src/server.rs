@@ -8,7 +8,7 @@
 //! | `model-not-found` | 404 | no such model is loaded |
 //! | `request-too-large` | 413 | more bytes than [`Bounds::body_bytes`] |
 //! | `queue-full` | 429 | with `Retry-After` |
-//! | `model-loading`, `engine-failed` | 503 | with `Retry-After` |
+//! | `model-loading`, `engine-failed` | 503 | with `Retry-After`; a question waits [`Limits::model_wait`] for its model first |
 //!
 //! A stream begins at once, also while its request waits: comment lines (`: position 3`) then say
 //! how many answers begin before it. What fails after that comes as `data: {"error": ...}`.
@@ -20,7 +20,8 @@ mod request_id;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -29,6 +30,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::watch;
 use web::Problem;
 
 pub use credentials::Credentials;
@@ -41,20 +43,34 @@ use crate::wire::{Bounds, ModelList};
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the server allows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// One request.
     pub bounds: Bounds,
     /// All of them together.
     pub places: Places,
+    /// How long a question waits for a model that is still being loaded.
+    pub model_wait: Duration,
+}
+
+impl Default for Limits {
+    /// Loading takes a second or a few; fetching takes minutes, for which nobody should wait.
+    fn default() -> Self {
+        Self {
+            bounds: Bounds::default(),
+            places: Places::default(),
+            model_wait: Duration::from_secs(20),
+        }
+    }
 }
 
 /// The model server. Clones are the same server.
 #[derive(Clone)]
 pub struct Inference {
-    engine: Arc<RwLock<Option<Arc<dyn Engine>>>>,
+    engine: watch::Sender<Option<Arc<dyn Engine>>>,
     admission: Admission,
     bounds: Bounds,
+    model_wait: Duration,
     credentials: Credentials,
     now: Now,
 }
@@ -63,9 +79,10 @@ impl Inference {
     /// A server without an engine: it answers 503 `model-loading` until [`Self::set_engine`].
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
         Self {
-            engine: Arc::default(),
-            admission: Admission::new(limits.places),
+            engine: watch::Sender::new(None),
+            admission: Admission::new(limits.places, 1),
             bounds: limits.bounds,
+            model_wait: limits.model_wait,
             credentials,
             now,
         }
@@ -73,7 +90,8 @@ impl Inference {
 
     /// From now on this engine answers. What another one has begun runs to its end there.
     pub fn set_engine(&self, engine: Arc<dyn Engine>) {
-        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+        self.admission.set_at_once(engine.at_once());
+        self.engine.send_replace(Some(engine));
     }
 
     /// How busy it is.
@@ -82,17 +100,28 @@ impl Inference {
     }
 
     fn engine(&self) -> Result<Arc<dyn Engine>, Problem> {
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner).clone();
-        engine.ok_or_else(|| {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "model-loading",
-                "The model is still being loaded.",
-            )
-            .detail("It answers as soon as it is ready; the first time that takes minutes.")
-            .retry_after(5)
-        })
+        self.engine.borrow().clone().ok_or_else(model_loading)
     }
+
+    /// The engine, waited for if it is still being loaded.
+    async fn engine_soon(&self) -> Result<Arc<dyn Engine>, Problem> {
+        let mut engine = self.engine.subscribe();
+        let loaded = tokio::time::timeout(self.model_wait, engine.wait_for(Option::is_some)).await;
+        match loaded {
+            Ok(Ok(engine)) => engine.clone().ok_or_else(model_loading),
+            _ => Err(model_loading()),
+        }
+    }
+}
+
+fn model_loading() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "model-loading",
+        "The model is still being loaded.",
+    )
+    .detail("It answers as soon as it is ready; the first time that takes minutes.")
+    .retry_after(5)
 }
 
 /// The routes. Bounds for connections and slow heads are the accept loop's.

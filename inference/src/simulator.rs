@@ -24,6 +24,8 @@ pub struct Simulator {
     prefill: Duration,
     pace: Duration,
     jitter: Option<u64>,
+    at_once: usize,
+    context: usize,
     record: Arc<Mutex<Record>>,
 }
 
@@ -71,6 +73,8 @@ impl Simulator {
             prefill: Duration::ZERO,
             pace: Duration::ZERO,
             jitter: None,
+            at_once: 1,
+            context: 8192,
             record: Arc::default(),
         }
     }
@@ -94,6 +98,20 @@ impl Simulator {
     #[must_use]
     pub fn with_jitter(mut self, seed: u64) -> Self {
         self.jitter = Some(seed);
+        self
+    }
+
+    /// Works on so many jobs at once, instead of one.
+    #[must_use]
+    pub fn with_at_once(mut self, at_once: usize) -> Self {
+        self.at_once = at_once;
+        self
+    }
+
+    /// Refuses prompts of more than so many words, instead of 8192.
+    #[must_use]
+    pub fn with_context(mut self, words: usize) -> Self {
+        self.context = words;
         self
     }
 
@@ -154,15 +172,18 @@ impl Engine for Simulator {
         vec![ModelCard {
             id: SIMULATED_MODEL.to_owned(),
             title: "Simulator".to_owned(),
-            context_tokens: 8192,
+            context_tokens: self.context,
         }]
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
     }
 
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {
         let words = job.messages.iter().map(|m| m.content.split_whitespace().count()).sum();
-        let limit = 8192;
-        if words > limit {
-            return Err(EngineError::PromptTooLong { limit });
+        if words > self.context {
+            return Err(EngineError::PromptTooLong { limit: self.context });
         }
         let (out, stream) = token_stream();
         self.with_record(|record| {

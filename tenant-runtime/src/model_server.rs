@@ -71,6 +71,13 @@ pub enum AskError {
     Token(#[from] web::token::TokenError),
 }
 
+impl AskError {
+    /// Whether less text would have been answered.
+    pub fn is_too_long(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "prompt-too-long")
+    }
+}
+
 #[derive(Deserialize)]
 struct Refusal {
     #[serde(default)]

@@ -27,7 +27,7 @@ pub fn begin(app: &App, id: Uuid, question: Question) {
         // A task of its own, so that even a panic in it comes to an end that is told and stored.
         let spoken = tokio::spawn(async move {
             let (app, answer) = speaker;
-            speak(&app, id, &answer, &question).await
+            speak(&app, id, &answer, question).await
         });
         let (ending, tokens) = spoken.await.unwrap_or_else(|error| {
             tracing::error!(message = %id, "speaking broke off: {error}");
@@ -45,14 +45,14 @@ async fn speak(
     app: &App,
     id: Uuid,
     answer: &Arc<Answer>,
-    question: &Question,
+    question: Question,
 ) -> (Ending, Option<(i32, i32)>) {
     let mut tokens = None;
     let heard = |word| match word {
         Word::Text(text) => answer.say(&text),
         Word::End(told) => tokens = told,
     };
-    let asking = app.model_server().ask(question, app.now(), heard);
+    let asking = ask(app, question, heard);
     let keeping = keep(app, id, answer);
     let outcome = tokio::select! {
         outcome = asking => outcome.map_err(Some),
@@ -80,6 +80,24 @@ async fn speak(
         }
     };
     (ending, tokens)
+}
+
+/// Asks, and again with fewer of the older turns if they do not fit the model: only the model
+/// knows how many tokens a text is.
+async fn ask(
+    app: &App,
+    mut question: Question,
+    mut hear: impl FnMut(Word),
+) -> Result<(), AskError> {
+    loop {
+        let outcome = app.model_server().ask(&question, app.now(), &mut hear).await;
+        match outcome {
+            Err(error) if error.is_too_long() && question.turns.len() > 1 => {
+                question.turns.drain(..question.turns.len().div_ceil(2));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Keeps the words so far, again and again; never ends.
@@ -130,6 +148,9 @@ fn explain(error: &AskError) -> String {
         }
         AskError::Refused { status: 429, .. } => {
             "Many people are asking at once. Wait a moment, then regenerate.".to_owned()
+        }
+        error if error.is_too_long() => {
+            "Your message is too long for this model. Send a shorter one.".to_owned()
         }
         AskError::Refused { title, .. } => format!("{title} Regenerate to try again."),
         AskError::Garbled(_) | AskError::Token(_) => {

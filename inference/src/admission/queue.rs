@@ -26,7 +26,7 @@ struct Lane<T> {
 pub(super) struct Ticket {
     pub(super) id: TicketId,
     pub(super) tell: watch::Sender<usize>,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl Queue {
@@ -41,10 +41,20 @@ impl Queue {
         self.len += 1;
     }
 
-    /// Takes out whoever starts next; their tenant and person go to the back.
-    pub(super) fn pop(&mut self) -> Option<Ticket> {
-        let mut tenant = self.tenants.pop_front()?;
-        let ticket = next(&mut tenant.waiting);
+    /// Takes out whoever starts next of those who may run; their tenant and person go to the back.
+    pub(super) fn pop(&mut self, may_run: impl Fn(&Caller) -> bool) -> Option<Ticket> {
+        let at = |people: &VecDeque<Lane<Ticket>>| {
+            people.iter().position(|person| {
+                person.waiting.front().is_some_and(|ticket| may_run(&ticket.caller))
+            })
+        };
+        let (tenant_at, person_at) = self
+            .tenants
+            .iter()
+            .enumerate()
+            .find_map(|(tenant_at, tenant)| Some((tenant_at, at(&tenant.waiting)?)))?;
+        let mut tenant = self.tenants.remove(tenant_at)?;
+        let ticket = next(&mut tenant.waiting, person_at);
         if !tenant.waiting.is_empty() {
             self.tenants.push_back(tenant);
         }
@@ -87,7 +97,7 @@ impl Queue {
         order.iter().position(|ticket| meant(&ticket.caller)).map(|at| at + 1)
     }
 
-    /// Everybody in the order they would start if nobody else came.
+    /// Everybody in the order they would start if nobody else came and all may run.
     fn in_order(&self) -> Vec<&Ticket> {
         let mut tenants: VecDeque<VecDeque<VecDeque<&Ticket>>> = self
             .tenants
@@ -119,9 +129,9 @@ fn lane<'a, T>(lanes: &'a mut VecDeque<Lane<T>>, name: &str) -> &'a mut Lane<T> 
     &mut lanes[at]
 }
 
-/// The first job of the first person, who goes to the back.
-fn next(people: &mut VecDeque<Lane<Ticket>>) -> Option<Ticket> {
-    let mut person = people.pop_front()?;
+/// The first job of that person, who goes to the back.
+fn next(people: &mut VecDeque<Lane<Ticket>>, at: usize) -> Option<Ticket> {
+    let mut person = people.remove(at)?;
     let ticket = person.waiting.pop_front();
     if !person.waiting.is_empty() {
         people.push_back(person);

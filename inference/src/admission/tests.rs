@@ -5,7 +5,7 @@ fn caller(tenant: &str, user: &str) -> Caller {
 }
 
 fn places() -> Places {
-    Places { running: 1, waiting: 100, waiting_per_tenant: 50, waiting_per_person: 50 }
+    Places { running_per_person: 9, waiting: 100, waiting_per_tenant: 50, waiting_per_person: 50 }
 }
 
 /// Lets everybody run to the end, one after the other, and says in which order.
@@ -20,7 +20,7 @@ fn order(mut waiting: Vec<(&'static str, Place)>) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn a_flood_of_one_tenant_makes_only_that_tenant_wait() {
-    let queue = Admission::new(places());
+    let queue = Admission::new(places(), 1);
     let mut waiting = Vec::new();
     for _ in 0..5 {
         waiting.push(("flood", queue.enter(&caller("flood", "u")).unwrap()));
@@ -36,7 +36,7 @@ async fn a_flood_of_one_tenant_makes_only_that_tenant_wait() {
 
 #[tokio::test]
 async fn inside_a_tenant_turns_go_round_its_people() {
-    let queue = Admission::new(places());
+    let queue = Admission::new(places(), 1);
     let mut waiting = vec![("running", queue.enter(&caller("t", "x")).unwrap())];
     for (name, tenant, user) in [
         ("ann 1", "t", "ann"),
@@ -52,7 +52,7 @@ async fn inside_a_tenant_turns_go_round_its_people() {
 
 #[tokio::test]
 async fn a_position_counts_down_to_the_turn() {
-    let queue = Admission::new(places());
+    let queue = Admission::new(places(), 1);
     let first = queue.enter(&caller("a", "u")).unwrap();
     let second = queue.enter(&caller("b", "u")).unwrap();
     let mut third = queue.enter(&caller("c", "u")).unwrap();
@@ -67,7 +67,7 @@ async fn a_position_counts_down_to_the_turn() {
 
 #[tokio::test]
 async fn who_leaves_while_waiting_moves_the_others_up() {
-    let queue = Admission::new(places());
+    let queue = Admission::new(places(), 1);
     let running = queue.enter(&caller("a", "u")).unwrap();
     let leaves = queue.enter(&caller("b", "u")).unwrap();
     let stays = queue.enter(&caller("c", "u")).unwrap();
@@ -81,8 +81,9 @@ async fn who_leaves_while_waiting_moves_the_others_up() {
 
 #[tokio::test]
 async fn each_bound_refuses_only_those_it_is_for() {
-    let tight = Places { running: 1, waiting: 5, waiting_per_tenant: 3, waiting_per_person: 2 };
-    let queue = Admission::new(tight);
+    let tight =
+        Places { running_per_person: 9, waiting: 5, waiting_per_tenant: 3, waiting_per_person: 2 };
+    let queue = Admission::new(tight, 1);
     let mut inside = vec![queue.enter(&caller("a", "ann")).unwrap()];
     for _ in 0..2 {
         inside.push(queue.enter(&caller("a", "ann")).unwrap());
@@ -99,7 +100,7 @@ async fn each_bound_refuses_only_those_it_is_for() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_after_follows_how_long_jobs_take() {
-    let queue = Admission::new(Places { waiting_per_person: 1, ..places() });
+    let queue = Admission::new(Places { waiting_per_person: 1, ..places() }, 1);
     let running = queue.enter(&caller("a", "u")).unwrap();
     tokio::time::sleep(Duration::from_millis(3500)).await;
     drop(running);
@@ -117,10 +118,31 @@ async fn retry_after_follows_how_long_jobs_take() {
 
 #[tokio::test]
 async fn a_queue_that_lets_nobody_wait_still_runs_one() {
-    let queue = Admission::new(Places { waiting: 0, ..places() });
+    let queue = Admission::new(Places { waiting: 0, ..places() }, 1);
     let running = queue.enter(&caller("a", "u")).unwrap();
     assert_eq!(running.position(), 0);
     queue.enter(&caller("b", "u")).unwrap_err();
     drop(running);
     queue.enter(&caller("b", "u")).unwrap();
+}
+
+#[tokio::test]
+async fn one_person_leaves_places_in_the_engine_to_the_others() {
+    let queue = Admission::new(Places { running_per_person: 2, ..places() }, 4);
+    let mut ann: Vec<_> = (0..3).map(|_| queue.enter(&caller("t", "ann")).unwrap()).collect();
+    assert_eq!(ann.iter().map(Place::position).collect::<Vec<_>>(), [0, 0, 1]);
+    let bob = queue.enter(&caller("t", "bob")).unwrap();
+    let eve = queue.enter(&caller("other", "ann")).unwrap();
+    assert_eq!((bob.position(), eve.position()), (0, 0));
+    drop(ann.remove(0));
+    assert_eq!(ann[1].position(), 0);
+}
+
+#[tokio::test]
+async fn more_start_when_the_engine_takes_more_at_once() {
+    let queue = Admission::new(places(), 1);
+    let waiting = ["a", "b", "c"].map(|tenant| queue.enter(&caller(tenant, "u")).unwrap());
+    assert_eq!(queue.load(), Load { running: 1, waiting: 2 });
+    queue.set_at_once(3);
+    assert_eq!(waiting.map(|place| place.position()), [0, 0, 0]);
 }

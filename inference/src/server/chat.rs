@@ -31,7 +31,7 @@ pub(super) async fn complete(
 ) -> Result<Response, Problem> {
     let now = (inference.now)();
     let caller = inference.credentials.caller(&headers, now)?;
-    let engine = inference.engine()?;
+    let engine = inference.engine_soon().await?;
     let models = engine.models();
     let default = models.first().map(|card| card.id.clone()).unwrap_or_default();
     let (job, delivery) = wire::read(&whole(body)?, &default, &inference.bounds)?;

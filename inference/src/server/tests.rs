@@ -188,6 +188,43 @@ async fn the_model_list_and_health_follow_the_engine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_waits_for_its_model_but_not_for_ever() {
+    let credentials = Credentials::default();
+    credentials.set("acme", Credential::new(SECRET));
+    let inference = Inference::new(credentials, Arc::new(now), Limits::default());
+    let router = router(inference.clone());
+    let ask = || tokio::spawn(router.clone().oneshot(signed(&question("hi"))));
+
+    let refused = ask().await.unwrap().unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(json_of(refused).await["code"], "model-loading");
+
+    let early = ask();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    inference.set_engine(Arc::new(Simulator::echo()));
+    assert_eq!(early.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_run_at_once_as_the_engine_takes() {
+    let engine = Simulator::echo().with_prefill(Duration::from_secs(1)).with_at_once(3);
+    let app = App::new(engine);
+    let asking: Vec<_> = (0..4)
+        .map(|number| {
+            let caller =
+                Caller { tenant: "acme".into(), user: format!("u{number}"), agent: "a".into() };
+            let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
+            let request = post(&question("hi").to_string(), Some(token.expose_secret()));
+            tokio::spawn(app.router.clone().oneshot(request))
+        })
+        .collect();
+    for answer in asking {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
+    assert_eq!(app.record().most_at_once, 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn bad_requests_never_reach_the_engine() {
     let app = App::new(Simulator::echo());
     let mut unknown = question("hi");

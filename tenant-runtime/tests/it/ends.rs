@@ -71,3 +71,24 @@ async fn a_platform_that_stops_stores_what_is_being_said() {
     let said = open.heard.said.trim();
     ada.at(&app).get(&chat.path()).await.expect(200).with(said).without("chat-stream data-src");
 }
+
+#[tokio::test]
+async fn older_turns_that_do_not_fit_the_model_are_left_out() {
+    let platform = TestPlatform::new(Simulator::echo().with_context(200)).await;
+    let ada = platform.person("ada").await;
+    let chat = ada.asks("guide", &"old ".repeat(100)).await;
+    assert_eq!(chat.hear().await.state(), "done");
+    chat.say("and the last word?").await.expect(303);
+    let heard = chat.hear().await;
+    heard.expect("and the last word?");
+    assert_eq!(heard.state(), "done");
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_fit_the_model_is_told_as_that() {
+    let platform = TestPlatform::new(Simulator::echo().with_context(200)).await;
+    let ada = platform.person("ada").await;
+    let heard = ada.asks("guide", &"long ".repeat(201)).await.hear().await;
+    assert_eq!(heard.state(), "failed");
+    assert!(heard.note().contains("Send a shorter one"), "{}", heard.note());
+}
