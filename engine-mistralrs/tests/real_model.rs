@@ -275,3 +275,45 @@ async fn best(engine: &MistralEngine, job: Job) -> (f64, f64, usize) {
     }
     (first_ms, rate, prompt)
 }
+
+/// Run with `--ignored --nocapture` on a quiet computer: four people, each sending the next
+/// message when an answer has ended.
+#[test]
+#[ignore = "measures instead of testing"]
+fn crowd() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let engine = Arc::new(load().await);
+        let people = (0..4).map(|person| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move {
+                let mut firsts = Vec::new();
+                for round in 0..10 {
+                    let words = "They want neither a long letter nor a list. ".repeat(9);
+                    let text = format!("Letter {person}{round}. {words}Answer with one word.");
+                    let begun = Instant::now();
+                    let mut stream = engine.generate(job(&text)).await.unwrap();
+                    let mut first = None;
+                    while let Some(piece) = stream.next().await {
+                        match piece {
+                            Piece::Text(_) => _ = first.get_or_insert_with(|| begun.elapsed()),
+                            Piece::End { usage, .. } => eprintln!(
+                                "{person} {round}: first {first:?}, whole {:?}, {usage:?}",
+                                begun.elapsed()
+                            ),
+                        }
+                    }
+                    firsts.push(first.unwrap());
+                }
+                firsts
+            })
+        });
+        let people: Vec<_> = people.collect();
+        let mut firsts = Vec::new();
+        for person in people {
+            firsts.extend(person.await.unwrap());
+        }
+        firsts.sort_unstable();
+        println!("first token p50 {:?}, p95 {:?}, max {:?}", firsts[19], firsts[37], firsts[39]);
+    });
+}

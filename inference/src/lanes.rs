@@ -4,6 +4,7 @@
 //! Lanes cost memory, hence there is one until somebody waits, another opens only where there is
 //! room for it, and what nobody needed for a while is closed.
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -35,8 +36,10 @@ pub struct Lanes<O: Open> {
 
 struct State<R> {
     idle: Vec<Idle<R>>,
-    /// Lanes that are open or opening.
     open: usize,
+    /// Takers without a lane.
+    waiting: usize,
+    is_opening: bool,
     /// An opening failed at this time; not tried again for a while.
     failed: Option<Instant>,
 }
@@ -57,8 +60,8 @@ impl<O: Open> Lanes<O> {
     /// The first lane is `runner`; at most `most` will be open at once.
     pub fn new(runner: O::Runner, opener: O, most: usize) -> Arc<Self> {
         let idle = vec![Idle { runner, since: Instant::now() }];
-        let state = Mutex::new(State { idle, open: 1, failed: None });
-        Arc::new(Self { opener, most, free: Arc::new(Semaphore::new(1)), state })
+        let state = State { idle, open: 1, waiting: 0, is_opening: false, failed: None };
+        Arc::new(Self { opener, most, free: Arc::new(Semaphore::new(1)), state: Mutex::new(state) })
     }
 
     /// The most that are ever open at once.
@@ -68,47 +71,58 @@ impl<O: Open> Lanes<O> {
 
     /// Waits for a free lane, first come, first served. If none is free another is opened.
     pub async fn take(self: &Arc<Self>) -> Option<Lane<O>> {
-        if self.free.available_permits() == 0 {
-            self.open_another();
-        }
-        // Never closed, so it is always granted.
-        let permit = Arc::clone(&self.free).acquire_owned().await.ok()?;
+        let permit = match Arc::clone(&self.free).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = Waiting::new(self);
+                self.open_others();
+                // Never closed, so it is always granted.
+                Arc::clone(&self.free).acquire_owned().await.ok()?
+            }
+        };
         let idle = self.lock().idle.pop()?;
         Some(Lane { runner: idle.runner, lanes: Arc::clone(self), _permit: permit })
     }
 
-    fn open_another(self: &Arc<Self>) {
-        {
-            let mut state = self.lock();
-            let has_just_failed = state.failed.is_some_and(|at| at.elapsed() < KEEP);
-            if state.open >= self.most || has_just_failed {
-                return;
-            }
-            state.open += 1;
+    /// Opens lanes as long as somebody waits, one after the other: the first is there soonest
+    /// so, and whoever finishes meanwhile may make the next one needless.
+    fn open_others(self: &Arc<Self>) {
+        if mem::replace(&mut self.lock().is_opening, true) {
+            return;
         }
-        let lanes = Arc::downgrade(self);
-        let opening = Opening { lanes: lanes.clone(), is_done: false };
-        let shared = Arc::clone(self);
+        let lanes = Arc::clone(self);
         tokio::spawn(async move {
-            let opened = shared.opener.open().await;
-            shared.finish(opening, opened);
-            drop(shared);
-            close_when_idle(lanes).await;
+            while lanes.is_one_wanted() {
+                let opening = Opening(&lanes);
+                match lanes.opener.open().await {
+                    Ok(runner) => lanes.add(runner),
+                    Err(why) => {
+                        tracing::warn!(why, "no more answers at once");
+                        lanes.lock().failed = Some(Instant::now());
+                    }
+                }
+                mem::forget(opening);
+            }
         });
     }
 
-    fn finish(&self, mut opening: Opening<O>, opened: Result<O::Runner, String>) {
-        match opened {
-            Ok(runner) => {
-                opening.is_done = true;
-                let mut state = self.lock();
-                state.idle.push(Idle { runner, since: Instant::now() });
-                tracing::info!(open = state.open, "one more answer at once");
-                drop(state);
-                self.free.add_permits(1);
-            }
-            Err(why) => tracing::warn!(why, "no more answers at once"),
+    /// Who begins to wait after this has said no opens the next one.
+    fn is_one_wanted(&self) -> bool {
+        let mut state = self.lock();
+        let has_just_failed = state.failed.is_some_and(|at| at.elapsed() < KEEP);
+        state.is_opening = state.waiting > 0 && state.open < self.most && !has_just_failed;
+        state.is_opening
+    }
+
+    fn add(self: &Arc<Self>, runner: O::Runner) {
+        {
+            let mut state = self.lock();
+            state.idle.push(Idle { runner, since: Instant::now() });
+            state.open += 1;
+            tracing::info!(open = state.open, "one more answer at once");
         }
+        self.free.add_permits(1);
+        tokio::spawn(close_when_idle(Arc::downgrade(self)));
     }
 
     /// Closes one lane that nobody needed for a while; true if there is none left to close.
@@ -149,22 +163,28 @@ async fn close_when_idle<O: Open>(lanes: Weak<Lanes<O>>) {
     }
 }
 
-/// Counts a lane that is being opened; gives the place back if it comes to nothing, also by panic.
-struct Opening<O: Open> {
-    lanes: Weak<Lanes<O>>,
-    is_done: bool,
+/// Somebody waits for a lane, until this is dropped.
+struct Waiting<'a, O: Open>(&'a Lanes<O>);
+
+impl<'a, O: Open> Waiting<'a, O> {
+    fn new(lanes: &'a Lanes<O>) -> Self {
+        lanes.lock().waiting += 1;
+        Self(lanes)
+    }
 }
 
-impl<O: Open> Drop for Opening<O> {
+impl<O: Open> Drop for Waiting<'_, O> {
     fn drop(&mut self) {
-        if self.is_done {
-            return;
-        }
-        if let Some(lanes) = self.lanes.upgrade() {
-            let mut state = lanes.lock();
-            state.open -= 1;
-            state.failed = Some(Instant::now());
-        }
+        self.0.lock().waiting -= 1;
+    }
+}
+
+/// A lane is being opened; dropped only if that panics.
+struct Opening<'a, O: Open>(&'a Lanes<O>);
+
+impl<O: Open> Drop for Opening<'_, O> {
+    fn drop(&mut self) {
+        self.0.lock().is_opening = false;
     }
 }
 
@@ -250,6 +270,42 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(10)).await;
         drop(first);
         assert_eq!(waiting.await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_gets_a_lane_each_one_after_the_other() {
+        let lanes = lanes(4, 9);
+        let begun = Instant::now();
+        let crowd: Vec<_> = (0..6)
+            .map(|_| {
+                let lanes = Arc::clone(&lanes);
+                tokio::spawn(async move {
+                    let lane = lanes.take().await.unwrap();
+                    let at = begun.elapsed().as_secs();
+                    tokio::time::sleep(Duration::from_secs(9)).await;
+                    (number(&lane), at)
+                })
+            })
+            .collect();
+        let mut taken = Vec::new();
+        for person in crowd {
+            taken.push(person.await.unwrap());
+        }
+        assert_eq!(taken, [(0, 0), (1, 1), (2, 2), (3, 3), (0, 9), (1, 10)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_waiting_needs_no_lane() {
+        let lanes = lanes(4, 9);
+        let first = lanes.take().await.unwrap();
+        for _ in 0..3 {
+            let lanes = Arc::clone(&lanes);
+            let waiting = async move { lanes.take().await };
+            assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
+        }
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(lanes.lock().open, 2, "only the one that was being opened already");
+        drop(first);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The one command, measured as a person meets it: how soon there is a page, how soon the first
 //! words, how both hold with four people at once, and what it costs in memory.
 
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -65,8 +66,9 @@ pub(super) fn run(project: &Project) -> Result<()> {
     platform.phases()?;
     let watch = Watch::begin(platform.pid());
     let people = people(platform.site())?;
-    let alone = talk(platform.site(), &people[..1])?;
-    let crowd = talk(platform.site(), &people)?;
+    let alone = talk(platform.site(), &people[..1], 0..ROUNDS)?;
+    let met = talk(platform.site(), &people, 0..1)?;
+    let crowd = talk(platform.site(), &people, 1..ROUNDS + 1)?;
     let (host, postgres) = (memory::peak(platform.pid())?, watch.end()?);
     platform.stop()?;
 
@@ -76,7 +78,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
         page_row("first creation to first page, new folder and home, warm caches", &created_pages),
         starts.row(),
     ];
-    rows.extend(talk_rows(&crowd, &alone)?);
+    rows.extend(talk_rows(&crowd, &met, &alone)?);
     rows.extend(memory_rows(host, postgres, binary));
     say::head(&machine::description(load));
     for line in figures::table(&rows, &machine::today()?, COMMAND) {
@@ -172,15 +174,19 @@ fn people(site: &Site) -> Result<Vec<Person>> {
 }
 
 /// Each sends a message, waits for the end of its answer, and sends the next; all at once.
-fn talk(site: &Site, people: &[Person]) -> Result<Vec<Heard>> {
+fn talk(site: &Site, people: &[Person], rounds: Range<usize>) -> Result<Vec<Heard>> {
     thread::scope(|scope| {
         let talks: Vec<_> = people
             .iter()
             .enumerate()
             .map(|(number, person)| {
-                let seat = people.len() * 10 + number;
+                let seat = people.len() * 20 + number;
+                let mut rounds = rounds.clone();
                 scope.spawn(move || -> Result<Vec<Heard>> {
-                    (0..ROUNDS).map(|round| person.ask(site, &prompt(seat, round))).collect()
+                    rounds.try_fold(Vec::new(), |mut heard, round| {
+                        heard.push(person.ask(site, &prompt(seat, round))?);
+                        Ok(heard)
+                    })
                 })
             })
             .collect();
@@ -210,7 +216,7 @@ fn prompt(seat: usize, round: usize) -> String {
         "the winter",
     ];
     let topic = TOPICS[round % TOPICS.len()];
-    let number = 10 * seat + round;
+    let number = 20 * seat + round;
     format!(
         "This is letter number {number}. Somebody wrote to me about {topic} and asked what I think \
          of it. They want neither a long letter nor a list, only the first thing that comes to \
@@ -232,7 +238,7 @@ fn page_row(measure: &str, pages: &[Duration]) -> Row {
     }
 }
 
-fn talk_rows(crowd: &[Heard], alone: &[Heard]) -> Result<[Row; 3]> {
+fn talk_rows(crowd: &[Heard], met: &[Heard], alone: &[Heard]) -> Result<[Row; 4]> {
     let first = Spread::of(&firsts(crowd)?);
     // How long an answer keeps others waiting once it has begun.
     let speaking: Vec<Duration> =
@@ -244,6 +250,7 @@ fn talk_rows(crowd: &[Heard], alone: &[Heard]) -> Result<[Row; 3]> {
     let percentiles = |Spread { median, p95, max, .. }: &Spread| {
         format!("p50 {}, p95 {}, max {}", seconds(*median), seconds(*p95), seconds(*max))
     };
+    let met = Spread::of(&firsts(met)?);
     let alone = Spread::of(&firsts(alone)?);
     let speaking = Spread::of(&speaking);
     let cores = machine::cores();
@@ -255,6 +262,12 @@ fn talk_rows(crowd: &[Heard], alone: &[Heard]) -> Result<[Row; 3]> {
             target: format!("< {} s", PEOPLE_TARGET.as_secs()),
             measured: figures::judged(&percentiles(&first), first.p95 < PEOPLE_TARGET),
             spread: format!("{}{without}", first.range()),
+        },
+        Row {
+            measure: "the same, the first time they all talk at once: lanes open".into(),
+            target: "—".into(),
+            measured: percentiles(&met),
+            spread: met.range(),
         },
         Row {
             measure: "the same prompts, first token to the end of the answer".into(),
