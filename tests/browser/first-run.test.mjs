@@ -6,9 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { reachablePages, sticksOut, violations } from './accessibility.mjs';
 import { onPage, startBrowser } from './browser.mjs';
 import { startPlatform } from './platform.mjs';
-
-const OWNER = { name: 'Ada Lovelace', email: 'ada@example.com', password: 'engine-of-analysis-1843' };
-const THINKING = 90_000; // a small model on two slow cores
+import * as steps from './steps.mjs';
 
 describe('a new platform', () => {
   let platform;
@@ -38,17 +36,8 @@ describe('a new platform', () => {
 
   test('lets its owner in by the admin link', async (t) => {
     await onPage(browser, t.name, {}, async (page) => {
-      await page.goto(platform.adminLink);
-      await page.getByLabel(/name/i).first().fill(OWNER.name);
-      await page.getByLabel(/e-?mail/i).fill(OWNER.email);
-      for (const field of await page.locator('input[type=password]').all()) {
-        await field.fill(OWNER.password);
-      }
-      await page.locator('main form').getByRole('button').last().click();
-      await page.waitForURL((url) => url.pathname.startsWith('/admin'));
-      await page.getByRole('heading', { level: 1 }).waitFor();
+      signedIn = await steps.becomeOwner(page, platform);
       assert.deepEqual(page.complaints, []);
-      signedIn = await page.context().storageState();
     });
   });
 
@@ -62,11 +51,7 @@ describe('a new platform', () => {
 
   test('lets its owner sign in again with the password', async (t) => {
     await onPage(browser, t.name, {}, async (page) => {
-      await page.goto(new URL('/admin', platform.site).href);
-      await page.getByLabel(/e-?mail/i).fill(OWNER.email);
-      await page.getByLabel(/password/i).fill(OWNER.password);
-      await page.getByRole('button', { name: /sign in|log in/i }).click();
-      await page.waitForURL((url) => url.pathname.startsWith('/admin'));
+      await steps.signIn(page, platform);
       assert.deepEqual(page.complaints, []);
     });
   });
@@ -80,33 +65,18 @@ describe('a new platform', () => {
 
   test('answers a message, word by word', async (t) => {
     await asOwner(t.name, async (page) => {
-      await ask(page, 'Say hello in one short sentence.');
-      const texts = new Set();
-      const answer = await finished(page, async () => texts.add(await words(page)));
-      assert.notEqual(answer, '');
-      assert.ok(texts.size > 2, 'the answer grew while it was written');
+      await steps.askAndWatch(page, platform, 'Tell me a story about a lighthouse.');
       assert.deepEqual(page.complaints, []);
     });
   });
 
-  test('answers a message without scripts', async (t) => {
-    const withoutScripts = { javaScriptEnabled: false };
-    await asOwner(t.name, async (page) => {
-      await ask(page, 'Say hello in one short sentence.');
-      // The page grows until the answer is complete; a look at the conversation shows it whole.
-      await page.waitForLoadState('load', { timeout: THINKING });
-      await page.goto(page.url().replace(/\/live$/, ''));
-      assert.notEqual(await finished(page), '');
-    }, withoutScripts);
-  });
-
   test('keeps the conversation', async (t) => {
     await asOwner(t.name, async (page) => {
-      await ask(page, 'Remember the word marigold.');
-      const answer = await finished(page);
+      await steps.ask(page, platform, 'Remember the word marigold.');
+      const answer = await steps.finished(page);
       await page.reload();
       assert.match(await page.locator('main').innerText(), /marigold/);
-      assert.equal(await words(page), answer);
+      assert.equal(await steps.words(page), answer);
     });
   });
 
@@ -147,33 +117,18 @@ describe('a new platform', () => {
       }
     }
   });
-
-  /** Goes from the home page to the first agent and sends it a message. */
-  async function ask(page, text) {
-    await page.goto(platform.site);
-    await page.locator('main a[href^="/agents/"]').first().click();
-    await page.getByRole('textbox').last().fill(text);
-    await page.getByRole('button', { name: /send/i }).click();
-    await lastAnswer(page).waitFor({ state: 'attached' });
-  }
 });
 
-const lastAnswer = (page) => page.locator('.message--assistant').last();
-
-/** What the agent said so far. */
-async function words(page) {
-  return (await lastAnswer(page).locator('.prose, [data-live]').allInnerTexts()).join(' ').trim();
-}
-
-/** Waits until the answer is complete, looking at it meanwhile, and gives it. */
-async function finished(page, meanwhile = () => {}) {
-  const end = Date.now() + THINKING;
-  const writing = lastAnswer(page).locator('[aria-busy=true]');
-  while ((await writing.count()) > 0) {
-    assert.ok(Date.now() < end, 'the answer was complete in time');
-    await meanwhile();
-    await page.waitForTimeout(50);
+test('a new platform is for people without scripts too', async (t) => {
+  const platform = await startPlatform();
+  const browser = await startBrowser();
+  try {
+    await onPage(browser, t.name, steps.WITHOUT_SCRIPTS, async (page) => {
+      await steps.firstDay(page, platform);
+    });
+    await onPage(browser, t.name, steps.WITHOUT_SCRIPTS, (page) => steps.signIn(page, platform));
+  } finally {
+    await browser.close();
+    await platform.stop();
   }
-  assert.deepEqual(await lastAnswer(page).locator('.message__note').allInnerTexts(), []);
-  return words(page);
-}
+});

@@ -7,9 +7,19 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
+import { onPage, startBrowser } from './browser.mjs';
 import { fromSuite, newFolder, startPlatform } from './platform.mjs';
+import { WITHOUT_SCRIPTS, firstDay } from './steps.mjs';
 
-const NPX = ['npx', '--no-install', 'create-ai-platform'];
+const NPX = ['npx', 'create-ai-platform'];
+// Nothing comes over a network, and npm's own remarks are not what is looked at.
+const ALONE = {
+  offline: 'true',
+  registry: 'http://127.0.0.1:9',
+  loglevel: 'error',
+  audit: 'false',
+  fund: 'false',
+};
 
 describe('the npm packages', () => {
   let packages;
@@ -19,6 +29,9 @@ describe('the npm packages', () => {
 
   before(async () => {
     cache = await newFolder();
+    for (const [name, value] of Object.entries({ ...ALONE, cache })) {
+      process.env[`npm_config_${name}`] = value;
+    }
     packages = await tarballs();
     whole = await installed(packages.command, packages.platform);
     bare = await installed(packages.command);
@@ -32,13 +45,30 @@ describe('the npm packages', () => {
 
   test('start a platform, and stop it with all that it started', async () => {
     const command = [join(whole, 'node_modules/.bin/create-ai-platform')];
-    assert.equal(await startedAndStopped(command), 0);
+    assert.equal(await startedAndStopped({ command, folder: whole }), 0);
   });
 
   test('do so by npx', async () => {
     // Where its shell dies of the signal, npx says so, and has no exit code.
-    assert.equal((await startedAndStopped(NPX)) ?? 0, 0);
+    assert.equal((await startedAndStopped({ command: NPX, folder: whole })) ?? 0, 0);
   });
+
+  for (const [who, options] of [['with scripts', {}], ['without scripts', WITHOUT_SCRIPTS]]) {
+    test(`bring somebody ${who} from npx to an answer`, async (t) => {
+      const mine = await installed(packages.command, packages.platform);
+      const browser = await startBrowser();
+      try {
+        const typed = { command: NPX, folder: mine, byHand: true };
+        await startedAndStopped(typed, (platform) =>
+          onPage(browser, `npm ${t.name}`, options, (page) => firstDay(page, platform)));
+        const left = (await readdir(mine)).sort();
+        assert.deepEqual(left, ['my-company', 'node_modules', 'package-lock.json', 'package.json']);
+      } finally {
+        await browser.close();
+        await rm(mine, { recursive: true, force: true });
+      }
+    });
+  }
 
   test('hand on what is typed and how it ended', async () => {
     const direct = await ran([fromSuite('SOULFRA_PROGRAM'), 'Not a name'], whole);
@@ -64,29 +94,28 @@ describe('the npm packages', () => {
     assert.match(stderr, /^hint: .*linux-x64-gnu.* WSL/m);
   });
 
-  /** Looks at a platform and stops it. Gives the exit code. */
-  async function startedAndStopped(command) {
-    const platform = await startPlatform('my-company', { command, folder: whole });
+  /** Looks at a platform, and stops it. Gives the exit code. */
+  async function startedAndStopped(call, visit = () => {}) {
+    const platform = await startPlatform('my-company', call);
     let code;
     try {
       assert.equal(await statusOf(platform.site), 200);
       if (process.platform === 'linux') {
-        const names = (await processesIn(platform.home, whole)).join('\n');
+        const names = (await processesIn(platform.home, call.folder)).join('\n');
         assert.match(names, /postgres/, 'its processes are found while it runs');
       }
+      await visit(platform);
     } finally {
       code = await platform.stop();
     }
-    assert.deepEqual(await processesIn(platform.home, whole), []);
+    assert.deepEqual(await processesIn(platform.home, call.folder), []);
     return code;
   }
 
   /** A new folder with these tarballs installed as from a registry, which nobody may ask. */
   async function installed(...files) {
     const folder = await newFolder();
-    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-    const alone = ['--offline', '--registry=http://127.0.0.1:9', `--cache=${cache}`];
-    const { code, stderr } = await ran(['npm', 'install', ...quiet, ...alone, ...files], folder);
+    const { code, stderr } = await ran(['npm', 'install', ...files], folder);
     assert.equal(code, 0, stderr);
     return folder;
   }
@@ -111,10 +140,8 @@ async function tarballs() {
 
 /** Runs a command to its end. */
 function ran([program, ...words], folder) {
-  // npm's own remarks are not what is looked at.
-  const env = { ...process.env, npm_config_loglevel: 'error' };
   return new Promise((resolve) => {
-    execFile(program, words, { cwd: folder, env }, (error, stdout, stderr) => {
+    execFile(program, words, { cwd: folder }, (error, stdout, stderr) => {
       resolve({ code: error ? error.code : 0, stdout, stderr });
     });
   });

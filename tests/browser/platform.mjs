@@ -14,10 +14,12 @@ const PATIENCE = 240 * SECOND;
 /**
  * Starts `create-ai-platform NAME` and waits until it says that it is ready. `command` are
  * other words that call the program, `folder` a folder to call it in instead of a new one.
+ * `byHand` is as at a terminal: nothing is typed but that, the words for people are read, and
+ * it is stopped by Ctrl-C, which all that was started from there gets.
  *
  * Gives its `site` and `adminLink`, every event it printed, its `home`, and `stop()`.
  */
-export async function startPlatform(name = 'my-company', { command, folder } = {}) {
+export async function startPlatform(name = 'my-company', { command, folder, byHand = false } = {}) {
   const [program, ...words] = command ?? [fromSuite('SOULFRA_PROGRAM')];
   const home = await newFolder();
   if (!folder) {
@@ -25,19 +27,21 @@ export async function startPlatform(name = 'my-company', { command, folder } = {
     await mkdir(folder);
   }
 
-  const child = spawn(program, [...words, name, '--json', '--port', '0'], {
+  const child = spawn(program, [...words, name, ...(byHand ? [] : ['--json'])], {
     cwd: folder,
-    env: { ...process.env, SOULFRA_HOME: join(home, 'state') },
+    env: { ...process.env, SOULFRA_HOME: join(home, 'state'), SOULFRA_PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: byHand, // a group of processes of its own
   });
   // Not its exit: what it started may be at work for a little longer.
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
   const talk = [];
   createInterface({ input: child.stderr }).on('line', (line) => talk.push(line));
 
-  /** Stops it as Ctrl-C would, and removes its folder. Gives its exit code. */
+  /** Stops it, and removes its home. Gives its exit code. */
   async function stop() {
-    child.kill('SIGTERM');
+    if (byHand && child.exitCode === null) process.kill(-child.pid, 'SIGINT');
+    else child.kill('SIGTERM');
     const killer = setTimeout(() => {
       child.kill('SIGKILL');
       child.stdout.destroy();
@@ -51,8 +55,9 @@ export async function startPlatform(name = 'my-company', { command, folder } = {
 
   const events = [];
   const ready = new Promise((resolve) => {
+    const read = byHand ? readerOfWords() : JSON.parse;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const event = JSON.parse(line);
+      const event = read(line);
       events.push(event);
       if (event.event === 'ready') resolve(event);
     });
@@ -75,6 +80,17 @@ export async function startPlatform(name = 'my-company', { command, folder } = {
   } finally {
     clearTimeout(patience);
   }
+}
+
+/** Reads the lines for people: a name and what is so named. The last one tells the rest. */
+function readerOfWords() {
+  const said = {};
+  return (line) => {
+    const [name, value] = line.split(/ {2,}/);
+    said[name] = value;
+    const ready = { event: 'ready', site: said.Site, adminLink: said['Admin link'] };
+    return name === 'Blueprint' ? ready : { event: 'line', line };
+  };
 }
 
 /** An empty folder of its own among the temporary ones. */

@@ -6,8 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { reachablePages, sticksOut, violations } from './accessibility.mjs';
 import { onPage, startBrowser } from './browser.mjs';
 import { fromSuite, startPlatform } from './platform.mjs';
-
-const OWNER = { name: 'Ada Lovelace', email: 'ada@example.com', password: 'engine-of-analysis-1843' };
+import { becomeOwner } from './steps.mjs';
 
 // The creator template is looked at by first-run.test.mjs.
 for (const template of ['business', 'education']) {
@@ -21,13 +20,7 @@ for (const template of ['business', 'education']) {
       platform = await startPlatform('studio', { command });
       browser = await startBrowser();
       await onPage(browser, `${template} owner`, {}, async (page) => {
-        await page.goto(platform.adminLink);
-        await page.getByLabel(/name/i).first().fill(OWNER.name);
-        await page.getByLabel(/e-?mail/i).fill(OWNER.email);
-        await page.getByLabel(/password/i).fill(OWNER.password);
-        await page.locator('main form').getByRole('button').last().click();
-        await page.waitForURL((url) => url.pathname.startsWith('/admin'));
-        signedIn = await page.context().storageState();
+        signedIn = await becomeOwner(page, platform);
       });
     });
 
