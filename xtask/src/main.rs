@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask test`, `generate`, `bench` and `npm`.
+//! The project's own tasks: `cargo xtask test`, `soak`, `generate`, `bench` and `npm`.
 //!
 //! Light on purpose: it is compiled in every clone before anything else, so it names none of
 //! our crates and speaks to the rest through programs.
@@ -10,6 +10,7 @@ mod postgres;
 mod process;
 mod project;
 mod say;
+mod soak;
 mod suites;
 mod tools;
 
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
 use crate::project::Project;
+use crate::soak::Soak;
 use crate::suites::Suite;
 
 /// The project's own tasks.
@@ -42,6 +44,14 @@ enum Task {
         #[arg(long = "suite", value_name = "NAME")]
         suites: Vec<Suite>,
     },
+    /// Long runs that are kept out of CI; without a name, says which there are.
+    Soak {
+        /// Which one.
+        name: Option<Soak>,
+        /// Repeats the run that had this seed.
+        #[arg(long, requires = "name")]
+        seed: Option<u64>,
+    },
     /// Renews the committed files that are made from others: CRD, schemas, `.sqlx`.
     Generate,
     /// Measures the real command, for `docs/figures.md`.
@@ -62,6 +72,11 @@ fn main() -> ExitCode {
     let Cli { task, cache_home } = Cli::parse();
     let done = Project::find(cache_home).and_then(|project| match task {
         Task::Test { suites } => Ok(suites::run(&project, &suites)),
+        Task::Soak { name: Some(soak), seed } => Ok(soak::run(&project, soak, seed)),
+        Task::Soak { name: None, .. } => {
+            soak::list();
+            Ok(true)
+        }
         Task::Generate => generate::run(&project).map(|()| true),
         Task::Bench { bench } => bench::run(&project, bench).map(|()| true),
         Task::Npm { out } => npm::run(&project, out).map(|()| true),

@@ -1,13 +1,12 @@
 //! The host dies by SIGKILL at random moments; nothing that was acknowledged is lost.
 //!
-//! `SOULFRA_MOMENTS` says at how many, 5 unless told; `SOULFRA_SEED` repeats those of a run, whose
-//! seed is printed.
+//! `SOULFRA_MOMENTS` says at how many, 5 unless told.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use crate::chance::{Chance, number};
 use crate::door::{Ground, Host, names};
 use crate::visitor::Visitor;
 
@@ -19,17 +18,19 @@ const TALKED_FOR: u64 = 2_000;
 #[tokio::test]
 async fn a_host_killed_while_it_creates_serves_at_the_next_start() {
     let mut chance = Chance::new();
-    for _ in 0..moments() / 2 {
+    let moments = moments() / 2;
+    for _ in 0..moments {
         let ground = Ground::new();
         let host = ground.spawn("acme");
-        let moment = chance.moment(CREATED_WITHIN);
-        tokio::time::sleep(moment).await;
+        let after = moment(&mut chance, CREATED_WITHIN);
+        tokio::time::sleep(after).await;
         host.kill().await;
-        eprintln!("killed after {moment:?}: {:?}", names(&ground.folder()));
+        println!("killed after {after:?}: {:?}", names(&ground.folder()));
         let host = ground.start("acme").await;
         serves(&ground, &host).await;
         assert_eq!(names(&ground.folder()), ["acme"]);
     }
+    println!("counted: {moments} moments of creation");
 }
 
 #[tokio::test]
@@ -40,12 +41,13 @@ async fn a_host_killed_while_people_talk_keeps_what_it_acknowledged() {
     let owner = Visitor::of(host.site());
     let mut owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
     let mut said = Vec::new();
-    for moment in 0..moments().div_ceil(2) {
+    let moments = moments().div_ceil(2);
+    for number in 0..moments {
         let killed = async {
-            tokio::time::sleep(chance.moment(TALKED_FOR)).await;
+            tokio::time::sleep(moment(&mut chance, TALKED_FOR)).await;
             host.kill().await;
         };
-        let ((), acknowledged) = tokio::join!(killed, talk_on(&owner, moment));
+        let ((), acknowledged) = tokio::join!(killed, talk_on(&owner, number));
         said.extend(acknowledged);
         host = ground.start("acme").await;
         serves(&ground, &host).await;
@@ -57,7 +59,7 @@ async fn a_host_killed_while_people_talk_keeps_what_it_acknowledged() {
         }
     }
     assert!(!said.is_empty(), "something was acknowledged");
-    eprintln!("{} messages were acknowledged, and kept", said.len());
+    println!("counted: {moments} moments of chat, {} acknowledged messages kept", said.len());
     let conversation = owner.talk("Are you still there?").await.unwrap();
     assert!(owner.history(&conversation).await.contains("class=\"prose\""));
 }
@@ -84,26 +86,7 @@ fn moments() -> usize {
     number("SOULFRA_MOMENTS").unwrap_or(5)
 }
 
-/// Random numbers that can be had again (`SplitMix64`).
-struct Chance(u64);
-
-impl Chance {
-    fn new() -> Self {
-        let seed = number("SOULFRA_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) >> 32);
-        eprintln!("SOULFRA_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A moment within so many milliseconds.
-    fn moment(&mut self, within: u64) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Duration::from_millis((mixed ^ (mixed >> 31)) % within)
-    }
-}
-
-fn number<N: std::str::FromStr>(name: &str) -> Option<N> {
-    std::env::var_os(name)?.to_str()?.parse().ok()
+/// A moment within so many milliseconds.
+fn moment(chance: &mut Chance, within: u64) -> Duration {
+    Duration::from_millis(chance.below(within))
 }

@@ -70,8 +70,8 @@ fn crates_use_only_what_the_arrows_allow() {
 fn heavy_libraries_stay_in_their_leaf() {
     let crates = crates();
     for (library, allowed) in FENCED {
-        let uses = |(_, uses): &&(String, Vec<String>)| uses.iter().any(|used| used == library);
-        let users: Vec<_> = crates.iter().filter(uses).map(|(name, _)| name.as_str()).collect();
+        let has = |(_, uses): &&(String, Vec<String>)| uses.iter().any(|used| used == library);
+        let users: Vec<_> = crates.iter().filter(has).map(|(name, _)| name.as_str()).collect();
         assert_eq!(users, allowed, "the users of {library}");
     }
 }

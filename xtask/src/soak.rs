@@ -1,0 +1,194 @@
+//! `cargo xtask soak NAME`: long runs that are kept out of CI, one command each.
+//!
+//! A soak is a test of the suites, told by its environment for how long to go on and from which
+//! seed. It stops by itself, also at the first failure, and its last line says what was done:
+//! what the tests tell on lines with `counted: ` in them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::postgres::Postgres;
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::say;
+use crate::suites::Counts;
+
+/// A soak, by the name it has on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Soak {
+    /// SIGKILL at 20 random moments of creation and chat: nothing acknowledged is lost.
+    Kills,
+    /// Streams cut at 1,000 random bytes and more: no word is lost or said twice.
+    Cuts,
+    /// 100 good and 100 bad live edits of blueprints under load: no request fails.
+    Edits,
+    /// 10,000 generated bad blueprints: each is refused with a path, none panics.
+    Blueprints,
+}
+
+/// Which tests, for how long at most, and what they are told.
+struct Plan {
+    minutes: u64,
+    /// Crates whose features agree with the workspace's, and the tests in them.
+    tests: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+    wants_database: bool,
+}
+
+/// What came of one.
+#[derive(Default)]
+struct Done {
+    counts: Counts,
+    /// In the tests' words.
+    counted: Vec<String>,
+    seconds: u64,
+}
+
+/// Prints which soaks there are.
+pub(crate) fn list() {
+    for soak in Soak::value_variants() {
+        let value = soak.to_possible_value().unwrap_or_default();
+        let help = value.get_help().map(ToString::to_string).unwrap_or_default();
+        say::line(&format!("cargo xtask soak {:10}  {help}", value.get_name()));
+    }
+}
+
+/// Runs it; `seed` repeats an earlier run. True when nothing failed.
+pub(crate) fn run(project: &Project, soak: Soak, seed: Option<u64>) -> bool {
+    // Short enough to be typed again.
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0) >> 32);
+    let mut done = Done::default();
+    if let Err(error) = soak.go_on(project, seed, &mut done) {
+        say::error(&error);
+        done.counts.failed = done.counts.failed.max(1);
+    }
+    say::line("");
+    say::line(&last_line(&soak.name(), seed, &done));
+    done.counts.failed == 0
+}
+
+impl Soak {
+    fn plan(self) -> Plan {
+        match self {
+            Self::Kills => Plan {
+                minutes: 30,
+                tests: &["--package", "create-ai-platform", "--test", "it", "killing::"],
+                environment: &[("SOULFRA_MOMENTS", "20")],
+                wants_database: false,
+            },
+            Self::Cuts => Plan {
+                minutes: 20,
+                tests: &[
+                    "--package",
+                    "create-ai-platform",
+                    "--package",
+                    "tenant-runtime",
+                    "--test",
+                    "it",
+                    "cuts::",
+                ],
+                environment: &[],
+                wants_database: true,
+            },
+            Self::Edits => Plan {
+                minutes: 20,
+                tests: &["--package", "create-ai-platform", "--test", "it", "edits_under_load"],
+                environment: &[],
+                wants_database: false,
+            },
+            Self::Blueprints => Plan {
+                minutes: 10,
+                tests: &["--package", "blueprint", "--test", "bad"],
+                environment: &[],
+                wants_database: false,
+            },
+        }
+    }
+
+    fn go_on(self, project: &Project, seed: u64, done: &mut Done) -> Result<()> {
+        let Plan { minutes, tests, environment, wants_database } = self.plan();
+        let mut build = project.cargo(["test", "--release", "--locked", "--no-run"]);
+        // The compiler's time is not the soak's.
+        process::run(build.args(tests), Deadline::in_minutes(40))?;
+
+        let (start, deadline) = (Instant::now(), Deadline::in_minutes(minutes));
+        let mut test = project.cargo(["test", "--release", "--locked"]);
+        test.args(tests).args(["--", "--nocapture"]);
+        test.env("SOULFRA_SEED", seed.to_string()).envs(environment.iter().copied());
+        let postgres = wants_database.then(|| Postgres::start(project, deadline)).transpose()?;
+        if let Some(postgres) = &postgres {
+            test.env("DATABASE_URL", postgres.url("postgres"));
+        }
+        let watched = process::watch(&mut test, deadline, |line| {
+            done.read(line);
+            say::line(line);
+        });
+        done.seconds = start.elapsed().as_secs();
+        let status = watched?;
+        if !status.success() {
+            bail!("to see it again: cargo xtask soak {} --seed {seed}", self.name());
+        }
+        if done.counted.is_empty() {
+            bail!("no test counted anything: it may have another name now");
+        }
+        Ok(())
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+impl Done {
+    /// Takes what a line of the tests tells. `test NAME ... ` may stand before it.
+    fn read(&mut self, line: &str) {
+        self.counts.read_rust(line);
+        if let Some((_, counted)) = line.split_once("counted: ") {
+            self.counted.push(counted.to_owned());
+        }
+    }
+}
+
+/// What was done, from which seed, and how it ended.
+fn last_line(name: &str, seed: u64, done: &Done) -> String {
+    let what = if done.counted.is_empty() {
+        "nothing was done to its end".to_owned()
+    } else {
+        done.counted.join(", ")
+    };
+    let failures = match done.counts.failed {
+        1 => "1 failure".to_owned(),
+        n => format!("{n} failures"),
+    };
+    format!("soak {name}: {what}; seed {seed}; {failures}; {} s", done.seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_what_was_counted_from_which_seed_and_how_it_ended() {
+        let mut done = Done { seconds: 7, ..Done::default() };
+        for line in [
+            "test cuts::a_stream ... counted: 1126 cuts",
+            "counted: 30 answers",
+            "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            done.read(line);
+        }
+        let line = last_line("cuts", 42, &done);
+        assert_eq!(line, "soak cuts: 1126 cuts, 30 answers; seed 42; 0 failures; 7 s");
+    }
+
+    #[test]
+    fn a_soak_that_failed_says_so() {
+        let mut done = Done { seconds: 7, ..Done::default() };
+        done.read("test result: FAILED. 0 passed; 1 failed; 0 ignored");
+        let line = last_line("cuts", 42, &done);
+        assert_eq!(line, "soak cuts: nothing was done to its end; seed 42; 1 failure; 7 s");
+    }
+}
