@@ -71,14 +71,13 @@ impl<O: Open> Lanes<O> {
 
     /// Waits for a free lane, first come, first served. If none is free another is opened.
     pub async fn take(self: &Arc<Self>) -> Option<Lane<O>> {
-        let permit = match Arc::clone(&self.free).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _waiting = Waiting::new(self);
-                self.open_others();
-                // Never closed, so it is always granted.
-                Arc::clone(&self.free).acquire_owned().await.ok()?
-            }
+        let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+            permit
+        } else {
+            let _waiting = Waiting::new(self);
+            self.open_others();
+            // Never closed, so it is always granted.
+            Arc::clone(&self.free).acquire_owned().await.ok()?
         };
         let idle = self.lock().idle.pop()?;
         Some(Lane { runner: idle.runner, lanes: Arc::clone(self), _permit: permit })
