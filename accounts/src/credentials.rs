@@ -53,6 +53,27 @@ pub(crate) async fn set(
     Ok(())
 }
 
+/// Sets another password in place of the one there is.
+pub(crate) async fn change(
+    conn: &mut PgConnection,
+    person_id: Uuid,
+    hash: &PasswordHash,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    // Later than the former one by any clock: that is how a change is noticed.
+    sqlx::query!(
+        "update accounts.password
+         set hash = $2, changed_at = greatest($3, changed_at + interval '1 microsecond')
+         where person_id = $1",
+        person_id,
+        hash.as_str(),
+        now.to_sqlx(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Stores another hash of the same password; the password does not count as changed.
 pub(crate) async fn rehash(
     conn: &mut PgConnection,

@@ -1,7 +1,7 @@
 //! The people of one tenant: who they are, how they prove it, and where they are signed in.
 //!
 //! ```text
-//! sign-up   sign_up::begin (counted) -> Passwords::hash -> sign_up::finish   -> Person + Session
+//! sign-up   sign_up::begin (counted) -> Begun::hash     -> sign_up::finish   -> Person + Session
 //! sign-in   sign_in::begin (counted) -> Begun::verify   -> sign_in::finish   -> Person + Session
 //! request   Cookie::read -> sessions::find                                   -> SignedIn
 //! welcome   ownership::issue -> look -> claim_ownership | sign_in_by_link    -> Person + Session
@@ -49,6 +49,8 @@ pub mod tidy;
 pub mod sign_up;
 
 pub mod sign_in;
+
+pub mod change_password;
 
 pub mod ownership;
 

@@ -3,6 +3,9 @@
 //! Each hash takes memory and a processor for a while, which is its point, and what makes a flood
 //! of sign-ins dangerous: so only some run at once, off the async threads, a bounded number waits,
 //! and the rest is told that we are busy.
+//!
+//! Each tenant waits in a queue of its own. Only the heads of the queues wait for a processor, so
+//! a flood at one tenant is told that we are busy while the others hardly notice.
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,15 +88,27 @@ pub enum PasswordsError {
     Failed(String),
 }
 
-/// Makes and checks hashes. Cheap to clone; clones share their limit.
+/// Makes and checks hashes. Cheap to clone; clones share their limit and their queue.
 #[derive(Clone)]
 pub struct Passwords {
     cost: Cost,
     argon2: Argon2<'static>,
     /// Checked where there is no account, so that its absence does not show in the time taken.
     nobody: PasswordHash,
+    at_once: usize,
+    /// Who hashes, of all tenants.
     running: Arc<Semaphore>,
+    /// Who is at the head of this tenant's queue.
+    at_head: Arc<Semaphore>,
+    /// Who is in this tenant's queue.
     admitted: Arc<Semaphore>,
+}
+
+/// A place in the queue, for one hash or one check.
+#[derive(Debug)]
+pub struct Turn {
+    passwords: Passwords,
+    _admitted: OwnedSemaphorePermit,
 }
 
 impl Passwords {
@@ -104,13 +119,34 @@ impl Passwords {
         let argon2 = cost.argon2()?;
         let nobody = make(&argon2, &rand::random::<[u8; 32]>())?;
         let running = Arc::new(Semaphore::new(at_once));
-        let admitted = Arc::new(Semaphore::new(at_once.saturating_mul(1 + WAITING_EACH)));
-        Ok(Self { cost, argon2, nobody, running, admitted })
+        let (at_head, admitted) = queue(at_once);
+        Ok(Self { cost, argon2, nobody, at_once, running, at_head, admitted })
+    }
+
+    /// For one tenant: the same processors, and a queue of its own.
+    pub fn for_tenant(&self) -> Self {
+        let (at_head, admitted) = queue(self.at_once);
+        Self { at_head, admitted, ..self.clone() }
+    }
+
+    /// A place in the queue. Taken before an attempt is counted: who is told that we are busy has
+    /// not tried.
+    pub fn turn(&self) -> Result<Turn, PasswordsError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| PasswordsError::Busy)?;
+        Ok(Turn { passwords: self.clone(), _admitted: admitted })
     }
 
     /// The hash to store for a chosen password.
     pub async fn hash(&self, password: &NewPassword) -> Result<PasswordHash, PasswordsError> {
-        let argon2 = self.argon2.clone();
+        self.turn()?.hash(password).await
+    }
+}
+
+impl Turn {
+    /// The hash to store for a chosen password.
+    pub async fn hash(self, password: &NewPassword) -> Result<PasswordHash, PasswordsError> {
+        let argon2 = self.passwords.argon2.clone();
         let password = password.text().clone();
         self.run(move || make(&argon2, password.expose_secret().as_bytes())).await
     }
@@ -118,16 +154,16 @@ impl Passwords {
     /// Whether the password fits the hash; `None` where there is no account, which takes as long
     /// as a wrong password and gets the same verdict.
     pub async fn verify(
-        &self,
+        self,
         password: &SecretString,
         hash: Option<&PasswordHash>,
     ) -> Result<Verdict, PasswordsError> {
         // What is too long to be a password is wrong, but costs the same.
         let (hash, password) = match (hash, normalised(password)) {
             (Some(hash), Some(password)) => (hash.clone(), password),
-            (_, password) => (self.nobody.clone(), password.unwrap_or_default()),
+            (_, password) => (self.passwords.nobody.clone(), password.unwrap_or_default()),
         };
-        let (cost, argon2) = (self.cost, self.argon2.clone());
+        let (cost, argon2) = (self.passwords.cost, self.passwords.argon2.clone());
         self.run(move || {
             let password = password.expose_secret().as_bytes();
             match check(&argon2, cost, password, &hash)? {
@@ -141,18 +177,26 @@ impl Passwords {
 
     /// Runs it on a thread for slow work, when its turn comes.
     async fn run<T: Send + 'static>(
-        &self,
+        self,
         work: impl FnOnce() -> Result<T, PasswordsError> + Send + 'static,
     ) -> Result<T, PasswordsError> {
-        let _admitted = self.admitted.try_acquire().map_err(|_| PasswordsError::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await;
-        let running = running.map_err(|error| PasswordsError::Failed(error.to_string()))?;
-        // The permit goes along: who hangs up does not stop the hash, and must not free its place.
-        let work = move |_running: OwnedSemaphorePermit| work();
-        tokio::task::spawn_blocking(move || work(running))
+        let next = async |of: &Arc<Semaphore>| {
+            let permit = Arc::clone(of).acquire_owned().await;
+            permit.map_err(|error| PasswordsError::Failed(error.to_string()))
+        };
+        let permits = (next(&self.passwords.at_head).await?, next(&self.passwords.running).await?);
+        // The permits go along: who hangs up does not stop the hash, and must not free its place.
+        let work = move |_permits: (OwnedSemaphorePermit, OwnedSemaphorePermit)| work();
+        tokio::task::spawn_blocking(move || work(permits))
             .await
             .map_err(|error| PasswordsError::Failed(error.to_string()))?
     }
+}
+
+/// The head of a queue, and the queue.
+fn queue(at_once: usize) -> (Arc<Semaphore>, Arc<Semaphore>) {
+    let admitted = at_once.saturating_mul(1 + WAITING_EACH);
+    (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(admitted)))
 }
 
 impl fmt::Debug for Passwords {
@@ -206,6 +250,14 @@ mod tests {
 
     const PASSWORD: &str = "horse staple caf\u{e9}";
 
+    async fn verify(
+        passwords: &Passwords,
+        password: &str,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict, PasswordsError> {
+        passwords.turn()?.verify(&password.into(), hash).await
+    }
+
     async fn hashed(passwords: &Passwords) -> PasswordHash {
         let email = "jane@example.com".parse().unwrap();
         passwords.hash(&NewPassword::new(&PASSWORD.into(), &email).unwrap()).await.unwrap()
@@ -222,7 +274,7 @@ mod tests {
             ("horse staple cafe", Verdict::Wrong),
             ("", Verdict::Wrong),
         ] {
-            assert_eq!(passwords.verify(&typed.into(), Some(&hash)).await.unwrap(), verdict);
+            assert_eq!(verify(&passwords, typed, Some(&hash)).await.unwrap(), verdict);
         }
         assert_ne!(hash, hashed(&passwords).await, "each hash has its own salt");
     }
@@ -231,9 +283,9 @@ mod tests {
     async fn nobody_and_far_too_long_are_wrong() {
         let passwords = Passwords::new(Cost::CHEAP, 1).unwrap();
         let hash = hashed(&passwords).await;
-        assert_eq!(passwords.verify(&PASSWORD.into(), None).await.unwrap(), Verdict::Wrong);
-        let long = "x".repeat(100_000).into();
-        assert_eq!(passwords.verify(&long, Some(&hash)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(verify(&passwords, PASSWORD, None).await.unwrap(), Verdict::Wrong);
+        let long = "x".repeat(100_000);
+        assert_eq!(verify(&passwords, &long, Some(&hash)).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]
@@ -241,12 +293,12 @@ mod tests {
         let before = Passwords::new(Cost::CHEAP, 1).unwrap();
         let after = Passwords::new(Cost { passes: 2, ..Cost::CHEAP }, 1).unwrap();
         let hash = hashed(&before).await;
-        let wrong = after.verify(&"something else".into(), Some(&hash)).await.unwrap();
+        let wrong = verify(&after, "something else", Some(&hash)).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong);
-        let right = after.verify(&PASSWORD.into(), Some(&hash)).await.unwrap();
+        let right = verify(&after, PASSWORD, Some(&hash)).await.unwrap();
         let Verdict::RightRehashed(hash) = right else { panic!("{right:?}") };
         assert!(hash.as_str().contains("t=2"));
-        assert_eq!(after.verify(&PASSWORD.into(), Some(&hash)).await.unwrap(), Verdict::Right);
+        assert_eq!(verify(&after, PASSWORD, Some(&hash)).await.unwrap(), Verdict::Right);
     }
 
     #[tokio::test]
@@ -256,18 +308,48 @@ mod tests {
         let waiting: Vec<_> = (0..=WAITING_EACH)
             .map(|_| {
                 let passwords = passwords.clone();
-                tokio::spawn(async move { passwords.verify(&PASSWORD.into(), None).await })
+                tokio::spawn(async move { verify(&passwords, PASSWORD, None).await })
             })
             .collect();
         while passwords.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let refused = passwords.verify(&PASSWORD.into(), None).await;
+        let refused = verify(&passwords, PASSWORD, None).await;
         assert!(matches!(refused, Err(PasswordsError::Busy)), "{refused:?}");
         drop(held);
         for one in waiting {
             assert_eq!(one.await.unwrap().unwrap(), Verdict::Wrong);
         }
+    }
+
+    #[tokio::test]
+    async fn a_flood_at_one_tenant_leaves_the_others_their_turn() {
+        let machine = Passwords::new(Cost::CHEAP, 1).unwrap();
+        let (flooded, quiet) = (machine.for_tenant(), machine.for_tenant());
+        let held = machine.running.clone().acquire_owned().await.unwrap();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sent = |passwords: &Passwords, name: &'static str| {
+            let (passwords, order) = (passwords.clone(), Arc::clone(&order));
+            tokio::spawn(async move {
+                verify(&passwords, PASSWORD, None).await.unwrap();
+                order.lock().unwrap().push(name);
+            })
+        };
+        let mut all: Vec<_> = (0..=WAITING_EACH).map(|_| sent(&flooded, "flooded")).collect();
+        while flooded.admitted.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(flooded.turn(), Err(PasswordsError::Busy)));
+        all.push(sent(&quiet, "quiet"));
+        while quiet.at_head.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        for one in all {
+            one.await.unwrap();
+        }
+        let place = order.lock().unwrap().iter().position(|name| *name == "quiet").unwrap();
+        assert!(place < 4, "{place} of the flood came first");
     }
 
     #[tokio::test]
@@ -278,7 +360,7 @@ mod tests {
             let mut best = Duration::MAX;
             for _ in 0..7 {
                 let start = Instant::now();
-                passwords.verify(&"something else".into(), hash).await.unwrap();
+                verify(&passwords, "something else", hash).await.unwrap();
                 best = best.min(start.elapsed());
             }
             best

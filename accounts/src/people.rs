@@ -4,6 +4,9 @@
 //! [`ChangeError::LastOwner`]. The rule is inside the statements that change. They lock the owners
 //! and the person first, so that two owners who demote each other at once do not both succeed; and
 //! always in the same order, so that neither waits for the other for ever.
+//!
+//! How many people may be here is for the caller to say. Everybody holds a place but the
+//! suspended; nobody loses one because there are too many.
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
@@ -48,6 +51,9 @@ pub enum ChangeError {
     /// Somebody has to own the platform.
     #[error("this is the last owner; make somebody else an owner first")]
     LastOwner,
+    /// As many people are here as may be.
+    #[error("there is no place left; suspend somebody else first")]
+    NoPlace,
     /// The database.
     #[error("change a person")]
     Store(#[from] sqlx::Error),
@@ -155,6 +161,26 @@ pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from accounts.person"#).fetch_one(conn).await
 }
 
+/// How many hold a place: all but the suspended.
+pub async fn places_taken(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from accounts.person where status <> 'suspended'"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether all who are here fit into so many places, asked after one came and in the transaction
+/// in which that one came. Until its end nobody else gets an answer, so that of two who come for
+/// the last place one gets it.
+pub(crate) async fn fit(conn: &mut PgConnection, places: Option<u32>) -> sqlx::Result<bool> {
+    let Some(places) = places else { return Ok(true) };
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('accounts.person: places'))")
+        .execute(&mut *conn)
+        .await?;
+    Ok(places_taken(conn).await? <= i64::from(places))
+}
+
 /// Gives a person another role, asked by somebody of role `by`.
 pub async fn set_role(
     conn: &mut PgConnection,
@@ -224,23 +250,43 @@ pub async fn suspend(conn: &mut PgConnection, by: Role, id: Uuid) -> Result<Pers
     Ok(row.try_into()?)
 }
 
-/// Lets a person in, who was pending or suspended, asked by somebody of role `by`.
-pub async fn activate(conn: &mut PgConnection, by: Role, id: Uuid) -> Result<Person, ChangeError> {
-    let changed = sqlx::query_as!(
-        PersonRow,
-        "update accounts.person set status = 'active'
-         where id = $1 and $2 and ($3 or role <> 'owner')
-         returning id, email, display_name, role, status, created_at",
+/// Lets a person in, who was pending or suspended, asked by somebody of role `by`. Who was
+/// suspended needs one of the `places` again. Call it in a transaction, and roll back on an error.
+pub async fn activate(
+    conn: &mut PgConnection,
+    by: Role,
+    id: Uuid,
+    places: Option<u32>,
+) -> Result<Person, ChangeError> {
+    let changed = sqlx::query!(
+        r#"with former as materialized (
+             select id, status from accounts.person where id = $1 for no key update
+         )
+         update accounts.person set status = 'active' from former
+         where person.id = former.id and $2 and ($3 or role <> 'owner')
+         returning person.id, email, display_name, role, person.status, created_at,
+             former.status = 'suspended' as "was_suspended!""#,
         id,
         by.may(Permission::ManagePeople),
         by == Role::Owner,
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match changed {
-        Some(row) => Ok(row.try_into()?),
-        None => Err(why_unchanged(conn, by, id, Role::User).await),
+    let Some(row) = changed else {
+        return Err(why_unchanged(conn, by, id, Role::User).await);
+    };
+    if row.was_suspended && !fit(conn, places).await? {
+        return Err(ChangeError::NoPlace);
     }
+    let row = PersonRow {
+        id: row.id,
+        email: row.email,
+        display_name: row.display_name,
+        role: row.role,
+        status: row.status,
+        created_at: row.created_at,
+    };
+    Ok(row.try_into()?)
 }
 
 /// Only for the words: that nothing was changed is decided already.

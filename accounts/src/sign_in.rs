@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use crate::attempts::{self, Counted};
 use crate::credentials::{self, Credential};
 use crate::events::{self, Kind};
-use crate::passwords::{PasswordHash, Passwords, PasswordsError, Verdict};
+use crate::passwords::{PasswordHash, Passwords, PasswordsError, Turn, Verdict};
 use crate::sessions::{self, NewSession, SignedIn};
 use crate::{Email, Person, Status, Visit, Wait, people};
 
@@ -56,6 +56,7 @@ pub enum SignInError {
 /// An attempt that was counted and may go on.
 #[derive(Debug)]
 pub struct Begun {
+    turn: Turn,
     request: SignIn,
     counted: Counted,
     credential: Option<Credential>,
@@ -65,15 +66,16 @@ pub struct Begun {
 #[derive(Debug)]
 pub struct Verified {
     visit: Visit,
-    counted: Counted,
-    credential: Credential,
+    pub(crate) counted: Counted,
+    pub(crate) credential: Credential,
     rehashed: Option<PasswordHash>,
 }
 
 /// Counts the attempt and looks the account up. Not in a transaction that is rolled back when
-/// somebody is refused: the count has to stay.
+/// somebody is refused: the count has to stay. Who got no turn has not tried, and is not counted.
 pub async fn begin(
     conn: &mut PgConnection,
+    turn: Turn,
     request: SignIn,
     now: Timestamp,
 ) -> Result<Begun, SignInError> {
@@ -81,15 +83,15 @@ pub async fn begin(
         .await?
         .map_err(SignInError::TooMany)?;
     let credential = credentials::by_email(conn, &request.email).await?;
-    Ok(Begun { request, counted, credential })
+    Ok(Begun { turn, request, counted, credential })
 }
 
 impl Begun {
     /// Looks at the password; a missing account takes as long as a wrong password.
-    pub async fn verify(self, passwords: &Passwords) -> Result<Verified, SignInError> {
-        let Self { request: SignIn { password, visit, .. }, counted, credential } = self;
+    pub async fn verify(self) -> Result<Verified, SignInError> {
+        let Self { turn, request: SignIn { password, visit, .. }, counted, credential } = self;
         let hash = credential.as_ref().map(|credential| &credential.hash);
-        let verdict = passwords.verify(&password, hash).await?;
+        let verdict = turn.verify(&password, hash).await?;
         let rehashed = match verdict {
             Verdict::Wrong => return Err(SignInError::Refused),
             Verdict::Right => None,
@@ -135,8 +137,8 @@ pub async fn sign_in(
     request: SignIn,
     now: Timestamp,
 ) -> Result<(Person, NewSession), SignInError> {
-    let begun = begin(conn, request, now).await?;
-    let verified = begun.verify(passwords).await?;
+    let begun = begin(conn, passwords.turn()?, request, now).await?;
+    let verified = begun.verify().await?;
     finish(conn, verified, now).await
 }
 

@@ -301,6 +301,7 @@ impl Host {
 
 /// Something of ours that should not happen.
 pub fn unexpected(what: &str) -> Failure {
+    tracing::error!("something unexpected happened: {what}");
     Failure::new(
         Kind::Unexpected,
         format!("something unexpected happened: {what}"),

@@ -93,6 +93,10 @@ const unreachable = (form) => {
   error.textContent = "The server could not be reached. Nothing was lost; please try again.";
 };
 
+// What a new page says came of the last thing that was done: a region that was there from the
+// start is not read out by itself.
+announce(document.getElementById("flash")?.textContent.trim());
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (event.defaultPrevented || !form.dataset.fragment) return;

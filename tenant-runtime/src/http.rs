@@ -7,5 +7,6 @@ pub mod listen;
 pub mod send;
 pub mod session;
 pub mod site;
+pub mod told;
 pub mod visitor;
 pub mod welcome;

@@ -25,6 +25,7 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         // Anybody
         .route("/", get(site::home))
+        .route("/agents", get(site::agents))
         .route("/agents/{slug}", get(site::agent))
         .route("/pages/{slug}", get(site::reading))
         .route("/assets/{file}", get(site::asset))
@@ -37,7 +38,9 @@ pub fn router(app: App) -> Router {
         .route("/signout", post(session::sign_out))
         .route("/welcome/{token}", get(welcome::page).post(welcome::enter))
         .route("/account", get(account::page))
+        .route("/account/password", post(account::change_password))
         .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_other_sessions))
         // Talking
         .route("/agents/{slug}/talk", post(send::talk))
         .route("/conversations", get(conversations::list))

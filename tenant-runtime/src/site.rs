@@ -54,6 +54,13 @@ impl Site {
         &self.blueprint.spec.identity.display_name
     }
 
+    /// Whether children and their parents may be here.
+    pub fn has_families(&self) -> bool {
+        let spec = &self.blueprint.spec;
+        let consent = spec.ai.age_rules.is_some_and(|rules| rules.parent_consent_under.is_some());
+        consent || spec.features.parent_dashboard
+    }
+
     /// The language of its pages.
     pub fn language(&self) -> &str {
         self.blueprint.spec.identity.languages.first().map_or("en", String::as_str)

@@ -1,6 +1,7 @@
 //! The accounts of one platform, on a real database.
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
+mod change_password;
 mod links;
 mod ownership;
 mod people;

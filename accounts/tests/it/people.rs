@@ -84,7 +84,7 @@ async fn a_suspended_owner_does_not_count_as_one(db: PgPool) {
     assert!(matches!(error, Err(ChangeError::LastOwner)), "{error:?}");
     // The suspended one can be demoted: an owner remains.
     set_role(&mut conn, Role::Owner, bob.id, Role::User).await.unwrap();
-    let bob = activate(&mut conn, Role::Owner, bob.id).await.unwrap();
+    let bob = activate(&mut conn, Role::Owner, bob.id, None).await.unwrap();
     assert_eq!((bob.role, bob.status), (Role::User, Status::Active));
 }
 
@@ -126,7 +126,7 @@ async fn of_owners_who_demote_each_other_at_once_one_remains(db: PgPool) {
         .unwrap();
         assert_eq!(owners, 1);
         for id in [ann.id, bob.id] {
-            activate(&mut conn, Role::Owner, id).await.unwrap();
+            activate(&mut conn, Role::Owner, id, None).await.unwrap();
             set_role(&mut conn, Role::Owner, id, Role::Owner).await.unwrap();
         }
     }
@@ -141,7 +141,7 @@ async fn owners_are_changed_by_owners_only(db: PgPool) {
     for error in [
         set_role(&mut conn, Role::Admin, ann.id, Role::User).await,
         suspend(&mut conn, Role::Admin, ann.id).await,
-        activate(&mut conn, Role::Admin, ann.id).await,
+        activate(&mut conn, Role::Admin, ann.id, None).await,
         set_role(&mut conn, Role::Admin, jane.id, Role::Owner).await,
         set_role(&mut conn, Role::Moderator, jane.id, Role::Creator).await,
         suspend(&mut conn, Role::Moderator, jane.id).await,

@@ -109,7 +109,7 @@ async fn a_suspended_person_loses_all_sessions_for_good(db: PgPool) {
     let (jane, session) = signed_up_as(&mut conn, "jane", Role::User).await;
     people::suspend(&mut conn, Role::Admin, jane.id).await.unwrap();
     assert!(find(&mut conn, session.token.expose(), noon()).await.unwrap().is_none());
-    people::activate(&mut conn, Role::Admin, jane.id).await.unwrap();
+    people::activate(&mut conn, Role::Admin, jane.id, None).await.unwrap();
     assert!(find(&mut conn, session.token.expose(), noon()).await.unwrap().is_none());
 }
 

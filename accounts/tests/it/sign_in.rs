@@ -1,6 +1,6 @@
 //! Signing in, and being slowed down.
 use accounts::events::{self, Kind};
-use accounts::passwords::{Cost, Passwords};
+use accounts::passwords::{Cost, Passwords, PasswordsError};
 use accounts::sign_in::{SignIn, SignInError, begin, finish, sign_in, sign_out};
 use accounts::{Role, people, sessions};
 use sqlx::PgPool;
@@ -159,6 +159,26 @@ async fn many_guesses_at_once_are_not_one_guess(db: PgPool) {
 }
 
 #[sqlx::test(migrator = "accounts::MIGRATOR")]
+async fn who_is_told_that_we_are_busy_has_not_tried(db: PgPool) {
+    let mut conn = db.acquire().await.unwrap();
+    let (jane, _) = signed_up_as(&mut conn, "jane", Role::User).await;
+    let passwords = Passwords::new(Cost::CHEAP, 1).unwrap();
+    let mut queue = Vec::new();
+    while let Ok(turn) = passwords.turn() {
+        queue.push(turn);
+    }
+    for _ in 0..30 {
+        let busy = sign_in(&mut conn, &passwords, trying("jane", PASSWORD), noon()).await;
+        let busy = busy.unwrap_err();
+        assert!(matches!(busy, SignInError::Passwords(PasswordsError::Busy)), "{busy:?}");
+    }
+    drop(queue);
+    sign_in(&mut conn, &passwords, trying("jane", PASSWORD), noon()).await.unwrap();
+    let events = events::list(&mut conn, jane.id, 1).await.unwrap();
+    assert_eq!((events[0].kind, events[0].failures), (Kind::SignedIn, 0));
+}
+
+#[sqlx::test(migrator = "accounts::MIGRATOR")]
 async fn neither_an_address_nor_a_secret_is_kept_of_those_who_fail(db: PgPool) {
     let mut conn = db.acquire().await.unwrap();
     for _ in 0..5 {
@@ -200,8 +220,9 @@ async fn a_form_sent_twice_while_its_hash_is_renewed_signs_in_twice(db: PgPool) 
     let stronger = Passwords::new(Cost { passes: 3, ..Cost::CHEAP }, 4).unwrap();
     let mut sent = Vec::new();
     for _ in 0..4 {
-        let begun = begin(&mut conn, trying("jane", PASSWORD), noon()).await.unwrap();
-        let verified = begun.verify(&stronger).await.unwrap();
+        let turn = stronger.turn().unwrap();
+        let begun = begin(&mut conn, turn, trying("jane", PASSWORD), noon()).await.unwrap();
+        let verified = begun.verify().await.unwrap();
         let db = db.clone();
         sent.push(async move {
             let mut tx = db.begin().await.unwrap();
@@ -230,8 +251,10 @@ async fn only_the_right_password_is_told_of_a_suspension(db: PgPool) {
 async fn a_suspension_between_the_steps_counts(db: PgPool) {
     let mut conn = db.acquire().await.unwrap();
     let (jane, _) = signed_up_as(&mut conn, "jane", Role::User).await;
-    let begun = begin(&mut conn, trying("jane", PASSWORD), noon()).await.unwrap();
-    let verified = begun.verify(&passwords()).await.unwrap();
+    let begun = begin(&mut conn, passwords().turn().unwrap(), trying("jane", PASSWORD), noon())
+        .await
+        .unwrap();
+    let verified = begun.verify().await.unwrap();
     people::suspend(&mut conn, Role::Admin, jane.id).await.unwrap();
     let finished = finish(&mut conn, verified, noon()).await;
     assert!(matches!(finished, Err(SignInError::Suspended)));
@@ -241,8 +264,10 @@ async fn a_suspension_between_the_steps_counts(db: PgPool) {
 async fn a_password_changed_between_the_steps_is_wrong(db: PgPool) {
     let mut conn = db.acquire().await.unwrap();
     signed_up_as(&mut conn, "jane", Role::User).await;
-    let begun = begin(&mut conn, trying("jane", PASSWORD), noon()).await.unwrap();
-    let verified = begun.verify(&passwords()).await.unwrap();
+    let begun = begin(&mut conn, passwords().turn().unwrap(), trying("jane", PASSWORD), noon())
+        .await
+        .unwrap();
+    let verified = begun.verify().await.unwrap();
     sqlx::query("update accounts.password set changed_at = changed_at + interval '1 second'")
         .execute(&mut *conn)
         .await

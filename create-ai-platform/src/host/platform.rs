@@ -87,7 +87,7 @@ impl Platform {
         let app = App::new(Parts {
             db,
             clock: inner.clock.clone(),
-            passwords: inner.passwords.clone(),
+            passwords: inner.passwords.for_tenant(),
             model_server: ModelServer::new(
                 inner.model_base.clone(),
                 credential,

@@ -156,6 +156,15 @@ pub async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
+/// Locks an agent until the transaction ends, so that no version is added meanwhile. `false`: there
+/// is none.
+pub async fn lock(db: &mut PgConnection, agent_id: Uuid) -> sqlx::Result<bool> {
+    let found = sqlx::query!("SELECT id FROM tenant.agent WHERE id = $1 FOR UPDATE", agent_id)
+        .fetch_optional(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Writes the next version of an agent and returns its number.
 pub async fn add_version(
     db: &mut PgConnection,
@@ -165,9 +174,7 @@ pub async fn add_version(
     now: Timestamp,
 ) -> sqlx::Result<i32> {
     // The agent's row is the lock under which its versions are counted.
-    sqlx::query!("SELECT id FROM tenant.agent WHERE id = $1 FOR UPDATE", agent_id)
-        .fetch_one(&mut *db)
-        .await?;
+    lock(db, agent_id).await?;
     sqlx::query_scalar!(
         r#"INSERT INTO tenant.agent_version
                (agent_id, number, name, description, instructions, model, starters, author_id,

@@ -162,15 +162,11 @@ pub async fn set_head(
 }
 
 /// Deletes a person's conversation with all its messages.
-pub async fn delete(db: &mut PgConnection, person_id: Uuid, id: Uuid) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "DELETE FROM tenant.conversation WHERE id = $1 AND person_id = $2",
-        id,
-        person_id
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+pub async fn delete(db: &mut PgConnection, person_id: Uuid, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM tenant.conversation WHERE id = $1 AND person_id = $2", id, person_id)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// How many people and conversations were active in a time: `(people, conversations)`.

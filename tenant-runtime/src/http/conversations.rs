@@ -2,17 +2,18 @@
 
 use accounts::sessions::SignedIn;
 use axum::extract::{Path, Query, State};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, Response};
 use pages::parts::{Action, EmptyState, Pagination};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::visitor::Member;
+use super::told::{Done, Told};
+use super::visitor::{Jar, Member};
 use crate::app::App;
 use crate::db;
 use crate::domain::conversation::State as Stand;
 use crate::error::{Error, Result};
-use crate::view::chat::{Chat, ChatLink, History, composer, turn};
+use crate::view::chat::{Chat, ChatLink, Growing, History, composer, turn};
 use crate::view::shell;
 
 /// How many conversations stand at the side.
@@ -33,8 +34,9 @@ pub struct Sought {
 pub async fn list(
     State(app): State<App>,
     Member(signed_in): Member,
+    told: Told,
     Query(Sought { q, before }): Query<Sought>,
-) -> Result<Html<String>> {
+) -> Result<Response> {
     let mut db = app.db().acquire().await?;
     let person_id = signed_in.person.id;
     let words = q.trim();
@@ -68,8 +70,10 @@ pub async fn list(
         empty,
         pages: Pagination { next: older, ..Pagination::default() },
     };
-    let page = shell::page(&app, Some(&signed_in), "/conversations", "Your conversations", body);
-    Ok(Html(app.engine().render("history", &page)?))
+    let mut page =
+        shell::page(&app, Some(&signed_in), "/conversations", "Your conversations", body);
+    page.flash = told.flash();
+    Ok(told.on(Html(app.engine().render("history", &page)?)))
 }
 
 /// One conversation.
@@ -85,19 +89,22 @@ pub async fn show(
 pub async fn delete(
     State(app): State<App>,
     Member(signed_in): Member,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     let mut tx = app.db().begin().await?;
+    // Under the lock that sending takes: no answer begins between the look and the end.
+    db::conversations::lock(&mut tx, signed_in.person.id, id)
+        .await?
+        .ok_or(Error::Nothing("conversation"))?;
     let speaking = db::messages::speaking(&mut tx, id).await?;
-    if !db::conversations::delete(&mut tx, signed_in.person.id, id).await? {
-        return Err(Error::Nothing("conversation"));
-    }
+    db::conversations::delete(&mut tx, signed_in.person.id, id).await?;
     tx.commit().await?;
     // What nobody will read is not spoken to its end.
     if let Some(answer) = speaking.and_then(|message| app.answers().get(message)) {
         answer.stop.cancel();
     }
-    Ok(Redirect::to("/conversations").into_response())
+    Ok(Done::ConversationDeleted.and_go(jar, "/conversations"))
 }
 
 /// A rendered conversation, and the answer that is being spoken in it.
@@ -135,7 +142,10 @@ pub async fn page(
     let name = agent.text.name;
     let turns = branch.iter().map(|message| {
         let mut shown = turn(message, &name);
-        shown.growing = growing.filter(|_| shown.streaming).map(str::to_owned);
+        shown.growing = growing.filter(|_| shown.streaming).map(|mark| Growing {
+            mark: mark.to_owned(),
+            href: format!("/conversations/{id}#end"),
+        });
         shown
     });
     let body = Chat {

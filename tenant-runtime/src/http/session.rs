@@ -1,7 +1,7 @@
 //! Signing up, in and out.
 
 use accounts::cookie::Cookie;
-use accounts::people::NewPerson;
+use accounts::people::{self, NewPerson};
 use accounts::sessions::NewSession;
 use accounts::sign_in::{self, SignIn, SignInError};
 use accounts::sign_up::{self, SignUpError};
@@ -15,6 +15,7 @@ use pages::parts::{Field, Notice};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::told::Done;
 use super::visitor::{From, Jar, Member, Visitor, safe_next};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -90,8 +91,9 @@ pub async fn sign_in(
 async fn enter(app: &App, request: SignIn) -> std::result::Result<NewSession, SignInError> {
     let now = app.now();
     // No connection is held while the password is hashed: a platform has few.
-    let begun = sign_in::begin(&mut *app.db().acquire().await?, request, now).await?;
-    let verified = begun.verify(app.passwords()).await?;
+    let turn = app.passwords().turn()?;
+    let begun = sign_in::begin(&mut *app.db().acquire().await?, turn, request, now).await?;
+    let verified = begun.verify().await?;
     let mut tx = app.db().begin().await?;
     let (_, session) = sign_in::finish(&mut tx, verified, now).await?;
     tx.commit().await?;
@@ -107,6 +109,9 @@ pub async fn sign_up_page(
     let next = safe_next(next.as_deref());
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
+    }
+    if is_full(&app).await? {
+        return full(&app, StatusCode::OK, next);
     }
     sign_up_form(&app, StatusCode::OK, &NewAccount::default(), next)
 }
@@ -136,6 +141,7 @@ pub async fn sign_up(
         Err(SignUpError::TooMany(wait)) => {
             Err(Error::TooOften(u64::try_from(wait.seconds()).unwrap_or(60)))
         }
+        Err(SignUpError::Full) => full(&app, StatusCode::CONFLICT, next),
         Err(told @ SignUpError::EmailTaken) => {
             account.email_error = Some(format!("{told}."));
             sign_up_form(&app, StatusCode::UNPROCESSABLE_ENTITY, &account, next)
@@ -150,10 +156,12 @@ async fn join(
     visit: &accounts::Visit,
 ) -> std::result::Result<Option<NewSession>, SignUpError> {
     let now = app.now();
-    sign_up::begin(&mut *app.db().acquire().await?, visit, now).await?;
-    let hash = app.passwords().hash(password).await?;
+    let places = app.site().entitlements.users;
+    let turn = app.passwords().turn()?;
+    let begun = sign_up::begin(&mut *app.db().acquire().await?, turn, visit, now).await?;
+    let hash = begun.hash(password).await?;
     let mut tx = app.db().begin().await?;
-    let (_, session) = sign_up::finish(&mut tx, new, &hash, visit, now).await?;
+    let (_, session) = sign_up::finish(&mut tx, new, &hash, places, visit, now).await?;
     tx.commit().await?;
     Ok(session)
 }
@@ -167,7 +175,7 @@ pub async fn sign_out(
 ) -> Result<Response> {
     let mut db = app.db().acquire().await?;
     sign_in::sign_out(&mut db, &signed_in, &visit, app.now()).await?;
-    let mut response = Redirect::to("/").into_response();
+    let mut response = Done::SignedOut.and_go(cookie, "/");
     let clear = cookie.clear().map_err(|error| Error::Internal(error.into()))?;
     response.headers_mut().append(header::SET_COOKIE, clear);
     Ok(response)
@@ -225,6 +233,29 @@ fn waiting(app: &App) -> Result<Response> {
     card(app, StatusCode::OK, "/signup", form)
 }
 
+/// Whether nobody else fits into the plan, as far as can be told before somebody tries.
+async fn is_full(app: &App) -> Result<bool> {
+    let Some(places) = app.site().entitlements.users else { return Ok(false) };
+    let taken = people::places_taken(&mut *app.db().acquire().await?).await?;
+    Ok(taken >= i64::from(places))
+}
+
+/// What people read for whom there is no place.
+fn full(app: &App, status: StatusCode, next: &str) -> Result<Response> {
+    let mut form = CardForm::new("No place left", "/signup", "", Vec::new());
+    form.button = None;
+    let ask = match &app.site().blueprint.spec.identity.support_email {
+        Some(address) => format!("Write to {address}: they can make room."),
+        None => "Ask whoever runs it: they can make room.".to_owned(),
+    };
+    form.lead = Some(format!(
+        "As many people have an account here as this platform has room for, so no account was \
+         made for you, and nothing you typed was kept. {ask} Then come back to this page."
+    ));
+    form.other = Some(Other::new("Have an account already?", "Sign in", on_to("/signin", next)));
+    card(app, status, "/signup", form)
+}
+
 /// A form on a card.
 pub fn card(app: &App, status: StatusCode, path: &str, form: CardForm) -> Result<Response> {
     let title = form.heading.clone();
@@ -253,7 +284,7 @@ impl NewAccount {
 }
 
 /// An error as a sentence of its own.
-fn sentence(error: &impl ToString) -> String {
+pub fn sentence(error: &impl ToString) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();

@@ -2,10 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use pages::parts::{Avatar, EmptyState};
 
+use super::told::Told;
 use super::visitor::Visitor;
 use crate::app::App;
 use crate::db;
@@ -21,7 +22,11 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 const AT_HOME: i64 = 60;
 
 /// The home page: what this is, and whom one can talk to.
-pub async fn home(State(app): State<App>, Visitor(signed_in): Visitor) -> Result<Html<String>> {
+pub async fn home(
+    State(app): State<App>,
+    Visitor(signed_in): Visitor,
+    told: Told,
+) -> Result<Response> {
     let agents = db::agents::published(&mut *app.db().acquire().await?, AT_HOME).await?;
     let site = app.site();
     let body = Home {
@@ -40,8 +45,14 @@ pub async fn home(State(app): State<App>, Visitor(signed_in): Visitor) -> Result
         },
         signed_in: signed_in.is_some(),
     };
-    let page = shell::page(&app, signed_in.as_ref(), "/", "Home", body);
-    Ok(Html(app.engine().render("home", &page)?))
+    let mut page = shell::page(&app, signed_in.as_ref(), "/", "Home", body);
+    page.flash = told.flash();
+    Ok(told.on(Html(app.engine().render("home", &page)?)))
+}
+
+/// All agents stand on the home page.
+pub async fn agents() -> Redirect {
+    Redirect::to("/#agents")
 }
 
 /// One agent: what it does, and a place to begin.

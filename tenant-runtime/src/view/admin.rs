@@ -1,13 +1,22 @@
 //! Contexts of the admin portal and of a person's own account.
 
+use accounts::Person;
 use jiff::Timestamp;
-use pages::parts::{Checklist, Field, Health, HealthState, Pagination, Tile, Trend};
+use pages::Kind;
+use pages::parts::{
+    Action, Checklist, ErrorSummary, Field, Health, HealthState, Notice, Pagination, Tile, Trend,
+};
 use serde::Serialize;
 use uuid::Uuid;
+
+use super::forms::PasswordChange;
+use super::shell::role_name;
 
 /// The portal's first page.
 #[derive(Debug, Clone, Serialize)]
 pub struct Home {
+    /// What the owner has to know first.
+    pub notice: Option<Notice>,
     /// What to do next.
     pub checklist: Option<Checklist>,
     /// How it goes.
@@ -83,8 +92,30 @@ pub struct Account {
     pub email: String,
     /// Their role in words.
     pub role: &'static str,
+    /// Everything in the way of another password.
+    pub summary: Option<ErrorSummary>,
+    /// The fields of the form for another password.
+    pub fields: Vec<Field>,
     /// Where they are signed in.
     pub sessions: Vec<SessionRow>,
+    /// Whether they are signed in elsewhere too.
+    pub elsewhere: bool,
+}
+
+impl Account {
+    /// The account of somebody who is signed in there.
+    pub fn new(person: &Person, change: &PasswordChange, sessions: Vec<SessionRow>) -> Self {
+        let fields = change.fields();
+        Self {
+            name: person.display_name.to_string(),
+            email: person.email.to_string(),
+            role: role_name(person.role),
+            summary: ErrorSummary::of(&fields.iter().collect::<Vec<_>>()),
+            fields,
+            elsewhere: sessions.iter().any(|session| !session.current),
+            sessions,
+        }
+    }
 }
 
 /// Where somebody is signed in.
@@ -128,5 +159,44 @@ pub fn health(label: &str, well: bool, text: &str) -> Health {
         label: label.to_owned(),
         state: if well { HealthState::Ok } else { HealthState::Bad },
         text: text.to_owned(),
+    }
+}
+
+/// What to know and do when nobody else, or hardly anybody, fits into the plan.
+pub fn places(taken: i64, places: Option<u32>) -> Option<Notice> {
+    let all = i64::from(places?);
+    let what_to_do = "To make room, choose a larger plan (plan in blueprint.yaml), or suspend \
+                      accounts nobody needs any more.";
+    let (kind, title, text) = if taken >= all {
+        let text = format!(
+            "{taken} people are here, and your plan has room for {all}. Everybody who is here \
+             stays. Whoever tries to sign up is told to ask you. {what_to_do}"
+        );
+        (Kind::Danger, "Nobody else can sign up", text)
+    } else if taken >= all - all / 10 {
+        let text = format!(
+            "{taken} people are here, and your plan has room for {all}. After that nobody else can \
+             sign up. {what_to_do}"
+        );
+        (Kind::Warning, "Your plan is nearly full", text)
+    } else {
+        return None;
+    };
+    let action = Some(Action::secondary("See the people", "/admin/people"));
+    Some(Notice { kind, title: Some(title.to_owned()), text, action })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_told_before_and_when_a_plan_is_full() {
+        let title = |taken, all| places(taken, all).and_then(|notice| notice.title);
+        assert_eq!(title(899, Some(1000)), None);
+        assert_eq!(title(900, Some(1000)).as_deref(), Some("Your plan is nearly full"));
+        assert_eq!(title(1000, Some(1000)).as_deref(), Some("Nobody else can sign up"));
+        assert_eq!(title(1200, Some(1000)).as_deref(), Some("Nobody else can sign up"));
+        assert_eq!(title(1_000_000, None), None);
     }
 }

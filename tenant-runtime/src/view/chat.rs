@@ -27,13 +27,22 @@ pub struct Turn {
     /// Whether words are still coming.
     pub streaming: bool,
     /// What stands in place of the answer on a page that grows.
-    pub growing: Option<String>,
+    pub growing: Option<Growing>,
     /// Where it stands, for the style sheet.
     pub state: &'static str,
     /// What the person should know about how it ended.
     pub note: Option<String>,
     /// Which sibling it is; none when it is alone.
     pub place: Option<Place>,
+}
+
+/// An answer on a page that grows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Growing {
+    /// What stands in place of its words.
+    pub mark: String,
+    /// The page that shows it when it is finished.
+    pub href: String,
 }
 
 /// A place among siblings.

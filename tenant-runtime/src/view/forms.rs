@@ -3,6 +3,9 @@
 use pages::parts::{ErrorSummary, Field, Notice};
 use serde::Serialize;
 
+/// What people should know who choose a password.
+const PASSWORD_HINT: &str = "At least 10 characters. A few words are easier to remember.";
+
 /// A form on a card: signing in, signing up, the admin link.
 #[derive(Debug, Clone, Serialize)]
 pub struct CardForm {
@@ -52,6 +55,30 @@ pub struct NewAccount {
     pub password_error: Option<String>,
 }
 
+/// What is in the way of another password.
+#[derive(Debug, Clone, Default)]
+pub struct PasswordChange {
+    /// With the one there is.
+    pub current_error: Option<String>,
+    /// With the one to come.
+    pub new_error: Option<String>,
+}
+
+impl PasswordChange {
+    /// The fields of the form.
+    pub fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::password("current", "Your password now", "current-password")
+                .required()
+                .error(self.current_error.clone()),
+            Field::password("new", "New password", "new-password")
+                .required()
+                .hint(PASSWORD_HINT)
+                .error(self.new_error.clone()),
+        ]
+    }
+}
+
 impl NewAccount {
     /// The fields of the form.
     pub fn fields(&self) -> Vec<Field> {
@@ -66,7 +93,7 @@ impl NewAccount {
                 .error(self.email_error.clone()),
             Field::password("password", "Password", "new-password")
                 .required()
-                .hint("At least 10 characters. A few words are easier to remember.")
+                .hint(PASSWORD_HINT)
                 .error(self.password_error.clone()),
         ]
     }

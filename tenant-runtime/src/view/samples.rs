@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use pages::markdown::to_html;
 use pages::parts::{
-    AgentCard, Avatar, Checklist, Composer, EmptyState, Field, Health, Notice, Pagination, Tile,
+    AgentCard, Avatar, Checklist, Composer, EmptyState, ErrorSummary, Field, Health, Notice,
+    Pagination, Tile,
 };
 use pages::{Html, Sample};
 use uuid::Uuid;
@@ -12,8 +13,8 @@ use super::admin::{
     Account, BrandForm, Home as AdminHome, People, PersonRow, RoleChoice, SessionRow,
 };
 use super::agents::{AgentForm, AgentList, AgentPage, Home, Reading, Stored};
-use super::chat::{Chat, ChatLink, History, Items, Place, Turn};
-use super::forms::{CardForm, NewAccount, Other};
+use super::chat::{Chat, ChatLink, Growing, History, Items, Place, Turn};
+use super::forms::{CardForm, NewAccount, Other, PasswordChange};
 use crate::domain::agent::{Draft, FieldError};
 use crate::router::Nothing;
 
@@ -137,7 +138,21 @@ impl Sample for Account {
             current,
         };
         let sessions = vec![session(1, true), session(2, false)];
-        vec![Self { name: ODD.to_owned(), email: ODD.to_owned(), role: "Owner", sessions }]
+        let wrong =
+            PasswordChange { current_error: Some(ODD.to_owned()), new_error: Some(ODD.to_owned()) };
+        let refused = Self {
+            name: ODD.to_owned(),
+            email: ODD.to_owned(),
+            role: "Owner",
+            summary: ErrorSummary::of(&wrong.fields().iter().collect::<Vec<_>>()),
+            fields: wrong.fields(),
+            sessions,
+            elsewhere: true,
+        };
+        let sessions = vec![session(1, true)];
+        let fields = PasswordChange::default().fields();
+        let plain = Self { summary: None, fields, sessions, elsewhere: false, ..refused.clone() };
+        vec![plain, refused]
     }
 }
 
@@ -205,8 +220,10 @@ impl Sample for Turn {
             ..answer.clone()
         };
         let streaming = Self { id: id(3), streaming: true, state: "streaming", ..answer.clone() };
+        let growing =
+            Some(Growing { mark: ODD.to_owned(), href: "/conversations/1#end".to_owned() });
         vec![
-            Self { id: id(4), growing: Some(ODD.to_owned()), ..streaming.clone() },
+            Self { id: id(4), growing, ..streaming.clone() },
             Self { id: id(5), place: first, ..question.clone() },
             ended(6, "stopped"),
             ended(7, "failed"),
@@ -243,12 +260,13 @@ impl Sample for Chat {
 impl Sample for AdminHome {
     fn samples() -> Vec<Self> {
         let full = Self {
+            notice: Some(Notice::samples().remove(0)),
             checklist: Some(Checklist::samples().remove(0)),
             tiles: Tile::samples(),
             health: Health::samples(),
             site: "http://acme.localhost:8080".to_owned(),
         };
-        vec![Self { checklist: None, ..full.clone() }, full]
+        vec![Self { notice: None, checklist: None, ..full.clone() }, full]
     }
 }
 

@@ -13,6 +13,10 @@ async fn saves(olive: &Browser, agent: &str, name: &str) -> Answer {
     olive.post(agent, &[("name", name), ("instructions", "Be long.")]).await
 }
 
+async fn publishes(olive: &Browser, agent: &str, version: &str) -> Answer {
+    olive.post(&format!("{agent}/publish"), &[("version", version)]).await
+}
+
 #[tokio::test]
 async fn an_agent_is_a_draft_until_it_is_published() {
     let platform = TestPlatform::new(Simulator::echo()).await;
@@ -23,7 +27,7 @@ async fn an_agent_is_a_draft_until_it_is_published() {
     ada.get("/agents/bean-counter").await.expect(404);
     ada.post("/agents/bean-counter/talk", &[("text", "hi")]).await.expect(404);
 
-    olive.post(&format!("{agent}/publish"), &[]).await.expect(303);
+    publishes(&olive, &agent, "1").await.expect(303);
     olive.get(&agent).await.expect(200).with("Version 1, the one people meet");
     ada.get("/agents/bean-counter").await.expect(200).with("value=\"One?\"").with("value=\"Two?\"");
     ada.get("/").await.expect(200).with("href=\"/agents/bean-counter\"");
@@ -38,7 +42,7 @@ async fn a_conversation_stays_on_the_version_it_began_with() {
     let platform = TestPlatform::new(Simulator::echo()).await;
     let (olive, ada) = (platform.owned().await, platform.person("ada").await);
     let agent = makes(&olive, "First Name").await;
-    olive.post(&format!("{agent}/publish"), &[]).await.expect(303);
+    publishes(&olive, &agent, "1").await.expect(303);
     let old = ada.asks("first-name", "hello").await;
     old.hear().await;
 
@@ -47,7 +51,7 @@ async fn a_conversation_stays_on_the_version_it_began_with() {
     olive.get("/admin/agents").await.expect(200).with("Changes not published");
     ada.get("/agents/first-name").await.expect(200).with("First Name");
 
-    olive.post(&format!("{agent}/publish"), &[]).await.expect(303);
+    publishes(&olive, &agent, "2").await.expect(303);
     ada.get("/agents/first-name").await.expect(200).with("Second Name");
     let new = ada.asks("first-name", "hello again").await;
     new.page().await.with("Second Name").without("First Name");
@@ -88,9 +92,32 @@ async fn two_agents_of_one_name_have_two_addresses() {
     let olive = platform.owned().await;
     let (one, two) = (makes(&olive, "Same Name").await, makes(&olive, "Same Name").await);
     for agent in [&one, &two] {
-        olive.post(&format!("{agent}/publish"), &[]).await.expect(303);
+        publishes(&olive, agent, "1").await.expect(303);
     }
     let home = olive.get("/").await.expect(200).body;
     assert_eq!(home.matches("href=\"/agents/same-name").count(), 2, "{home}");
     assert_eq!(home.matches("href=\"/agents/same-name\"").count(), 1, "{home}");
+}
+
+#[tokio::test]
+async fn the_version_on_the_page_is_published_or_none() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let olive = platform.owned().await;
+    let agent = makes(&olive, "Echo").await;
+    olive.get(&agent).await.expect(200).with("name=\"version\" value=\"1\"");
+    // Somebody else saves before the button is pressed.
+    saves(&olive, &agent, "Not yet looked at").await.expect(303);
+    let refused = publishes(&olive, &agent, "1").await.expect(409);
+    refused.with("version 2 was saved meanwhile").with("Not yet looked at").with("value=\"2\"");
+    olive.get("/agents/echo").await.expect(404);
+    publishes(&olive, &agent, "2").await.expect(303);
+    olive.get("/agents/echo").await.expect(200).with("Not yet looked at");
+}
+
+#[tokio::test]
+async fn the_address_of_all_agents_leads_to_them() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let visitor = platform.visitor();
+    assert_eq!(visitor.get("/agents").await.expect(303).location(), "/#agents");
+    visitor.get("/").await.expect(200).with("id=\"agents\"");
 }

@@ -1,5 +1,6 @@
 //! A person's browser: keeps the cookie, sends forms as browsers do, and looks each page over.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::Router;
@@ -16,7 +17,8 @@ use crate::stream::Listener;
 pub(crate) struct Browser {
     router: Router,
     origin: String,
-    cookie: Mutex<Option<String>>,
+    /// By name, as `NAME=VALUE`.
+    cookies: Mutex<BTreeMap<String, String>>,
 }
 
 /// What came back.
@@ -30,17 +32,18 @@ pub(crate) struct Answer {
 impl Browser {
     pub(crate) fn new(app: &App) -> Self {
         let router = tenant_runtime::router(app.clone());
-        Self { router, origin: app.origin().to_owned(), cookie: Mutex::default() }
+        Self { router, origin: app.origin().to_owned(), cookies: Mutex::default() }
     }
 
     /// The same person at another runtime of the platform.
     pub(crate) fn at(&self, app: &App) -> Self {
-        Self { cookie: Mutex::new(self.cookie()), ..Self::new(app) }
+        let cookies = Mutex::new(self.cookies.lock().unwrap().clone());
+        Self { cookies, ..Self::new(app) }
     }
 
-    /// What the browser would send as `Cookie`.
+    /// The cookie the person is signed in by, as `NAME=VALUE`.
     pub(crate) fn cookie(&self) -> Option<String> {
-        self.cookie.lock().unwrap().clone()
+        self.cookies.lock().unwrap().get("session").cloned()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -78,9 +81,15 @@ impl Browser {
     pub(crate) async fn send(&self, request: request::Builder, body: Body) -> Answer {
         let response = self.open(request, body).await;
         let (head, body) = response.into_parts();
-        if let Some(set) = head.headers.get(header::SET_COOKIE) {
+        for set in head.headers.get_all(header::SET_COOKIE) {
             let pair = set.to_str().unwrap().split(';').next().unwrap();
-            *self.cookie.lock().unwrap() = (!pair.ends_with('=')).then(|| pair.to_owned());
+            let (name, value) = pair.split_once('=').unwrap();
+            let mut cookies = self.cookies.lock().unwrap();
+            if value.is_empty() {
+                cookies.remove(name);
+            } else {
+                cookies.insert(name.to_owned(), pair.to_owned());
+            }
         }
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
@@ -96,8 +105,9 @@ impl Browser {
         body: Body,
     ) -> axum::response::Response {
         request = request.header(header::HOST, self.origin.strip_prefix("http://").unwrap());
-        if let Some(cookie) = self.cookie() {
-            request = request.header(header::COOKIE, cookie);
+        let cookies: Vec<_> = self.cookies.lock().unwrap().values().cloned().collect();
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies.join("; "));
         }
         self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
     }

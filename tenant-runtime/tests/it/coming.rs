@@ -198,9 +198,26 @@ async fn the_last_owner_stays() {
     let olive = platform.owned().await;
     let id = id_of(&platform, "olive").await;
     let refused = olive.post(&format!("/admin/people/{id}/role"), &[("role", "user")]).await;
-    refused.expect(409).with("owner");
+    refused.expect(409).with("this is the only owner").with("Make somebody else an owner first.");
     olive.post(&format!("/admin/people/{id}/suspend"), &[]).await.expect(409);
     olive.get("/admin").await.expect(200);
+}
+
+#[tokio::test]
+async fn roles_of_families_are_offered_only_where_children_may_be() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let olive = platform.owned().await;
+    platform.person("ada").await;
+    let role = format!("/admin/people/{}/role", id_of(&platform, "ada").await);
+    let child = "value=\"child\"";
+    olive.get("/admin/people").await.expect(200).with("value=\"creator\"").without(child);
+    olive.post(&role, &[("role", "child")]).await.expect(422).with("There is no such role here.");
+    platform.change(|blueprint| blueprint.spec.features.parent_dashboard = true);
+    olive.get("/admin/people").await.expect(200).with(child).with("value=\"parent\"");
+    olive.post(&role, &[("role", "child")]).await.expect(303);
+    // A role somebody has already is not taken from the list.
+    platform.change(|blueprint| blueprint.spec.features.parent_dashboard = false);
+    olive.get("/admin/people").await.expect(200).with(child).without("value=\"parent\"");
 }
 
 async fn id_of(platform: &TestPlatform, name: &str) -> String {

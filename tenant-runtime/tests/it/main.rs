@@ -6,7 +6,9 @@ mod browser;
 mod platform;
 mod stream;
 
+mod account;
 mod coming;
+mod places;
 mod roles;
 mod safety;
 
@@ -15,6 +17,7 @@ mod cuts;
 mod ends;
 mod history;
 mod talking;
+mod told;
 
 mod agents;
 mod brand;

@@ -7,8 +7,9 @@ use crate::{Simulator, TestPlatform};
 
 const ROUTER: &str = include_str!("../../src/router.rs");
 /// What anybody may do.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 11] = [
     "/",
+    "/agents",
     "/agents/{slug}",
     "/pages/{slug}",
     "/assets/{file}",
@@ -102,7 +103,13 @@ async fn what_names_nothing_is_not_found() {
     }
     let named = routes();
     for route in named.iter().filter(|route| route.path.contains("{id}")) {
-        let form = [("text", "x"), ("name", "x"), ("instructions", "x"), ("role", "user")];
+        let form = [
+            ("text", "x"),
+            ("name", "x"),
+            ("instructions", "x"),
+            ("role", "user"),
+            ("version", "1"),
+        ];
         let path = route.somewhere();
         let answer =
             if route.writes { olive.post(&path, &form).await } else { olive.get(&path).await };

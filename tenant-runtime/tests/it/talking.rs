@@ -37,7 +37,13 @@ async fn without_scripts_the_page_grows_until_it_holds_the_whole_answer() {
     let live = sent.location().to_owned();
     assert!(live.ends_with("/live"), "{live}");
     let page = ada.get(&live).await.expect(200);
-    page.with(&pages::Html::text(said).into_string()).with("/stop\"").with("</html>");
+    let page = page.with(&pages::Html::text(said).into_string()).with("/stop\"").with("</html>");
+    // What hides the Stop button, and leads on, comes once the answer has ended.
+    let whole = page.body;
+    let place = |words: &str| whole.find(words).unwrap_or_else(|| panic!("no {words} in {whole}"));
+    assert!(place("live__stop") < place("First &lt;b&gt;"));
+    assert!(place("the end") < place("live__end"));
+    assert!(place("live__end") < place("Show the finished answer"));
     // Afterwards the page itself has it.
     let page = ada.get(&live).await.expect(303);
     assert_eq!(page.location(), live.strip_suffix("/live").unwrap());

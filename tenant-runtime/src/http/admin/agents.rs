@@ -3,8 +3,9 @@
 use accounts::sessions::SignedIn;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use pages::parts::{Action, EmptyState};
+use pages::{Flash, Page};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -12,7 +13,8 @@ use crate::app::App;
 use crate::db;
 use crate::domain::agent::{Agent, Draft, slug_of};
 use crate::error::{Error, Result};
-use crate::http::visitor::Admin;
+use crate::http::told::{Done, Told};
+use crate::http::visitor::{Admin, Jar};
 use crate::view::agents::{AgentForm, AgentList, admin_card};
 use crate::view::shell;
 
@@ -30,6 +32,12 @@ pub struct Sent {
     starters: String,
     #[serde(default)]
     model: String,
+}
+
+/// Which version the page showed that sends this.
+#[derive(Deserialize)]
+pub struct Shown {
+    version: i32,
 }
 
 impl Sent {
@@ -79,6 +87,7 @@ pub async fn new(State(app): State<App>, Admin(signed_in): Admin) -> Result<Resp
 pub async fn create(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Form(sent): Form<Sent>,
 ) -> Result<Response> {
     let draft = sent.draft();
@@ -103,25 +112,27 @@ pub async fn create(
     }
     db::agents::add_version(&mut tx, id, &draft, Some(person), now).await?;
     tx.commit().await?;
-    Ok(Redirect::to(&format!("/admin/agents/{id}")).into_response())
+    Ok(Done::AgentMade.and_go(jar, &format!("/admin/agents/{id}")))
 }
 
 /// An agent's newest version in the form.
 pub async fn edit(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    told: Told,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     let agent = newest(&app, id).await?;
-    let action = format!("/admin/agents/{id}");
-    let form = AgentForm::new(&agent.text.name, action, &agent.text, app.models()).stored(&agent);
-    show(&app, &signed_in, StatusCode::OK, form)
+    let mut page = form_page(&app, &signed_in, stored_form(&app, &agent));
+    page.flash = told.flash();
+    Ok(told.on(Html(app.engine().render("admin/agent", &page)?)))
 }
 
 /// Keeps the form as the agent's next version; what people meet stays until it is published.
 pub async fn save(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
     Form(sent): Form<Sent>,
 ) -> Result<Response> {
@@ -134,35 +145,54 @@ pub async fn save(
         let form = AgentForm::with_problems(name, action, &draft, app.models(), &problems);
         return show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, form.stored(&agent));
     }
-    if draft != agent.text {
-        let mut tx = app.db().begin().await?;
-        db::agents::add_version(&mut tx, id, &draft, Some(signed_in.person.id), app.now()).await?;
-        tx.commit().await?;
+    let back = format!("/admin/agents/{id}");
+    if draft == agent.text {
+        return Ok(Done::AgentUnchanged.and_go(jar, &back));
     }
-    Ok(Redirect::to(&format!("/admin/agents/{id}")).into_response())
+    let mut tx = app.db().begin().await?;
+    db::agents::add_version(&mut tx, id, &draft, Some(signed_in.person.id), app.now()).await?;
+    tx.commit().await?;
+    Ok(Done::AgentSaved.and_go(jar, &back))
 }
 
-/// Makes the newest version the one people meet.
+/// Makes the version on the page the one people meet, unless there is a newer one by now.
 pub async fn publish(
     State(app): State<App>,
-    Admin(_): Admin,
+    Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
-) -> Result<Redirect> {
-    let agent = newest(&app, id).await?;
-    db::agents::publish(&mut *app.db().acquire().await?, id, agent.version).await?;
-    Ok(Redirect::to(&format!("/admin/agents/{id}")))
+    Form(Shown { version }): Form<Shown>,
+) -> Result<Response> {
+    let mut tx = app.db().begin().await?;
+    db::agents::lock(&mut tx, id).await?;
+    let agent = db::agents::newest(&mut tx, id).await?.ok_or(Error::Nothing("agent"))?;
+    if agent.version != version {
+        drop(tx);
+        let mut page = form_page(&app, &signed_in, stored_form(&app, &agent));
+        page.flash = Some(Flash::warning(format!(
+            "Nothing was published: version {} was saved meanwhile. Here it is. Publish it if it \
+             is as you want it.",
+            agent.version
+        )));
+        let html = app.engine().render("admin/agent", &page)?;
+        return Ok((StatusCode::CONFLICT, Html(html)).into_response());
+    }
+    db::agents::publish(&mut tx, id, version).await?;
+    tx.commit().await?;
+    Ok(Done::AgentPublished.and_go(jar, &format!("/admin/agents/{id}")))
 }
 
 /// Takes an agent away from people.
 pub async fn unpublish(
     State(app): State<App>,
     Admin(_): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     if !db::agents::unpublish(&mut *app.db().acquire().await?, id).await? {
         return Err(Error::Nothing("agent"));
     }
-    Ok(Redirect::to(&format!("/admin/agents/{id}")))
+    Ok(Done::AgentTaken.and_go(jar, &format!("/admin/agents/{id}")))
 }
 
 async fn newest(app: &App, id: Uuid) -> Result<Agent> {
@@ -170,7 +200,17 @@ async fn newest(app: &App, id: Uuid) -> Result<Agent> {
 }
 
 fn show(app: &App, signed_in: &SignedIn, status: StatusCode, form: AgentForm) -> Result<Response> {
-    let title = form.heading.clone();
-    let page = shell::admin_page(app, signed_in, "/admin/agents", &title, form);
+    let page = form_page(app, signed_in, form);
     Ok((status, Html(app.engine().render("admin/agent", &page)?)).into_response())
+}
+
+/// An agent in the form, as it is stored.
+fn stored_form(app: &App, agent: &Agent) -> AgentForm {
+    let action = format!("/admin/agents/{}", agent.id);
+    AgentForm::new(&agent.text.name, action, &agent.text, app.models()).stored(agent)
+}
+
+fn form_page(app: &App, signed_in: &SignedIn, form: AgentForm) -> Page<AgentForm> {
+    let title = form.heading.clone();
+    shell::admin_page(app, signed_in, "/admin/agents", &title, form)
 }

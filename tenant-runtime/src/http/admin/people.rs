@@ -3,19 +3,22 @@
 use accounts::people::{self, ChangeError};
 use accounts::{Permission, Role, Status};
 use axum::extract::{Form, Path, Query, State};
-use axum::response::{Html, Redirect};
+use axum::response::{Html, Response};
 use pages::parts::Pagination;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::visitor::Admin;
+use crate::http::told::{Done, Told};
+use crate::http::visitor::{Admin, Jar};
 use crate::view::admin::{People, PersonRow, RoleChoice};
 use crate::view::shell;
 
 /// How many people a page holds.
 const A_PAGE: usize = 50;
+/// Where the list is.
+const PEOPLE: &str = "/admin/people";
 
 /// Where the list goes on.
 #[derive(Deserialize)]
@@ -34,8 +37,10 @@ pub struct Change {
 pub async fn list(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    told: Told,
     Query(After { after }): Query<After>,
-) -> Result<Html<String>> {
+) -> Result<Response> {
+    let has_families = app.site().has_families();
     let found = people::list(&mut *app.db().acquire().await?, after, A_PAGE).await?;
     let me = &signed_in.person;
     let body = People {
@@ -55,6 +60,7 @@ pub async fn list(
                 roles: Role::ALL
                     .into_iter()
                     .filter(|role| me.role.may_change(person.role, *role))
+                    .filter(|role| has_families || !of_families(*role) || *role == person.role)
                     .map(|role| RoleChoice {
                         value: role.as_str(),
                         label: shell::role_name(role),
@@ -68,54 +74,75 @@ pub async fn list(
             ..Pagination::default()
         },
     };
-    let page = shell::admin_page(&app, &signed_in, "/admin/people", "People", body);
-    Ok(Html(app.engine().render("admin/people", &page)?))
+    let mut page = shell::admin_page(&app, &signed_in, PEOPLE, "People", body);
+    page.flash = told.flash();
+    Ok(told.on(Html(app.engine().render("admin/people", &page)?)))
 }
 
 /// Gives a person another role.
 pub async fn set_role(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
     Form(change): Form<Change>,
-) -> Result<Redirect> {
-    let role: Role =
-        change.role.parse().map_err(|_| Error::Unusable("There is no such role.".to_owned()))?;
+) -> Result<Response> {
+    let role = change.role.parse::<Role>().ok();
+    let role = role
+        .filter(|role| app.site().has_families() || !of_families(*role))
+        .ok_or_else(|| Error::Unusable("There is no such role here.".to_owned()))?;
     let mut tx = app.db().begin().await?;
-    people::set_role(&mut tx, signed_in.person.role, id, role).await.map_err(told)?;
+    people::set_role(&mut tx, signed_in.person.role, id, role).await.map_err(refused)?;
     tx.commit().await?;
-    Ok(Redirect::to("/admin/people"))
+    Ok(Done::RoleChanged.and_go(jar, PEOPLE))
 }
 
 /// Ends a person's sessions and keeps them out.
 pub async fn suspend(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     let mut tx = app.db().begin().await?;
-    people::suspend(&mut tx, signed_in.person.role, id).await.map_err(told)?;
+    people::suspend(&mut tx, signed_in.person.role, id).await.map_err(refused)?;
     tx.commit().await?;
-    Ok(Redirect::to("/admin/people"))
+    Ok(Done::PersonSuspended.and_go(jar, PEOPLE))
 }
 
 /// Lets a person in: one who waits, or one who was suspended.
 pub async fn activate(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Path(id): Path<Uuid>,
-) -> Result<Redirect> {
+) -> Result<Response> {
+    let places = app.site().entitlements.users;
     let mut tx = app.db().begin().await?;
-    people::activate(&mut tx, signed_in.person.role, id).await.map_err(told)?;
+    people::activate(&mut tx, signed_in.person.role, id, places).await.map_err(refused)?;
     tx.commit().await?;
-    Ok(Redirect::to("/admin/people"))
+    Ok(Done::PersonLetIn.and_go(jar, PEOPLE))
 }
 
-fn told(error: ChangeError) -> Error {
+/// Roles that say something only where children may be.
+fn of_families(role: Role) -> bool {
+    matches!(role, Role::Parent | Role::Child)
+}
+
+fn refused(error: ChangeError) -> Error {
     match error {
         ChangeError::Store(error) => Error::Database(error),
         ChangeError::NoPerson => Error::Nothing("person"),
         ChangeError::NotAllowed => Error::NotAllowed(Permission::ManagePeople),
-        told @ ChangeError::LastOwner => Error::Conflict(format!("{told}.")),
+        ChangeError::LastOwner => Error::Conflict(
+            "Nothing was changed: this is the only owner, and a platform needs one. Make somebody \
+             else an owner first."
+                .to_owned(),
+        ),
+        ChangeError::NoPlace => Error::Conflict(
+            "Nobody was let in: as many people are here as your plan allows. Suspend somebody \
+             else first, or choose a larger plan."
+                .to_owned(),
+        ),
     }
 }
