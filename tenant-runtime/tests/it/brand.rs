@@ -38,6 +38,7 @@ async fn a_look_that_can_be_read_is_asked_of_the_owner_and_in_effect_at_once() {
     olive.get("/admin").await.expect(200).with("Choose your look");
 
     chooses(&olive, "#0b5394", "#7a3b00", "light").await.expect(303);
+    olive.get("/admin/brand").await.expect(200).with("Everybody sees the new look now.");
     let wishes = platform.owner.wishes();
     assert_eq!(wishes.len(), 1);
     let branding = &wishes[0].spec.identity.branding;

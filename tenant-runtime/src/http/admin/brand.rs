@@ -3,11 +3,11 @@
 use accounts::sessions::SignedIn;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use blueprint::PlatformBlueprint;
 use blueprint::spec::{Branding, Font, Radius, Theme};
-use pages::Brand;
 use pages::parts::Field;
+use pages::{Brand, Flash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::db;
 use crate::error::{Error, Result};
-use crate::http::visitor::Admin;
+use crate::http::told::{Done, Told};
+use crate::http::visitor::{Admin, Jar};
 use crate::view::admin::BrandForm;
 use crate::view::brand::{FONTS, RADII, THEMES, chosen, input};
 use crate::view::shell;
@@ -43,7 +44,7 @@ impl Sent {
 }
 
 /// The form, filled with what is in effect.
-pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Response> {
+pub async fn page(State(app): State<App>, Admin(signed_in): Admin, told: Told) -> Result<Response> {
     let site = app.site();
     let in_effect = site.brand.input();
     let branding = &site.blueprint.spec.identity.branding;
@@ -55,13 +56,15 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Res
         radius: branding.radius,
         base: hash(&site.blueprint),
     };
-    show(&app, &signed_in, StatusCode::OK, &sent, Vec::new())
+    let page = show(&app, &signed_in, StatusCode::OK, &sent, Vec::new(), told.flash())?;
+    Ok(told.on(page))
 }
 
 /// Keeps the look, unless it cannot be read or somebody changed the blueprint meanwhile.
 pub async fn save(
     State(app): State<App>,
     Admin(signed_in): Admin,
+    Jar(jar): Jar,
     Form(sent): Form<Sent>,
 ) -> Result<Response> {
     let site = app.site();
@@ -81,12 +84,12 @@ pub async fn save(
             Ok(()) => {
                 let mut db = app.db().acquire().await?;
                 db::facts::put(&mut db, SAVED, &json!(app.now().to_string())).await?;
-                return Ok(Redirect::to("/admin/brand").into_response());
+                return Ok(Done::BrandSaved.and_go(jar, "/admin/brand"));
             }
             Err(refused) => problems.push(refused.to_string()),
         }
     }
-    show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, &sent, problems)
+    show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, &sent, problems, None)
 }
 
 /// The style sheet a choice would give; unreadable colours are shown mended.
@@ -125,6 +128,7 @@ fn show(
     status: StatusCode,
     sent: &Sent,
     problems: Vec<String>,
+    flash: Option<Flash>,
 ) -> Result<Response> {
     let body = BrandForm {
         problems,
@@ -137,7 +141,8 @@ fn show(
         ],
         base: sent.base.clone(),
     };
-    let page = shell::admin_page(app, signed_in, "/admin/brand", "Brand", body);
+    let mut page = shell::admin_page(app, signed_in, "/admin/brand", "Brand", body);
+    page.flash = flash;
     Ok((status, Html(app.engine().render("admin/brand", &page)?)).into_response())
 }
 
