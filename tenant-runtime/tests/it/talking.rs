@@ -144,3 +144,26 @@ async fn two_messages_at_once_are_one_too_many() {
     assert_eq!(statuses, [303, 409]);
     assert_eq!(chat.messages().await.len(), 4);
 }
+
+#[tokio::test]
+async fn an_answer_does_not_outlive_its_conversation() {
+    let platform = TestPlatform::new(slowly()).await;
+    let ada = platform.person("ada").await;
+    for _ in 0..5 {
+        let chat = ada.asks("guide", "one").await;
+        ada.post(&format!("/messages/{}/stop", chat.answer_id().await), &[]).await.expect(303);
+        chat.hear().await;
+        // Whichever comes first: either nothing more is asked, or the answer is stopped.
+        let delete = format!("{}/delete", chat.path());
+        let (said, deleted) = tokio::join!(chat.say("two"), ada.post(&delete, &[]));
+        assert!([303, 404].contains(&said.status.as_u16()), "{}", said.body);
+        deleted.expect(303);
+    }
+    tokio::time::timeout(Duration::from_secs(2), async {
+        while platform.engine.record().running > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("an answer is spoken that nobody can hear");
+}
