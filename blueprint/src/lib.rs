@@ -12,6 +12,7 @@
 pub mod changes;
 pub mod money;
 pub mod name;
+mod places;
 pub mod plan;
 pub mod problem;
 pub mod read;

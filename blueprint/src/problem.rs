@@ -14,6 +14,12 @@ pub struct Problem {
     pub what: String,
     /// What would be right.
     pub instead: String,
+    /// The line of the text it was found in, from 1, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The character of that line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
 }
 
 impl Problem {
@@ -23,8 +29,46 @@ impl Problem {
         what: impl Into<String>,
         instead: impl Into<String>,
     ) -> Self {
-        Self { path: path.into(), what: what.into(), instead: instead.into() }
+        Self {
+            path: path.into(),
+            what: what.into(),
+            instead: instead.into(),
+            line: None,
+            column: None,
+        }
     }
+
+    /// A problem of a text as a whole, found at a place in it.
+    pub(crate) fn of_text(
+        (line, column): (usize, usize),
+        what: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Self {
+        Self::new(place(line, column), what, instead).at((line, column))
+    }
+
+    /// The same, found at a line and a column.
+    pub(crate) fn at(self, (line, column): (usize, usize)) -> Self {
+        Self { line: Some(line), column: Some(column), ..self }
+    }
+
+    /// In words, as editors and terminals find it:
+    /// `blueprint.yaml:14: spec.plan: is missing (instead: ..)`.
+    pub fn in_file(&self, file: &str) -> String {
+        let Self { path, what, instead, .. } = self;
+        match (self.line, self.column) {
+            (Some(line), Some(column)) if *path == place(line, column) => {
+                format!("{file}:{line}:{column}: {what} (instead: {instead})")
+            }
+            (Some(line), _) => format!("{file}:{line}: {self}"),
+            (None, _) => format!("{file}: {self}"),
+        }
+    }
+}
+
+/// Stands where a path would, for a text as a whole.
+fn place(line: usize, column: usize) -> String {
+    format!("line {line}, column {column}")
 }
 
 impl fmt::Display for Problem {

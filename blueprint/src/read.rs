@@ -3,7 +3,9 @@
 use serde_json::Value;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
-use crate::{PlatformBlueprint, problem::Problem, rules, schema::file_schema, shape};
+use crate::{
+    PlatformBlueprint, places::Places, problem::Problem, rules, schema::file_schema, shape,
+};
 
 /// Largest text, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -23,7 +25,7 @@ pub fn read(text: &str) -> Result<PlatformBlueprint, Vec<Problem>> {
     }
     let problems = problems(&resource);
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(placed(problems, text));
     }
     typed(resource).map_err(|problem| vec![problem])
 }
@@ -41,11 +43,21 @@ pub fn check(blueprint: &PlatformBlueprint) -> Vec<Problem> {
     }
 }
 
+/// Each problem with its line, where its field can be found.
+fn placed(problems: Vec<Problem>, text: &str) -> Vec<Problem> {
+    let Some(places) = Places::of(text) else { return problems };
+    let place = |problem: Problem| match places.find(&problem.path) {
+        Some(place) => problem.at(place),
+        None => problem,
+    };
+    problems.into_iter().map(place).collect()
+}
+
 /// A value within bounds, or why there is none.
 pub(crate) fn parse(text: &str) -> Result<Value, Problem> {
     if text.len() > MAX_BYTES {
         let what = format!("the text has {} bytes", text.len());
-        return Err(Problem::new(START, what, format!("at most {MAX_BYTES}")));
+        return Err(Problem::of_text(START, what, format!("at most {MAX_BYTES}")));
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -72,19 +84,20 @@ pub(crate) fn parse(text: &str) -> Result<Value, Problem> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| unreadable(&error))
 }
 
-const START: &str = "line 1, column 1";
+/// Line and column of the first letter.
+const START: (usize, usize) = (1, 1);
 
 fn unreadable(error: &serde_saphyr::Error) -> Problem {
-    let path = error.location().map_or_else(
-        || START.to_owned(),
-        |at| format!("line {}, column {}", at.line(), at.column()),
-    );
+    let place = error.location().map_or(START, |at| {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        (number(at.line()), number(at.column()))
+    });
     let what = error.without_snippet().to_string();
     let instead = format!(
         "one YAML or JSON document of at most {MAX_BYTES} bytes, {MAX_DEPTH} levels and \
          {MAX_ALIASES} aliases, each field once"
     );
-    Problem::new(path, what, instead)
+    Problem::of_text(place, what, instead)
 }
 
 /// Everything wrong with a whole resource, in order of path.

@@ -130,8 +130,10 @@ impl Shape<'_> {
     }
 
     fn add(&mut self, path: &str, what: impl Into<String>, instead: impl Into<String>) {
-        let path = if path.is_empty() { "line 1, column 1" } else { path };
-        self.found.push(Problem::new(path, what, instead));
+        self.found.push(match path {
+            "" => Problem::of_text((1, 1), what, instead),
+            path => Problem::new(path, what, instead),
+        });
     }
 }
 

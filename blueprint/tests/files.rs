@@ -56,6 +56,77 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn a_problem_says_in_which_line_it_is() {
+    let text = FULL
+        .replace("  plan: enterprise\n", "  # wished for\n  plan: gold\n")
+        .replace("    displayName: Lighthouse – Licht für alle\n", "")
+        .replace("      name: Premium\n", "      name: {}\n")
+        .replace("accent: \"#8a4b08\"", "accent: reddish");
+    let told: Vec<_> = read(&text)
+        .unwrap_err()
+        .iter()
+        .map(|problem| (problem.line.unwrap(), problem.column.unwrap(), problem.path.clone()))
+        .collect();
+    let line_of = |part: &str| 1 + text.lines().position(|line| line.contains(part)).unwrap();
+    let wanted = [
+        // What is missing has no line; the group it is missing from has one.
+        (line_of("  identity:"), 3, "spec.identity.displayName"),
+        (line_of("reddish"), 9, "spec.identity.branding.palette.accent"),
+        (line_of("name: {}"), 7, "spec.monetization.tiers[1].name"),
+        (line_of("plan: gold"), 3, "spec.plan"),
+    ];
+    for (line, column, path) in wanted {
+        assert!(told.contains(&(line, column, path.to_owned())), "{path} in {told:?}");
+    }
+}
+
+#[test]
+fn a_line_is_known_however_the_text_is_written() {
+    let json = serde_json::to_string_pretty(&read(SMALL).unwrap()).unwrap();
+    let json = json.replace("\"displayName\": \"Harbour\"", "\"displayName\": 7");
+    let flow = "# mine\r\n{apiVersion: soulfra.io/v1alpha1, kind: PlatformBlueprint,\r\n metadata: \
+                {name: ä},\r\n spec: {identity: {displayName: [x]}}}\r\n";
+    let labels = SMALL.replace("  name: harbour\n", "  name: harbour\n  labels:\n    a.b/c: 7\n");
+    for (text, path, part) in [
+        (json.as_str(), "spec.identity.displayName", "\"displayName\""),
+        (flow, "spec.identity.displayName", "displayName"),
+        (flow, "metadata.name", "name:"),
+        (&labels, "metadata.labels.a.b/c", "a.b/c"),
+        (&SMALL.replace("spec:", "sepc:"), "sepc", "sepc"),
+    ] {
+        let problems = read(text).unwrap_err();
+        let found = problems.iter().find(|problem| problem.path == path);
+        let found = found.unwrap_or_else(|| panic!("{path} in {problems:?}"));
+        let line = text.lines().position(|line| line.contains(part)).unwrap();
+        let column = text.lines().nth(line).unwrap().find(part).unwrap();
+        assert_eq!((found.line, found.column), (Some(line + 1), Some(column + 1)), "{text}");
+    }
+}
+
+#[test]
+fn a_problem_reads_like_those_of_a_compiler() {
+    let shown = |text: &str| read(text).unwrap_err()[0].in_file("blueprint.yaml");
+    let plan = SMALL.replace("spec:\n", "spec:\n  plan: gold\n");
+    let line = 1 + plan.lines().position(|line| line.contains("gold")).unwrap();
+    assert_eq!(
+        shown(&plan),
+        format!(
+            "blueprint.yaml:{line}: spec.plan: `gold` is not known here (instead: one of starter, \
+             business, enterprise)"
+        )
+    );
+    assert!(shown("a: [").starts_with("blueprint.yaml:1:"), "{}", shown("a: ["));
+    assert!(!shown("a: [").contains(": line 1, column"), "{}", shown("a: ["));
+    assert!(
+        shown("- a list").starts_with("blueprint.yaml:1:1: is a list"),
+        "{}",
+        shown("- a list")
+    );
+    let json = serde_json::to_value(&read(&plan).unwrap_err()[0]).unwrap();
+    assert_eq!((&json["line"], &json["column"]), (&line.into(), &3.into()));
+}
+
+#[test]
 fn the_full_fixture_has_every_field() {
     fn missing(schema: &JSONSchemaProps, value: Option<&Value>, path: &str, out: &mut Vec<String>) {
         let Some(value) = value else { return out.push(path.to_owned()) };

@@ -87,7 +87,10 @@ impl Folder {
     /// What a text means in the place of the blueprint.
     pub fn understand(&self, text: &str) -> Result<PlatformBlueprint> {
         blueprint::read(text).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+            let lines: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("\n  {}", problem.in_file(BLUEPRINT)))
+                .collect();
             Failure::new(
                 Kind::Blueprint,
                 format!("{} cannot be used:{}", self.blueprint_file().display(), lines.concat()),

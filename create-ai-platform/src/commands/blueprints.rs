@@ -23,7 +23,7 @@ pub fn check(file: &Path, printer: &Printer) -> Result<()> {
                 printer.json(&serde_json::json!({ "ok": false, "problems": problems }));
             } else {
                 for problem in &problems {
-                    printer.data(&problem.to_string());
+                    printer.data(&problem.in_file(&located(file).display().to_string()));
                 }
             }
             let count = problems.len();
@@ -53,10 +53,12 @@ pub fn definition(printer: &Printer) {
 fn parsed(file: &Path) -> Result<blueprint::PlatformBlueprint> {
     let text = read(file)?;
     blueprint::read(&text).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
+        let file = located(file).display().to_string();
+        let lines: Vec<String> =
+            problems.iter().map(|problem| format!("\n  {}", problem.in_file(&file))).collect();
         Failure::new(
             Kind::Blueprint,
-            format!("{} cannot be used:{}", located(file).display(), lines.concat()),
+            format!("{file} cannot be used:{}", lines.concat()),
             "Mend these lines and try again.",
         )
     })
