@@ -32,13 +32,15 @@ impl fmt::Display for Change {
 
 /// Every field of name, labels, annotations and spec in which `new` differs from `old`.
 pub fn changes(old: &PlatformBlueprint, new: &PlatformBlueprint) -> Vec<Change> {
-    let value = |blueprint: &PlatformBlueprint| {
-        let text = crate::write(blueprint);
-        crate::read::parse(&text).unwrap_or_default()
-    };
+    let (old, new) = (canonical(old), canonical(new));
     let mut found = Vec::new();
-    compare(Some(&value(old)), Some(&value(new)), String::new(), &mut found);
+    compare(Some(&old), Some(&new), String::new(), &mut found);
     found
+}
+
+/// What the canonical text says.
+pub(crate) fn canonical(blueprint: &PlatformBlueprint) -> Value {
+    crate::read::parse(&crate::write(blueprint)).unwrap_or_default()
 }
 
 fn compare(before: Option<&Value>, after: Option<&Value>, path: String, found: &mut Vec<Change>) {

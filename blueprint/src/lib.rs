@@ -7,9 +7,11 @@
 //! ```
 //!
 //! Reading order: [`spec`] is what a person writes, [`rules`] what may not be written, [`mod@read`]
-//! and [`write`](mod@write) the two ways of the text, [`templates`] where most blueprints begin.
+//! and [`write`](mod@write) the two ways of the text, [`mod@edit`] a change in a person's own text,
+//! [`templates`] where most blueprints begin.
 
 pub mod changes;
+pub mod edit;
 pub mod money;
 pub mod name;
 mod places;
@@ -27,6 +29,7 @@ pub mod text;
 pub mod write;
 
 pub use changes::{Change, changes};
+pub use edit::edit;
 pub use money::{Bps, Currency, Money, MoneyError};
 pub use name::{BlueprintName, InvalidName};
 pub use plan::{Entitlements, PlanName, entitlement_problems};

@@ -227,12 +227,14 @@ impl BlueprintOwner for Local {
         }
         let app = self.app.get().ok_or(ChangeRefused::ChangedMeanwhile)?;
         let mut seen = self.seen.lock().await;
-        let (current, _) =
+        let (current, text) =
             self.folder.read().map_err(|failure| ChangeRefused::NotStored(failure.what))?;
         if current != *base {
             return Err(ChangeRefused::ChangedMeanwhile);
         }
-        let text = blueprint::write_with_schema_line(wanted, crate::folder::SCHEMA);
+        // A person's comments and order stay, wherever their text can be changed in place.
+        let text = blueprint::edit(&text, wanted)
+            .unwrap_or_else(|| blueprint::write_with_schema_line(wanted, crate::folder::SCHEMA));
         crate::files::write_whole(&self.folder.blueprint_file(), text.as_bytes())
             .map_err(|error| ChangeRefused::NotStored(error.to_string()))?;
         app.apply(self.site(wanted.clone()));

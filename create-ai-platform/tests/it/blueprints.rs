@@ -46,7 +46,12 @@ async fn check_lists_every_problem_at_once() {
     for part in ["metadata.name", "template", "tagLine", "primary"] {
         assert!(paths.iter().any(|path| path.contains(part)), "{part} in {told:#}");
     }
+    assert!(
+        told["problems"].as_array().unwrap().iter().all(|one| one["line"].is_u64()),
+        "{told:#}"
+    );
     let words = ground.run(&["check"]).await.expect(4);
+    assert!(words.stdout.contains("blueprint.yaml:4: metadata.name: "), "{words:#?}");
     assert_eq!(words.stdout.lines().count(), paths.len(), "{words:#?}");
     ground.run(&["check", "nowhere.yaml"]).await.expect(9);
 }
@@ -72,6 +77,44 @@ async fn render_crd_gives_the_definition() {
     assert_eq!(definition, blueprint::crd_yaml());
     assert!(definition.contains("kind: CustomResourceDefinition"), "{definition}");
     assert!(definition.contains("name: platformblueprints.soulfra.io"), "{definition}");
+}
+
+#[tokio::test]
+async fn the_portal_leaves_what_a_person_wrote_and_a_bad_edit_is_told_with_its_line() {
+    let ground = Ground::new();
+    let mut host = ground.start("acme").await;
+    let owner = Visitor::of(host.site());
+    let owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
+    let text = std::fs::read_to_string(blueprint_of(&ground, "acme")).unwrap();
+    let shown = line_with(&text, "displayName: ");
+    let text = text.replace(shown, "displayName:   'Acme Nr 1' # for now");
+    let text = text.replace("spec:\n", "\n# Ask Ann first.\nspec:\n");
+    edit(&ground, "acme", &text);
+    let told = timeout(SEEN_WITHIN, host.event("blueprint")).await.unwrap();
+    assert_eq!(told["applied"], true, "{told}");
+
+    let form = owner.get("/admin/brand").await.body;
+    let base = form.split("name=\"base\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let colours = [("primary", "#0b5394"), ("accent", "#7a3b00"), ("others", "keep")];
+    let looks = [("font", "slab"), ("theme", "auto"), ("radius", "large"), ("base", base)];
+    let saved = owner.post("/admin/brand", &[&colours[..], &looks[..]].concat()).await.unwrap();
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.body);
+    let after = std::fs::read_to_string(blueprint_of(&ground, "acme")).unwrap();
+    let lines: Vec<_> = after.lines().collect();
+    let gone: Vec<_> = text.lines().filter(|line| !lines.contains(line)).map(str::trim).collect();
+    let of_brand = ["primary: ", "accent: ", "font: ", "theme: ", "radius: "];
+    assert!(gone.iter().all(|line| of_brand.iter().any(|key| line.starts_with(key))), "{gone:?}");
+    for part in ["#0b5394", "#7a3b00", "font: slab", "'Acme Nr 1' # for now", "# Ask Ann first."] {
+        assert!(after.contains(part), "{part} in {after}");
+    }
+
+    let bad = after.replace("spec:\n", "spec:\n  plan: gold\n");
+    edit(&ground, "acme", &bad);
+    let told = timeout(SEEN_WITHIN, host.event("blueprint")).await.unwrap();
+    assert_eq!(told["applied"], false, "{told}");
+    let line = 1 + bad.lines().position(|line| line == "  plan: gold").unwrap();
+    let wanted = format!("blueprint.yaml:{line}: spec.plan: ");
+    assert!(told.to_string().contains(&wanted), "{wanted} in {told}");
 }
 
 /// 100 good and 100 bad edits, spread over the platforms of one host: each edit of one of them
