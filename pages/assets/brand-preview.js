@@ -69,9 +69,9 @@ class BrandPreview extends HTMLElement {
     const list = this.querySelector("[data-contrast]");
     if (!list) return;
     list.replaceChildren(
-      ...problems.map(({ token, ratio, needed, suggestion }) => {
+      ...problems.map(({ token, label, ratio, needed, suggestion }) => {
         const item = document.createElement("li");
-        item.textContent = `${token}: contrast ${ratio.toFixed(1)}, needed ${needed.toFixed(1)}. `;
+        item.textContent = `${label ?? token}: contrast ${ratio.toFixed(1)}, needed ${needed.toFixed(1)}. `;
         const button = document.createElement("button");
         button.type = "button";
         button.className = "button button--small";

@@ -5,6 +5,14 @@ use blueprint::spec::{Font, Theme};
 use crate::browser::Answer;
 use crate::{Browser, Simulator, TestPlatform};
 
+/// Fills in the form with other colours left as they are, and sends it.
+async fn keeps_and_chooses(olive: &Browser, primary: &str, theme: &str) -> Answer {
+    let base = base(olive).await;
+    let mut choice = choice(primary, "#7a3b00", theme, &base).to_vec();
+    choice.push(("others", "keep"));
+    olive.post("/admin/brand", &choice).await
+}
+
 /// Fills in the form and sends it.
 async fn chooses(olive: &Browser, primary: &str, accent: &str, theme: &str) -> Answer {
     let base = base(olive).await;
@@ -60,11 +68,43 @@ async fn a_platform_turns_dark_and_light_again_with_its_colours() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_the_other_colours_is_said_and_chosen() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let olive = platform.owned().await;
+    let others = |at: usize| {
+        let wish = platform.owner.wishes().swap_remove(at);
+        wish.spec.identity.branding.palette.unwrap()
+    };
+    let old = platform.app.site().blueprint.spec.identity.branding.palette.clone().unwrap();
+    assert!(old.dark.is_some() && old.background.is_some(), "{old:?}");
+    let form = olive.get("/admin/brand").await.expect(200);
+    form.with("name=\"others\"").with("Keep those that still fit").with("Keep all of them");
+
+    keeps_and_chooses(&olive, "#0b5394", "light").await.expect(303);
+    assert_eq!((&others(0).dark, &others(0).background), (&old.dark, &old.background));
+    assert_eq!(others(0).primary.as_str(), "#0b5394");
+    // A light background in a platform that is always dark cannot be read; why is told.
+    let refused = keeps_and_chooses(&olive, "#0b5394", "dark").await.expect(422);
+    refused.with("palette.background cannot be read").with("value=\"keep\" selected");
+
+    chooses(&olive, "#0b5395", "#7a3b00", "light").await.expect(303);
+    assert_eq!((&others(1).dark, &others(1).background), (&None, &old.background));
+    chooses(&olive, "#0b5395", "#7a3b00", "dark").await.expect(303);
+    assert_eq!(others(2).background, None);
+    // With no other colours left there is nothing to choose.
+    olive.get("/admin/brand").await.expect(200).without("name=\"others\"");
+}
+
+#[tokio::test]
 async fn colours_nobody_can_read_are_refused_and_nobody_is_asked() {
     let platform = TestPlatform::new(Simulator::echo()).await;
     let olive = platform.owned().await;
     let refused = chooses(&olive, "#fefefe", "#ffffff", "auto").await.expect(422);
-    refused.with("This was not saved.").with("value=\"#fefefe\"");
+    refused
+        .with("This was not saved.")
+        .with("value=\"#fefefe\"")
+        .with("Main colour cannot be read")
+        .with("Second colour cannot be read");
     chooses(&olive, "blue", "#000000", "auto").await.expect(422).with("A colour is written like");
     assert!(platform.owner.wishes().is_empty());
 }
@@ -103,6 +143,7 @@ async fn a_choice_is_previewed_and_checked_before_it_is_saved() {
     assert!(css.headers["content-type"].to_str().unwrap().starts_with("text/css"));
     let checked = olive.get(&format!("/admin/brand/check?{choice}")).await.expect(200);
     let checked: serde_json::Value = serde_json::from_str(&checked.body).unwrap();
-    assert!(!checked["problems"].as_array().unwrap().is_empty(), "{checked}");
+    assert_eq!(checked["problems"][0]["token"], "primary", "{checked}");
+    assert_eq!(checked["problems"][0]["label"], "Main colour", "{checked}");
     olive.get("/admin/brand/check?primary=red").await.expect(400);
 }

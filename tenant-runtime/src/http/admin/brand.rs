@@ -4,13 +4,12 @@ use accounts::sessions::SignedIn;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use blueprint::PlatformBlueprint;
 use blueprint::spec::{Branding, Font, Radius, Theme};
+use pages::brand::ContrastProblem;
 use pages::parts::Field;
 use pages::{Brand, Flash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::db;
@@ -18,7 +17,10 @@ use crate::error::{Error, Result};
 use crate::http::told::{Done, Told};
 use crate::http::visitor::{Admin, Jar};
 use crate::view::admin::BrandForm;
-use crate::view::brand::{FONTS, RADII, THEMES, chosen, input};
+use crate::view::brand::{
+    ACCENT_LABEL, FONTS, OTHERS, OTHERS_HINT, Others, PRIMARY_LABEL, RADII, THEMES, chosen,
+    has_others, input, label,
+};
 use crate::view::shell;
 
 /// The fact that a look was chosen once.
@@ -33,12 +35,14 @@ pub struct Sent {
     theme: Theme,
     radius: Radius,
     #[serde(default)]
+    others: Others,
+    #[serde(default)]
     base: String,
 }
 
 impl Sent {
     fn branding(&self, old: &Branding) -> Result<Branding> {
-        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius))
+        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius), self.others)
             .ok_or_else(|| Error::Unusable("A colour is written like #1d4ed8.".to_owned()))
     }
 }
@@ -54,7 +58,8 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin, told: Told) -
         font: branding.font,
         theme: branding.theme,
         radius: branding.radius,
-        base: hash(&site.blueprint),
+        others: Others::default(),
+        base: blueprint::hash(&site.blueprint),
     };
     let page = show(&app, &signed_in, StatusCode::OK, &sent, Vec::new(), told.flash())?;
     Ok(told.on(page))
@@ -71,7 +76,7 @@ pub async fn save(
     let old = &site.blueprint;
     let branding = sent.branding(&old.spec.identity.branding)?;
     let mut problems = contrast(&old.spec.identity.display_name, &branding);
-    if sent.base != hash(old) {
+    if sent.base != blueprint::hash(old) {
         problems.push(
             "The blueprint was changed meanwhile. Look at the new state and choose again."
                 .to_owned(),
@@ -113,13 +118,31 @@ pub async fn check(
 ) -> Result<Response> {
     let site = app.site();
     let branding = sent.branding(&site.blueprint.spec.identity.branding)?;
-    let problems = pages::brand::check(&input(site.display_name(), &branding));
+    let problems: Vec<_> = pages::brand::check(&input(site.display_name(), &branding))
+        .into_iter()
+        .map(|problem| Unreadable { label: label(problem.token), problem })
+        .collect();
     Ok(axum::Json(json!({ "problems": problems })).into_response())
+}
+
+/// A colour that cannot be read, and what the form calls it.
+#[derive(Serialize)]
+struct Unreadable {
+    label: &'static str,
+    #[serde(flatten)]
+    problem: ContrastProblem,
 }
 
 fn contrast(name: &str, branding: &Branding) -> Vec<String> {
     let problems = pages::brand::check(&input(name, branding));
-    problems.iter().map(ToString::to_string).collect()
+    let told = problems.iter().map(|ContrastProblem { token, ratio, needed, suggestion }| {
+        let label = label(token);
+        format!(
+            "{label} cannot be read: its contrast is {ratio:.1} and has to be {needed:.1} or \
+             more. The nearest that can is {suggestion}."
+        )
+    });
+    told.collect()
 }
 
 fn show(
@@ -130,17 +153,18 @@ fn show(
     problems: Vec<String>,
     flash: Option<Flash>,
 ) -> Result<Response> {
-    let body = BrandForm {
-        problems,
-        fields: vec![
-            Field::input("primary", "Main colour", "color").value(&sent.primary).required(),
-            Field::input("accent", "Second colour", "color").value(&sent.accent).required(),
-            Field::select("font", "Typeface", &FONTS).value(word(&sent.font)).required(),
-            Field::select("theme", "Light or dark", &THEMES).value(word(&sent.theme)).required(),
-            Field::select("radius", "Corners", &RADII).value(word(&sent.radius)).required(),
-        ],
-        base: sent.base.clone(),
-    };
+    let mut fields = vec![
+        Field::input("primary", PRIMARY_LABEL, "color").value(&sent.primary).required(),
+        Field::input("accent", ACCENT_LABEL, "color").value(&sent.accent).required(),
+        Field::select("font", "Typeface", &FONTS).value(word(&sent.font)).required(),
+        Field::select("theme", "Light or dark", &THEMES).value(word(&sent.theme)).required(),
+        Field::select("radius", "Corners", &RADII).value(word(&sent.radius)).required(),
+    ];
+    if has_others(&app.site().blueprint.spec.identity.branding) {
+        let others = Field::select("others", "The blueprint’s other colours", &OTHERS);
+        fields.push(others.hint(OTHERS_HINT).value(word(&sent.others)).required());
+    }
+    let body = BrandForm { problems, fields, base: sent.base.clone() };
     let mut page = shell::admin_page(app, signed_in, "/admin/brand", "Brand", body);
     page.flash = flash;
     Ok((status, Html(app.engine().render("admin/brand", &page)?)).into_response())
@@ -152,9 +176,4 @@ fn word(choice: &impl Serialize) -> String {
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))
         .unwrap_or_default()
-}
-
-/// Which blueprint it is.
-fn hash(blueprint: &PlatformBlueprint) -> String {
-    hex::encode(&Sha256::digest(blueprint::write(blueprint))[..8])
 }
