@@ -55,7 +55,8 @@ pub struct Create {
     /// An existing Postgres (superuser or CREATEDB, CREATEROLE) instead of the embedded one.
     #[arg(long, env = "SOULFRA_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// The model: a name from the catalogue, or a path to a .gguf file.
+    /// The model: a name that `create-ai-platform models` lists, or a path to a .gguf file. Stays
+    /// chosen. [default: the one chosen last, at first smollm2-135m]
     #[arg(long, env = "SOULFRA_MODEL")]
     pub model: Option<String>,
 }
@@ -147,6 +148,8 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Lists the models: what each needs, which are fetched, and which one answers by default.
+    Models,
     /// Prints completions for a shell.
     Completions {
         /// Which shell.

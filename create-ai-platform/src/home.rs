@@ -90,8 +90,9 @@ impl Home {
     pub fn remove(&self) -> Result<()> {
         let lock = self.data.join(LOCK);
         let (platforms, postgres) = (self.platforms(), self.postgres());
-        let (key, authority) = (self.root_key(), self.authority());
-        for path in [&self.run, &platforms, &postgres, &key, &authority, &self.log(), &lock] {
+        let (key, authority, model) = (self.root_key(), self.authority(), self.chosen_model());
+        for path in [&self.run, &platforms, &postgres, &key, &authority, &model, &self.log(), &lock]
+        {
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(path)
             } else {
@@ -128,6 +129,16 @@ impl Home {
     /// What seals the secrets that platforms store.
     pub fn root_key(&self) -> PathBuf {
         self.data.join("root.key")
+    }
+
+    /// Which model the person chose last.
+    pub fn chosen_model(&self) -> PathBuf {
+        self.data.join("model")
+    }
+
+    /// Model files.
+    pub fn models(&self) -> PathBuf {
+        self.cache.join("models")
     }
 
     /// The certificate authority for this machine.

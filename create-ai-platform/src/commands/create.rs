@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use blueprint::{BlueprintName, templates};
 use clap::CommandFactory;
+use inference::models::Entry;
 use tokio_util::task::TaskTracker;
 
 use super::trust;
@@ -25,7 +26,9 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
     )?;
     home.prepare()?;
     let folder = find_folder(&home, &name)?;
-    if !folder.exists() {
+    let made = !folder.exists();
+    let entry = models::choose(wish.model.as_deref(), &home, &printer)?;
+    if made {
         if let Some(command) = almost_a_command(name.as_str()).filter(|_| !yes) {
             meant(&name, &command, &printer)?;
         }
@@ -44,7 +47,10 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             join(&home, &folder, &printer).await
         }
         Some(lock) => {
-            let outcome = Box::pin(host(wish, home, &folder, printer)).await;
+            // Who just began, and chose no model, may want to know of a better one.
+            let advice = models::advice(&entry, name.as_str());
+            let advice = advice.filter(|_| made && wish.model.is_none());
+            let outcome = Box::pin(host(wish, home, &folder, printer, entry, advice)).await;
             drop(lock);
             outcome
         }
@@ -146,9 +152,15 @@ async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
 }
 
 /// Becomes the host process.
-async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Result<()> {
+async fn host(
+    wish: Create,
+    home: Home,
+    folder: &Folder,
+    printer: Printer,
+    entry: Entry,
+    advice: Option<String>,
+) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let entry = models::choose(wish.model.as_deref())?;
     let listener = host::listen(wish.port).await?;
     let secure = match wish.tls_port {
         Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
@@ -204,7 +216,13 @@ async fn host(wish: Create, home: Home, folder: &Folder, printer: Printer) -> Re
     };
     let outcome = match loaded {
         Some(Ok(())) => {
+            if wish.model.is_some() {
+                models::remember(&home, &entry);
+            }
             ready(&printer, &running);
+            if let Some(advice) = advice {
+                printer.note(&advice);
+            }
             host.run(&mut signals).await;
             Ok(())
         }

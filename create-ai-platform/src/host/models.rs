@@ -4,22 +4,59 @@ use std::sync::Arc;
 
 use engine_mistralrs::{MistralEngine, Options};
 use inference::Inference;
-use inference::models::{Entry, Progress, Store, default_for_memory, find};
+use inference::models::{
+    Entry, FetchError, Progress, Source, Store, better_for, find, in_words, smallest,
+};
 
 use super::unexpected;
 use crate::failure::{Failure, Kind, Result};
 use crate::home::Home;
 use crate::printer::Printer;
 
-/// The model a person means, or the one for this machine.
-pub fn choose(wanted: Option<&str>) -> Result<Entry> {
+/// The model a person means, or the default.
+pub fn choose(wanted: Option<&str>, home: &Home, printer: &Printer) -> Result<Entry> {
     match wanted {
         Some(name) => find(name).map_err(|error| {
-            Failure::new(Kind::Model, error.to_string(), "For example: --model smollm2-135m")
+            let hint = "Take one of these names, or the path of a file: --model path/to/file.gguf";
+            Failure::new(Kind::Model, error.to_string(), hint)
         }),
-        None => default_for_memory(memory())
-            .ok_or_else(|| unexpected("the catalogue of models is empty")),
+        None => by_default(home, printer),
     }
+}
+
+/// The model chosen last; at first the smallest, whatever the machine has: nobody should wait for
+/// gigabytes before the first page.
+pub fn by_default(home: &Home, printer: &Printer) -> Result<Entry> {
+    if let Ok(name) = std::fs::read_to_string(home.chosen_model()) {
+        match find(&name) {
+            Ok(entry) => return Ok(entry),
+            Err(_) => printer.note(&format!(
+                "The model chosen last is gone: {name}. The smallest takes its place."
+            )),
+        }
+    }
+    smallest().ok_or_else(|| unexpected("the catalogue of models is empty"))
+}
+
+/// Keeps the choice for the next start.
+pub fn remember(home: &Home, entry: &Entry) {
+    let name = match entry.sources.as_slice() {
+        [Source::File(path)] => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+        _ => entry.id.clone().into(),
+    };
+    if let Err(error) = std::fs::write(home.chosen_model(), name.as_os_str().as_encoded_bytes()) {
+        tracing::warn!(%error, "the chosen model is not remembered");
+    }
+}
+
+/// One line for somebody who chose none, if this machine could do better.
+pub fn advice(used: &Entry, platform: &str) -> Option<String> {
+    let better = better_for(memory(), cores()).filter(|_| Some(used) == smallest().as_ref())?;
+    let (id, size) = (&better.id, in_words(better.size_bytes));
+    Some(format!(
+        "This computer could run a better model. Stop this, then: \
+         create-ai-platform {platform} --model {id} (fetches {size})"
+    ))
 }
 
 /// Fetches the model if it is not there, loads it, and lets the model server answer with it.
@@ -39,7 +76,7 @@ pub async fn load(
 }
 
 async fn bring(home: &Home, entry: &Entry, inference: &Inference, printer: &Printer) -> Result<()> {
-    let store = Store::new(home.cache.join("models"));
+    let store = Store::new(home.models());
     let teller = printer.clone();
     let tell = move |progress| match progress {
         Progress::Asking(source) => teller.note(&format!("fetching the model from {source}")),
@@ -48,11 +85,17 @@ async fn bring(home: &Home, entry: &Entry, inference: &Inference, printer: &Prin
         Progress::Checking => {}
     };
     let file = store.ensure(entry, &tell).await.map_err(|error| {
-        Failure::new(
-            Kind::Model,
-            error.to_string(),
-            "What came so far is kept: run the same command again, or give a file: --model x.gguf",
-        )
+        let hint = match &error {
+            FetchError::NoSpace { .. } => {
+                "Make room, choose a smaller one (create-ai-platform models), or put the cache \
+                 elsewhere with --cache."
+            }
+            FetchError::NoSource { .. } | FetchError::Folder { .. } => {
+                "Run the same command again, it goes on from what came; or give a file: \
+                 --model path/to/file.gguf"
+            }
+        };
+        Failure::new(Kind::Model, error.to_string(), hint)
     })?;
     let options = Options::new(&entry.title, store.folder());
     let engine = MistralEngine::load(&file, &entry.id, options).await.map_err(|error| {
@@ -66,10 +109,46 @@ async fn bring(home: &Home, entry: &Entry, inference: &Inference, printer: &Prin
     Ok(())
 }
 
+/// Processor cores this process may use.
+pub fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64)
+}
+
 /// Bytes of memory this machine has.
-fn memory() -> u64 {
+pub fn memory() -> u64 {
     let info = rustix::system::sysinfo();
     #[expect(clippy::useless_conversion, reason = "its width differs between platforms")]
     let total = u64::from(info.totalram);
     total.saturating_mul(u64::from(info.mem_unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Places;
+
+    #[test]
+    fn a_choice_stays_until_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places { home: Some(folder.path().into()), cache: Some(folder.path().into()) };
+        let (home, printer) = (Home::find(&places), Printer::silent());
+        let default = || by_default(&home, &printer).unwrap();
+        assert_eq!(default().id, "smollm2-135m");
+
+        remember(&home, &choose(Some("qwen2.5-7b"), &home, &printer).unwrap());
+        assert_eq!(default().id, "qwen2.5-7b");
+
+        // A file of one's own, and then it is gone.
+        let file = folder.path().join("mine.gguf");
+        std::fs::write(&file, "GGUF").unwrap();
+        remember(&home, &choose(file.to_str(), &home, &printer).unwrap());
+        assert_eq!(default().sources, [Source::File(file.clone())]);
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(default().id, "smollm2-135m");
+    }
+
+    #[test]
+    fn who_chose_a_better_model_gets_no_advice() {
+        assert_eq!(advice(&find("qwen2.5-0.5b").unwrap(), "acme"), None);
+    }
 }

