@@ -16,7 +16,7 @@ use std::sync::Arc;
 use accounts::passwords::{Cost, Passwords};
 use blueprint::BlueprintName;
 use certificates::LocalAuthority;
-use database::Admin;
+use database::{Admin, tenant};
 use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,6 +31,7 @@ use work::sealed::RootKey;
 use self::control::{Reply, Request, Running};
 use self::gate::Gate;
 use self::platform::Platform;
+use self::records::Before;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
@@ -184,11 +185,23 @@ impl Host {
             platform.same_folder(folder)?;
             return platform.running(&self.0.clock).await;
         }
-        records::remember(&self.0.home, &name, folder, self.0.external)?;
-        let platform = Platform::start(self, name, folder.clone(), blueprint, text).await?;
+        let before = records::remember(&self.0.home, &name, folder, self.0.external)?;
+        let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text).await;
+        if started.is_err() && before == Before::Unknown {
+            self.forget_unmade(&name).await?;
+        }
+        let platform = started?;
         let running = platform.running(&self.0.clock).await?;
         platforms.insert(running.name.clone(), platform);
         Ok(running)
+    }
+
+    /// Forgets a platform that came to nothing here: it may be made in another database.
+    async fn forget_unmade(&self, name: &BlueprintName) -> Result<()> {
+        match tenant::exists(&self.0.admin, name).await {
+            Ok(false) => records::forget(&self.0.home, name.as_str()),
+            Ok(true) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits until the host is told to stop: by a signal, by a command, or because its last
@@ -266,7 +279,10 @@ impl Host {
             Request::AdminLink { name } => self.admin_link(&name).await,
             Request::Database => {
                 use secrecy::ExposeSecret;
-                Ok(Reply::Database { url: self.0.admin_url.expose_secret().to_owned() })
+                Ok(Reply::Database {
+                    url: self.0.admin_url.expose_secret().to_owned(),
+                    external: self.0.external,
+                })
             }
         };
         outcome.unwrap_or_else(|failure| Reply::Failed {

@@ -47,6 +47,10 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             join(&home, &folder, &printer).await
         }
         Some(lock) => {
+            // Told before a server starts that this platform has nothing in.
+            if let Some(known) = records::find(&home, name.as_str())? {
+                known.in_database(&name, wish.database_url.is_some())?;
+            }
             // Who just began, and chose no model, may want to know of a better one.
             let advice = models::advice(&entry, name.as_str());
             let advice = advice.filter(|_| made && wish.model.is_none());

@@ -45,7 +45,7 @@ pub async fn backup(
     let work = tempfile::tempdir_in(beside.unwrap_or(Path::new(".")))
         .map_err(|error| Failure::file("write beside", &output, &error))?;
     let data = work.path().join(DATA);
-    let door = Door::open(home, record.external, printer).await?;
+    let door = Door::open(home, &name, &record, printer).await?;
     let made = export::export(&door.admin, &name, &TABLES, &data, work::Clock::System.now()).await;
     door.close().await;
     made.map_err(|error| backup_failed(&error))?;
@@ -104,8 +104,8 @@ pub async fn restore(
             "Restore under another name with --name, or destroy that one first.",
         ));
     }
-    let door = Door::open(home, false, printer).await?;
-    let place = || place(&unpacked, &folder, &name, home);
+    let door = Door::any(home, printer).await?;
+    let place = || place(&unpacked, &folder, &name, home, door.external);
     let brought = bring_back(&door.admin, &name, home, &work.path().join(DATA), place).await;
     door.close().await;
     brought?;
@@ -149,7 +149,13 @@ async fn bring_back(
 }
 
 /// Puts the unpacked folder where it belongs and remembers it, or neither.
-fn place(unpacked: &Folder, folder: &Folder, name: &BlueprintName, home: &Home) -> Result<()> {
+fn place(
+    unpacked: &Folder,
+    folder: &Folder,
+    name: &BlueprintName,
+    home: &Home,
+    external: bool,
+) -> Result<()> {
     // A backup holds none: it is this program's, not the person's.
     let schema = unpacked.path().join(SCHEMA);
     schema
@@ -159,7 +165,7 @@ fn place(unpacked: &Folder, folder: &Folder, name: &BlueprintName, home: &Home) 
         .map_err(|error| Failure::file("write", &schema, &error))?;
     std::fs::rename(unpacked.path(), folder.path())
         .map_err(|error| Failure::file("make", folder.path(), &error))?;
-    let remembered = records::remember(home, name, folder, false);
+    let remembered = records::remember(home, name, folder, external).map(|_| ());
     if remembered.is_err() {
         // Back into what is removed anyway.
         std::fs::rename(folder.path(), unpacked.path())
@@ -179,11 +185,11 @@ pub async fn destroy(
     let record = record(home, &name)?;
     confirmed(&name, confirm, &record.folder, printer)?;
     let phase = printer.phase("destroy");
+    let host = Door::of_host_with(home, &name, &record).await?;
     // Where a database of the person's own is, only the running host knows.
-    let external =
-        if record.external { Some(Door::open(home, true, printer).await?) } else { None };
+    let external = if record.external { Some(host.ok_or_else(no_way_in)?) } else { None };
     state::stop(Some(name.to_string()), home, &Printer::silent()).await?;
-    let running = host_database(home).await?;
+    let running = Door::of_host_with(home, &name, &record).await?;
     // Held to the end: no host may start in a home that is about to go.
     let lock = match running {
         Some(_) => None,
@@ -193,7 +199,7 @@ pub async fn destroy(
     let last = lock.is_some() && !others;
     let door = match (external, running) {
         (Some(door), _) => Some(door),
-        (None, Some(admin)) => Some(Door::of_host(admin)),
+        (None, Some(door)) => Some(door),
         // The embedded server goes as a whole; it need not start for that.
         (None, None) if last => None,
         (None, None) => Some(Door::own(home, printer).await?),
@@ -252,35 +258,73 @@ fn describes(folder: &Path, name: &BlueprintName) -> bool {
 /// A way into the database: that of the running host, or one opened for the moment.
 struct Door {
     admin: Admin,
+    /// Whether the database is not the embedded one.
+    external: bool,
     own: Option<Postgres>,
     lock: Option<HostLock>,
 }
 
 impl Door {
-    async fn open(home: &Home, external: bool, printer: &Printer) -> Result<Self> {
+    /// Into the database that a platform's data is in.
+    async fn open(
+        home: &Home,
+        name: &BlueprintName,
+        record: &records::Record,
+        printer: &Printer,
+    ) -> Result<Self> {
         home.prepare()?;
-        if let Some(admin) = host_database(home).await? {
-            return Ok(Self::of_host(admin));
+        match Self::of_host_with(home, name, record).await? {
+            Some(door) => Ok(door),
+            None if record.external => Err(no_way_in()),
+            None => Self::locked(home, printer).await,
         }
-        if external {
-            return Err(Failure::new(
-                Kind::Host,
-                "the platform's data is in a database of yours, and it does not run",
-                "Run the platform with its --database-url, then this command again.",
-            ));
-        }
-        let lock = locked(home)?;
-        Ok(Self { lock: Some(lock), ..Self::own(home, printer).await? })
     }
 
-    fn of_host(admin: Admin) -> Self {
-        Self { admin, own: None, lock: None }
+    /// Into the running host's database, else into the embedded one.
+    async fn any(home: &Home, printer: &Printer) -> Result<Self> {
+        match Self::of_host(home).await? {
+            Some(door) => Ok(door),
+            None => Self::locked(home, printer).await,
+        }
+    }
+
+    /// Into the running host's database. `None`: none runs.
+    async fn of_host(home: &Home) -> Result<Option<Self>> {
+        match control::ask(&home.socket(), &Request::Database).await? {
+            Some(Reply::Database { url, external }) => {
+                let admin = Admin::from_url(&SecretString::from(url))
+                    .map_err(|error| unexpected(&format!("read the host's database: {error}")))?;
+                Ok(Some(Self { admin, external, own: None, lock: None }))
+            }
+            Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, refused if the platform's data is in a database of the other kind.
+    async fn of_host_with(
+        home: &Home,
+        name: &BlueprintName,
+        record: &records::Record,
+    ) -> Result<Option<Self>> {
+        let door = Self::of_host(home).await?;
+        if let Some(door) = &door {
+            record.in_database(name, door.external)?;
+        }
+        Ok(door)
+    }
+
+    /// Starts the embedded server and keeps any host from starting meanwhile.
+    async fn locked(home: &Home, printer: &Printer) -> Result<Self> {
+        let lock = locked(home)?;
+        Ok(Self { lock: Some(lock), ..Self::own(home, printer).await? })
     }
 
     /// Starts the embedded server; the caller has the lock.
     async fn own(home: &Home, printer: &Printer) -> Result<Self> {
         let postgres = Postgres::start(home, None, printer).await?;
-        Ok(Self { admin: postgres.admin.clone(), own: Some(postgres), lock: None })
+        let admin = postgres.admin.clone();
+        Ok(Self { admin, external: false, own: Some(postgres), lock: None })
     }
 
     async fn close(self) {
@@ -291,15 +335,12 @@ impl Door {
     }
 }
 
-/// The database of the running host. `None`: none runs.
-async fn host_database(home: &Home) -> Result<Option<Admin>> {
-    match control::ask(&home.socket(), &Request::Database).await? {
-        Some(Reply::Database { url }) => Admin::from_url(&SecretString::from(url))
-            .map(Some)
-            .map_err(|error| unexpected(&format!("read the host's database: {error}"))),
-        Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
-        None => Ok(None),
-    }
+fn no_way_in() -> Failure {
+    Failure::new(
+        Kind::Host,
+        "the platform's data is in a database of yours, and no host process runs that knows it",
+        "Run the platform with its --database-url, then this command again.",
+    )
 }
 
 /// Keeps any host from starting.

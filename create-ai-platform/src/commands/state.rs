@@ -20,6 +20,8 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
     folder: String,
+    /// Whether its data is in a database of the person's own.
+    external: bool,
 }
 
 /// Says which platforms there are, and where those that run answer.
@@ -28,14 +30,13 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
     let mut lines = Vec::new();
     for name in records::names(home)? {
         let found = running.iter().find(|platform| platform.name == name);
-        let folder = match found {
-            Some(platform) => Some(platform.folder.clone()),
-            None => records::find(home, &name)?.map(|record| record.folder),
-        };
+        // Somebody may have destroyed it since the names were read.
+        let Some(record) = records::find(home, &name)? else { continue };
         lines.push(Line {
             running: found.is_some(),
             site: found.map(|platform| platform.site.clone()),
-            folder: folder.unwrap_or_default().display().to_string(),
+            folder: record.folder.display().to_string(),
+            external: record.external,
             name,
         });
     }
@@ -46,8 +47,9 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
     if lines.is_empty() {
         printer.note("There are no platforms yet. Make one: create-ai-platform my-company");
     }
-    for Line { name, site, folder, .. } in lines {
-        let state = site.unwrap_or_else(|| "stopped".to_owned());
+    for Line { name, running: _, site, folder, external } in lines {
+        let stopped = if external { "stopped, data in your database" } else { "stopped" };
+        let state = site.unwrap_or_else(|| stopped.to_owned());
         printer.data(&format!("{name:<20} {state:<40} {folder}"));
     }
     Ok(())

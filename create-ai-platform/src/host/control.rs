@@ -85,6 +85,8 @@ pub enum Reply {
     Database {
         /// A Postgres URL.
         url: String,
+        /// Whether it is not the embedded one.
+        external: bool,
     },
     /// It could not be done.
     Failed {

@@ -1,4 +1,4 @@
-//! What is remembered of each platform between runs: where its folder is.
+//! What is remembered of each platform between runs: where its folder is, and its data.
 
 use std::path::PathBuf;
 
@@ -19,21 +19,66 @@ pub struct Record {
     pub external: bool,
 }
 
-/// Remembers where a platform lives. A name belongs to one folder as long as that describes it.
-pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, external: bool) -> Result<()> {
-    if let Some(known) = find(home, name.as_str())?
-        && known.folder != folder.path()
-        && known.folder.join("blueprint.yaml").exists()
-    {
-        return Err(elsewhere(name.as_str(), &known.folder));
+/// Whether a platform was known before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// It was.
+    Known,
+    /// It is new here.
+    Unknown,
+}
+
+/// Remembers where a platform lives. A name belongs to one folder as long as that describes it,
+/// and to one database for good.
+pub fn remember(
+    home: &Home,
+    name: &BlueprintName,
+    folder: &Folder,
+    external: bool,
+) -> Result<Before> {
+    let known = find(home, name.as_str())?;
+    if let Some(known) = &known {
+        if known.folder != folder.path() && known.folder.join("blueprint.yaml").exists() {
+            return Err(elsewhere(name.as_str(), &known.folder));
+        }
+        known.in_database(name, external)?;
     }
+    let before = if known.is_some() { Before::Known } else { Before::Unknown };
     let path = path(home, name.as_str());
     let record = Record { folder: folder.path().to_owned(), external };
     let written = serde_json::to_vec(&record).map_err(std::io::Error::from).and_then(|text| {
         std::fs::create_dir_all(home.platforms())?;
         crate::files::write_whole(&path, &text)
     });
-    written.map_err(|error| Failure::file("write", &path, &error))
+    written.map_err(|error| Failure::file("write", &path, &error))?;
+    Ok(before)
+}
+
+impl Record {
+    /// Refuses a database of the other kind: in that one the platform would seem to be empty.
+    pub fn in_database(&self, name: &BlueprintName, external: bool) -> Result<()> {
+        if self.external == external {
+            return Ok(());
+        }
+        let (what, hint) = if self.external {
+            (
+                format!("{name} keeps its data in a database of yours, not in the embedded one"),
+                format!(
+                    "Give the same --database-url again: create-ai-platform stop --all, then \
+                     create-ai-platform {name} --database-url URL"
+                ),
+            )
+        } else {
+            (
+                format!("{name} keeps its data in the embedded database, not in one of yours"),
+                format!(
+                    "Run it without --database-url: create-ai-platform stop --all, then \
+                     create-ai-platform {name}. To move it, see `backup` and `restore`."
+                ),
+            )
+        };
+        Err(Failure::new(Kind::Database, what, hint))
+    }
 }
 
 /// What is remembered under a name.

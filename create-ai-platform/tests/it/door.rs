@@ -61,17 +61,26 @@ impl Ground {
 
     /// Runs `NAME` as the host process, and waits until it is ready.
     pub(crate) async fn start(&self, name: &str) -> Host {
-        let mut host = self.spawn(name);
+        self.start_with(&[name]).await
+    }
+
+    /// Runs a command as the host process, and waits until it is ready.
+    pub(crate) async fn start_with(&self, arguments: &[&str]) -> Host {
+        let mut host = self.spawn_with(arguments);
         host.ready = timeout(READY_WITHIN, host.event("ready")).await.expect("ready in time");
         host
     }
 
     /// Runs `NAME` as the host process.
     pub(crate) fn spawn(&self, name: &str) -> Host {
+        self.spawn_with(&[name])
+    }
+
+    fn spawn_with(&self, arguments: &[&str]) -> Host {
         let talk = self.0.path().join("talk");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&talk).unwrap();
         let mut child = self
-            .command(&[name, "--port", "0", "--json"])
+            .command(&[arguments, &["--port", "0", "--json"]].concat())
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()

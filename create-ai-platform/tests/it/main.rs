@@ -8,6 +8,7 @@ mod visitor;
 
 mod blueprints;
 mod creating;
+mod external;
 mod keeping;
 mod killing;
 mod printing;
