@@ -177,6 +177,33 @@ async fn nobody_else_gets_in() {
 }
 
 #[tokio::test]
+async fn a_login_of_a_tenant_gets_into_no_database_of_the_server() {
+    let home = home();
+    let installation = installation().await;
+    let mut server = Server::start(&installation, options(&home)).await.unwrap();
+    let mut admin = server.admin().connect().await.unwrap();
+    sqlx::raw_sql("CREATE ROLE t_acme_app LOGIN PASSWORD 'app'").execute(&mut admin).await.unwrap();
+    // The second time as in a folder that an older program made.
+    for _ in 0..2 {
+        for database in ["postgres", "template1", "template0"] {
+            let app = server.options().username("t_acme_app").password("app").database(database);
+            let refused = PgConnection::connect_with(&app).await.unwrap_err();
+            let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
+            assert!(["42501", "55000"].contains(&code.as_str()), "{database}: {refused}");
+        }
+        let mut admin = server.admin().connect().await.unwrap();
+        sqlx::raw_sql("GRANT CONNECT, TEMPORARY ON DATABASE postgres, template1 TO PUBLIC")
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        drop(admin);
+        server.stop().await.unwrap();
+        server = Server::start(&installation, options(&home)).await.unwrap();
+    }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_server_in_the_same_folder_is_refused() {
     let home = home();
     let installation = installation().await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -104,6 +104,9 @@ pub enum StartError {
         /// The log's last lines.
         said: String,
     },
+    /// The databases that every server comes with are still open to everybody.
+    #[error("cannot close the databases that belong to no tenant: {0}; run it again")]
+    Open(sqlx::Error),
     /// The password file belongs to other data.
     #[error(
         "the password in {file} does not open the database beside it: restore the file that belongs to this data"
@@ -150,7 +153,11 @@ impl Server {
             admin: admin.clone(),
             home,
         };
-        let running = plan.launch_patiently().await?;
+        let mut running = plan.launch_patiently().await?;
+        if let Err(error) = close_to_tenants(&admin).await {
+            let _ = running.stop().await;
+            return Err(StartError::Open(error));
+        }
         let (stop, stopped) = oneshot::channel();
         let (tell, state) = watch::channel(State::Serving);
         let keeper = tokio::spawn(keep(plan, running, stopped, tell));
@@ -234,6 +241,24 @@ async fn keep(
         state.send_replace(State::Serving);
         tracing::info!("Postgres serves again");
     }
+}
+
+/// Postgres lets every login into the databases it comes with; a tenant has no business there.
+async fn close_to_tenants(admin: &PgConnectOptions) -> sqlx::Result<()> {
+    let mut conn = PgConnection::connect_with(admin).await?;
+    let open: bool = sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
+             WHERE datname IN ('postgres', 'template1') AND a.grantee = 0)",
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    if open {
+        sqlx::raw_sql("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+            .execute(&mut conn)
+            .await?;
+    }
+    conn.close().await
 }
 
 fn login(sockets: &Path, password: &SecretString) -> PgConnectOptions {
