@@ -64,14 +64,25 @@ impl Brand {
     /// Takes a brand with each unreadable colour replaced by its suggestion: for a server that
     /// has to start, whatever is in the file.
     #[must_use]
-    pub fn mended(mut input: BrandInput) -> Self {
+    pub fn mended(input: BrandInput) -> Self {
+        Self::mend(input).0
+    }
+
+    /// Like [`Brand::mended`], with what was replaced: each problem's suggestion is what is used.
+    #[must_use]
+    pub fn mend(mut input: BrandInput) -> (Self, Vec<ContrastProblem>) {
+        let mut mended: Vec<ContrastProblem> = Vec::new();
         // Twice, because a new background may ask for another text or primary colour.
         for _ in 0..2 {
             for problem in check(&input) {
+                match mended.iter_mut().find(|before| before.token == problem.token) {
+                    Some(before) => before.suggestion = problem.suggestion,
+                    None => mended.push(problem.clone()),
+                }
                 problem.mend(&mut input);
             }
         }
-        Self::readable(input)
+        (Self::readable(input), mended)
     }
 
     fn readable(input: BrandInput) -> Self {
@@ -196,6 +207,19 @@ mod tests {
         assert!(problems[0].ratio < problems[0].needed);
         brand.primary = problems[0].suggestion;
         assert_readable(&Brand::new(brand).unwrap());
+    }
+
+    #[test]
+    fn what_was_mended_is_told_with_what_is_used() {
+        let mut brand = input("#fde047".parse().unwrap(), None, Theme::Light);
+        brand.background = Some("#808080".parse().unwrap());
+        let (used, mended) = Brand::mend(brand.clone());
+        let tokens: Vec<_> = mended.iter().map(|problem| problem.token).collect();
+        assert_eq!(tokens, ["background", "primary", "accent"]);
+        assert_eq!(Some(mended[0].suggestion), used.input().background);
+        assert_eq!(mended[1].suggestion, used.input().primary);
+        assert_eq!(mended[2].suggestion, used.input().accent);
+        assert!(Brand::mend(used.input().clone()).1.is_empty());
     }
 
     #[test]
