@@ -1,6 +1,6 @@
 //! The state of one platform's runtime, field by field.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use accounts::passwords::Passwords;
 use async_trait::async_trait;
@@ -17,6 +17,17 @@ use crate::site::Site;
 /// One platform at run time. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
+
+/// An [`App`] that is not kept alive by this: for what the app itself holds.
+#[derive(Clone)]
+pub struct WeakApp(Weak<Inner>);
+
+impl WeakApp {
+    /// The app, while there is one.
+    pub fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -78,6 +89,11 @@ impl App {
         let site = RwLock::new(Arc::new(parts.site.clone()));
         let engine = crate::view::engine()?;
         Ok(Self(Arc::new(Inner { parts, site, answers: Answers::default(), engine })))
+    }
+
+    /// The same, without keeping it alive.
+    pub fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     /// This platform's database.

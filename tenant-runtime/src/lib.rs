@@ -21,7 +21,7 @@ pub mod seed;
 mod speaking;
 mod view;
 
-pub use app::{App, BlueprintOwner, ChangeRefused, Parts};
+pub use app::{App, BlueprintOwner, ChangeRefused, Parts, WeakApp};
 pub use router::router;
 pub use site::{Picture, Site};
 
