@@ -198,8 +198,7 @@ pub async fn destroy(
     let others = records::names(home)?.iter().any(|other| other != name.as_str());
     let last = lock.is_some() && !others;
     let door = match (external, running) {
-        (Some(door), _) => Some(door),
-        (None, Some(door)) => Some(door),
+        (Some(door), _) | (None, Some(door)) => Some(door),
         // The embedded server goes as a whole; it need not start for that.
         (None, None) if last => None,
         (None, None) => Some(Door::own(home, printer).await?),
