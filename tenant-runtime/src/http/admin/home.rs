@@ -74,7 +74,7 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Htm
             tile("Conversations this week", talks_now, talks_then, "/conversations"),
             tile("Tokens written this week", tokens_now, tokens_then, "/admin/agents"),
             Tile {
-                label: "People who can sign in".to_owned(),
+                label: "Places taken".to_owned(),
                 value: taken.to_string(),
                 change: Some(in_plan),
                 trend: Trend::Flat,
