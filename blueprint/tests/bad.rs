@@ -1,6 +1,7 @@
 //! Ten thousand bad blueprints: each one is refused with a path, and none makes it panic.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::print_stdout, reason = "who repeats a failure needs to know the seed")]
 
 use std::collections::BTreeMap;
 

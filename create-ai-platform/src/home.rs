@@ -8,7 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use crate::cli::Places;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 
 /// The longest path a Unix socket may have, with room for the file's own name.
 const LONGEST_SOCKET_FOLDER: usize = 80;
@@ -42,8 +42,7 @@ impl Home {
             data.join("run")
         } else {
             let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
-            std::env::temp_dir()
-                .join(format!("soulfra-{:x}{:x}{:x}", digest[0], digest[1], digest[2]))
+            std::env::temp_dir().join(format!("soulfra-{}", hex::encode(&digest[..8])))
         };
         Self { data, cache, run }
     }
@@ -55,13 +54,14 @@ impl Home {
         }
         // Postgres runs as another user when we are root, and must be able to walk in.
         if rustix::process::geteuid().is_root() {
-            use std::os::unix::fs::PermissionsExt;
-            for folder in [&self.data, &self.cache, &self.run] {
-                std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711))
-                    .map_err(|error| Failure::file("protect", folder, &error))?;
+            for folder in [&self.data, &self.cache] {
+                protect(folder, 0o711)?;
             }
         }
-        Ok(())
+        if self.run.starts_with(&self.data) {
+            return protect(&self.run, 0o700);
+        }
+        ours_alone(&self.run)
     }
 
     /// Becomes the host process. `None`: another one is.
@@ -91,8 +91,10 @@ impl Home {
         let lock = self.data.join(LOCK);
         let (platforms, postgres) = (self.platforms(), self.postgres());
         let (key, authority, model) = (self.root_key(), self.authority(), self.chosen_model());
-        for path in [&self.run, &platforms, &postgres, &key, &authority, &model, &self.log(), &lock]
-        {
+        let logs = [self.log(), self.older_log()];
+        let ours =
+            [&self.run, &platforms, &postgres, &key, &authority, &model, &logs[0], &logs[1], &lock];
+        for path in ours {
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(path)
             } else {
@@ -111,9 +113,13 @@ impl Home {
         }
     }
 
-    /// The socket on which the host process takes requests.
-    pub fn socket(&self) -> PathBuf {
-        self.run.join("host.sock")
+    /// The socket on which the host process takes requests. Refused where somebody else could
+    /// have put one in its place.
+    pub fn socket(&self) -> Result<PathBuf> {
+        if !self.run.starts_with(&self.data) {
+            ours_alone(&self.run)?;
+        }
+        Ok(self.run.join("host.sock"))
     }
 
     /// What is remembered of each platform between runs.
@@ -150,6 +156,11 @@ impl Home {
     pub fn log(&self) -> PathBuf {
         self.data.join("host.log")
     }
+
+    /// The log before that one.
+    pub fn older_log(&self) -> PathBuf {
+        self.data.join("host.log.old")
+    }
 }
 
 fn private_folder(folder: &Path) -> Result<()> {
@@ -159,6 +170,38 @@ fn private_folder(folder: &Path) -> Result<()> {
         .mode(0o700)
         .create(folder)
         .map_err(|error| Failure::file("make", folder, &error))
+}
+
+fn protect(folder: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
+        .map_err(|error| Failure::file("protect", folder, &error))
+}
+
+/// Refuses a folder in a place where anybody may make one, unless it is ours and closed. One that
+/// is not there yet is fine.
+fn ours_alone(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let found = match std::fs::symlink_metadata(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file("look at", folder, &error)),
+    };
+    let why = if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        "is not a folder of yours"
+    } else if found.mode() & 0o077 != 0 {
+        "is open to others"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Kind::Files,
+        format!(
+            "{} {why}, and somebody else could take requests in it in place of the host process",
+            folder.display()
+        ),
+        "Remove it, or choose a shorter --home: the socket lies inside that where it fits.",
+    ))
 }
 
 #[cfg(test)]
@@ -184,6 +227,32 @@ mod tests {
     #[test]
     fn a_long_home_still_gets_a_short_socket() {
         let deep = PathBuf::from("/tmp").join("x".repeat(120));
-        assert!(home(&deep).socket().as_os_str().len() < 100);
+        assert!(home(&deep).socket().unwrap().as_os_str().len() < 100);
+    }
+
+    #[test]
+    fn a_socket_folder_that_others_can_use_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder.path().join("x".repeat(120)));
+        assert!(!home.run.starts_with(folder.path()));
+        let refused = |why: &str| {
+            for told in [home.prepare().unwrap_err(), home.socket().unwrap_err()] {
+                assert!(told.what.contains(why), "{told}");
+                assert!(told.hint.contains("--home"), "{}", told.hint);
+            }
+        };
+        // Somebody knew the name and was there before us.
+        std::os::unix::fs::symlink(folder.path(), &home.run).unwrap();
+        refused("is not a folder of yours");
+        std::fs::remove_file(&home.run).unwrap();
+        std::fs::create_dir(&home.run).unwrap();
+        std::fs::set_permissions(&home.run, PermissionsExt::from_mode(0o777)).unwrap();
+        refused("is open to others");
+        std::fs::remove_dir(&home.run).unwrap();
+        home.prepare().unwrap();
+        home.prepare().unwrap();
+        assert_eq!(home.run.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::remove_dir(home.socket().unwrap().parent().unwrap()).unwrap();
     }
 }

@@ -7,6 +7,7 @@ pub mod models;
 pub mod platform;
 pub mod postgres;
 pub mod records;
+mod tidy;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -21,6 +22,7 @@ use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -35,7 +37,7 @@ use self::records::Before;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
-use crate::printer::Printer;
+use crate::printer::{Event, Printer};
 
 /// How many passwords are hashed at once; each takes 19 MiB and a core.
 const HASHING_AT_ONCE: usize = 2;
@@ -60,6 +62,9 @@ struct Inner {
     external: bool,
     client: reqwest::Client,
     platforms: Mutex<BTreeMap<String, Platform>>,
+    /// Cancelled when the host is told to stop: no platform is taken in any more.
+    ending: CancellationToken,
+    /// Cancelled when all platforms are stopped: the servers end.
     stop: CancellationToken,
 }
 
@@ -166,6 +171,7 @@ impl Host {
             client: web::client::internal()
                 .map_err(|error| unexpected("make the HTTP client", &error))?,
             platforms: Mutex::default(),
+            ending: CancellationToken::new(),
             stop,
             home,
             printer,
@@ -181,6 +187,15 @@ impl Host {
             Failure::new(Kind::Name, error.to_string(), "Change metadata.name.")
         })?;
         let mut platforms = self.0.platforms.lock().await;
+        // Asked for under the lock: whoever ends the host takes it after it said so, and finds
+        // every platform that was taken in before.
+        if self.0.ending.is_cancelled() {
+            return Err(Failure::new(
+                Kind::Host,
+                "the host process is ending",
+                "Wait a moment and run the same command again.",
+            ));
+        }
         if let Some(platform) = platforms.get(name.as_str()) {
             platform.same_folder(folder)?;
             return platform.running(&self.0.clock).await;
@@ -191,9 +206,16 @@ impl Host {
             self.forget_unmade(&name).await?;
         }
         let platform = started?;
-        let running = platform.running(&self.0.clock).await?;
-        platforms.insert(running.name.clone(), platform);
-        Ok(running)
+        match platform.running(&self.0.clock).await {
+            Ok(running) => {
+                platforms.insert(running.name.clone(), platform);
+                Ok(running)
+            }
+            Err(failure) => {
+                platform.stop(self).await;
+                Err(failure)
+            }
+        }
     }
 
     /// Forgets a platform that came to nothing here: it may be made in another database.
@@ -208,7 +230,7 @@ impl Host {
     /// platform was stopped. Then ends everything in order.
     pub async fn run(self, signals: &mut Signals) {
         tokio::select! {
-            () = self.0.stop.cancelled() => {}
+            () = self.0.ending.cancelled() => {}
             () = signals.received() => {}
         }
         self.end().await;
@@ -216,34 +238,35 @@ impl Host {
 
     /// Waits until a command asks the host to stop.
     pub async fn told_to_stop(&self) {
-        self.0.stop.cancelled().await;
+        self.0.ending.cancelled().await;
     }
 
-    /// Ends everything in order.
+    /// Ends everything in order: the platforms side by side, then the servers.
     pub async fn end(self) {
+        self.0.ending.cancel();
         let platforms = std::mem::take(&mut *self.0.platforms.lock().await);
+        let mut stopping = JoinSet::new();
         for platform in platforms.into_values() {
-            platform.stop(self.gate()).await;
+            let host = self.clone();
+            stopping.spawn(async move { platform.stop(&host).await });
         }
+        stopping.join_all().await;
         self.0.stop.cancel();
-    }
-
-    fn gate(&self) -> &Gate {
-        &self.0.gate
     }
 
     async fn stop_one(&self, name: &str) -> bool {
         let mut platforms = self.0.platforms.lock().await;
         let Some(platform) = platforms.remove(name) else { return false };
-        platform.stop(self.gate()).await;
+        platform.stop(self).await;
+        self.0.printer.tell(&Event::Stopped { name });
         if platforms.is_empty() {
-            self.0.stop.cancel();
+            self.0.ending.cancel();
         }
         true
     }
 
     fn take_requests(&self, tasks: &TaskTracker) -> Result<()> {
-        let listener = control::listen(&self.0.home.socket())?;
+        let listener = control::listen(&self.0.home.socket()?)?;
         let host = self.clone();
         tasks.spawn(async move {
             loop {
@@ -273,7 +296,7 @@ impl Host {
             Request::Status => self.status().await,
             Request::Stop { name } => Ok(Reply::Stopped { ran: self.stop_one(&name).await }),
             Request::StopAll => {
-                self.0.stop.cancel();
+                self.0.ending.cancel();
                 Ok(Reply::Stopped { ran: true })
             }
             Request::AdminLink { name } => self.admin_link(&name).await,
@@ -349,5 +372,125 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use blueprint::templates::{self, Overrides};
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use tempfile::TempDir;
+    use web::token::{Caller, Credential};
+
+    use super::*;
+    use crate::cli::Places;
+
+    /// What the model server answers whom it knows, and whom it does not.
+    const NO_ENGINE_YET: u16 = 503;
+    const UNKNOWN: u16 = 401;
+
+    /// A host over a database, in a folder of its own.
+    async fn host(admin: Admin) -> (TempDir, Host) {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| Some(place.path().join(name));
+        let home = Home::find(&Places { home: at("home"), cache: at("cache") });
+        home.prepare().unwrap();
+        let (inference, credentials) = model_server();
+        let parts = Parts {
+            home,
+            printer: Printer::silent(),
+            listener: listen(0).await.unwrap(),
+            secure: None,
+            admin,
+            admin_url: String::new().into(),
+            external: true,
+            inference,
+            credentials,
+            models: vec![],
+        };
+        let host = Host::start(parts, &TaskTracker::new()).await.unwrap();
+        (place, host)
+    }
+
+    fn folder(place: &TempDir, name: &BlueprintName) -> Folder {
+        let template = templates::get("creator").unwrap();
+        let blueprint =
+            templates::from_template(template, &Overrides::named(name.clone())).unwrap();
+        let folder = Folder::at(&place.path().join(name.as_str())).unwrap();
+        folder.create(template, &blueprint).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_host_that_ends_takes_no_platform_in() {
+        let nowhere = "postgres://nobody@127.0.0.1:1/none".to_owned().into();
+        let (place, host) = host(Admin::from_url(&nowhere).unwrap()).await;
+        let folder = folder(&place, &"acme".parse().unwrap());
+        host.clone().end().await;
+        let refused = host.add(&folder).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Host, "{refused}");
+        assert_eq!(records::names(&host.0.home).unwrap(), [""; 0]);
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_stopped_platform_leaves_nothing_in_the_host(
+        _: PgPoolOptions,
+        options: PgConnectOptions,
+    ) -> sqlx::Result<()> {
+        let (place, host) = host(Admin::new(options)).await;
+        let names = ["gone", "stays"].map(|name| format!("{name}-{}", std::process::id()));
+        let [gone, stays] = names.map(|name| name.parse::<BlueprintName>().unwrap());
+        for name in [&gone, &stays] {
+            host.add(&folder(&place, name)).await.unwrap();
+        }
+        let app = host.0.platforms.lock().await[gone.as_str()].app();
+        sqlx::raw_sql("insert into accounts.attempt values ('address', 1, 1, '2020-01-01', now())")
+            .execute(app.upgrade().unwrap().db())
+            .await?;
+        assert_eq!(asked(&host, &gone).await, NO_ENGINE_YET);
+
+        // What is not over stays, and then it is over.
+        for (left, over) in [(1, "set blocked_until = last_at"), (0, "set failures = 0")] {
+            let app = app.upgrade().unwrap();
+            tidy::tidy(&gone, &app).await;
+            let attempts = sqlx::query_scalar::<_, i64>("select count(*) from accounts.attempt");
+            assert_eq!(attempts.fetch_one(app.db()).await?, left);
+            let over = sqlx::AssertSqlSafe(format!("update accounts.attempt {over}"));
+            sqlx::raw_sql(over).execute(app.db()).await?;
+        }
+
+        assert!(host.stop_one(gone.as_str()).await);
+        assert_eq!(asked(&host, &gone).await, UNKNOWN);
+        assert_eq!(asked(&host, &stays).await, NO_ENGINE_YET);
+        // The watcher may be looking just now.
+        let forgotten = async {
+            while app.upgrade().is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
+        assert!(forgotten.is_ok(), "something still holds it");
+        assert!(!host.0.ending.is_cancelled());
+        assert!(host.stop_one(stays.as_str()).await);
+        assert!(host.0.ending.is_cancelled());
+        host.clone().end().await;
+        for name in [&gone, &stays] {
+            tenant::drop_tenant(&host.0.admin, name).await.unwrap();
+        }
+        Ok(())
+    }
+
+    /// How the model server answers a platform.
+    async fn asked(host: &Host, name: &BlueprintName) -> u16 {
+        let Inner { key, clock, client, model_base, .. } = &*host.0;
+        let credential = Credential::new(hex::encode(*key.derive(&format!("model-server:{name}"))));
+        let caller = Caller { tenant: name.to_string(), user: "ada".into(), agent: "guide".into() };
+        let token = web::token::sign(&credential, &caller, clock.now()).unwrap();
+        let url = model_base.join("v1/models").unwrap();
+        let request =
+            client.get(url).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send();
+        request.await.unwrap().status().as_u16()
     }
 }

@@ -12,13 +12,14 @@ mod files;
 mod folder;
 mod home;
 mod host;
+mod log;
+mod look;
 mod printer;
 mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind, Result};
@@ -66,10 +67,10 @@ async fn run(
             fit_processor()?;
             let home = home();
             home.prepare()?;
-            log_to(&home)?;
+            log::begin(&home)?;
             Box::pin(commands::create::run(create, yes, home, printer.clone())).await
         }
-        Some(Command::Check { file }) => blueprints::check(&file, printer),
+        Some(Command::Check { file }) => blueprints::check(&file, &home(), printer),
         Some(Command::Render { crd: true, .. }) => {
             blueprints::definition(printer);
             Ok(())
@@ -105,23 +106,4 @@ fn fit_processor() -> Result<()> {
             "Build it for this machine: RUSTFLAGS=\"-C target-cpu=native\" cargo run --release",
         )
     })
-}
-
-/// What happens goes to a file; the terminal is for people.
-fn log_to(home: &Home) -> Result<()> {
-    let path = home.log();
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(|error| Failure::file("open", &path, &error))?;
-    let filter = EnvFilter::try_from_env("SOULFRA_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,mistralrs=warn,mistralrs_core=warn,sqlx=warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::sync::Mutex::new(file))
-        .with_ansi(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber)
-        .map_err(|error| host::unexpected(&format!("start the log: {error}")))
 }

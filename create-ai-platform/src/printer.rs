@@ -4,10 +4,10 @@
 #![expect(clippy::print_stderr, reason = "this is the printer")]
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -18,7 +18,8 @@ pub struct Printer(Arc<Inner>);
 
 struct Inner {
     mode: Mode,
-    bar: Mutex<Option<ProgressBar>>,
+    /// One for each phase under way: several are, side by side.
+    bars: MultiProgress,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,18 @@ pub enum Event<'a> {
         /// The folder that describes it.
         folder: &'a str,
     },
+    /// The platform answers, but something in its blueprint is not shown as it is written.
+    Warning {
+        /// The platform's name.
+        name: &'a str,
+        /// What, why, and what is shown instead.
+        text: &'a str,
+    },
+    /// The platform was stopped by a command; the host process goes on.
+    Stopped {
+        /// Its name.
+        name: &'a str,
+    },
     /// The blueprint was edited while the platform runs.
     Blueprint {
         /// The platform's name.
@@ -64,6 +77,9 @@ pub enum Event<'a> {
         applied: bool,
         /// What changed, or what is wrong.
         lines: &'a [String],
+        /// What is not shown as it is written.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        warnings: &'a [String],
     },
     /// Something worth knowing.
     Note {
@@ -82,12 +98,12 @@ impl Printer {
         } else {
             Mode::Lines
         };
-        Self(Arc::new(Inner { mode, bar: Mutex::new(None) }))
+        Self(Arc::new(Inner { mode, bars: MultiProgress::new() }))
     }
 
     /// One that says nothing, for a step within another command.
     pub fn silent() -> Self {
-        Self(Arc::new(Inner { mode: Mode::Silent, bar: Mutex::new(None) }))
+        Self(Arc::new(Inner { mode: Mode::Silent, bars: MultiProgress::new() }))
     }
 
     /// Whether a program listens.
@@ -97,24 +113,13 @@ impl Printer {
 
     /// Begins a phase; it is told when it is done.
     pub fn phase(&self, name: &'static str) -> Phase {
-        if self.0.mode == Mode::Terminal {
-            let bar = ProgressBar::new_spinner().with_style(spinner());
+        let bar = (self.0.mode == Mode::Terminal).then(|| {
+            let bar = self.0.bars.add(ProgressBar::new_spinner().with_style(spinner()));
             bar.set_message(name);
             bar.enable_steady_tick(Duration::from_millis(100));
-            *self.0.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
-        }
-        Phase { printer: self.clone(), name, began: Instant::now() }
-    }
-
-    /// Shows how far a download or the like has come, where somebody watches.
-    pub fn progress(&self, done: u64, all: Option<u64>) {
-        let bar = self.0.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(bar) = bar.as_ref() else { return };
-        if let Some(all) = all {
-            bar.set_style(download());
-            bar.set_length(all);
-        }
-        bar.set_position(done);
+            bar
+        });
+        Phase { printer: self.clone(), name, began: Instant::now(), bar }
     }
 
     /// Tells an event.
@@ -124,6 +129,10 @@ impl Printer {
             Mode::Json => return self.json(event),
             Mode::Terminal | Mode::Lines => {}
         }
+        self.0.bars.suspend(|| self.words(event));
+    }
+
+    fn words(&self, event: &Event<'_>) {
         match event {
             Event::Phase { name, state, seconds, detail } => {
                 let mark = if *state == "done" { "✓" } else { "✗" };
@@ -131,22 +140,27 @@ impl Printer {
             }
             Event::Ready { name, site, admin_link, folder } => {
                 eprintln!();
-                self.data(&format!("Site        {site}"));
+                out(&format!("Site        {site}"));
                 if let Some(link) = admin_link {
-                    self.data(&format!("Admin link  {link}"));
+                    out(&format!("Admin link  {link}"));
                     eprintln!("            (makes you the owner; works once, for 24 hours)");
                 } else {
-                    self.data(&format!("Sign in     {site}/signin"));
+                    out(&format!("Sign in     {site}/signin"));
                 }
-                self.data(&format!("Blueprint   {folder}/blueprint.yaml"));
+                out(&format!("Blueprint   {folder}/blueprint.yaml"));
                 eprintln!("\nEdit the blueprint while it runs. To stop: Ctrl-C, or");
                 eprintln!("  create-ai-platform stop {name}");
             }
-            Event::Blueprint { name, applied, lines } => {
+            Event::Warning { text, .. } => eprintln!("warning: {text}"),
+            Event::Stopped { name } => eprintln!("\n{name} is stopped"),
+            Event::Blueprint { name, applied, lines, warnings } => {
                 let outcome = if *applied { "applied" } else { "refused, the old one serves" };
                 eprintln!("\n{name}: blueprint.yaml {outcome}");
                 for line in *lines {
                     eprintln!("  {line}");
+                }
+                for warning in *warnings {
+                    eprintln!("  warning: {warning}");
                 }
             }
             Event::Note { text } => eprintln!("{text}"),
@@ -155,12 +169,9 @@ impl Printer {
 
     /// Prints data.
     pub fn data(&self, text: &str) {
-        if self.0.mode == Mode::Silent {
-            return;
+        if self.0.mode != Mode::Silent {
+            self.0.bars.suspend(|| out(text));
         }
-        // A closed pipe is the reader's choice, not our failure.
-        let mut out = std::io::stdout().lock();
-        _ = writeln!(out, "{text}").and_then(|()| out.flush());
     }
 
     /// Prints data as JSON, whatever the mode.
@@ -188,7 +199,6 @@ impl Printer {
 
     /// Says how it failed, and what to do next.
     pub fn failure(&self, failure: &Failure) {
-        self.clear();
         if self.is_json() {
             let error = serde_json::json!({
                 "event": "error",
@@ -198,15 +208,17 @@ impl Printer {
             });
             self.data(&error.to_string());
         }
-        eprintln!("error: {}", failure.what);
-        eprintln!("hint: {}", failure.hint);
+        self.0.bars.suspend(|| {
+            eprintln!("error: {}", failure.what);
+            eprintln!("hint: {}", failure.hint);
+        });
     }
+}
 
-    fn clear(&self) {
-        if let Some(bar) = self.0.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
-    }
+fn out(text: &str) {
+    // A closed pipe is the reader's choice, not our failure.
+    let mut out = std::io::stdout().lock();
+    _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// A phase that is under way.
@@ -214,9 +226,20 @@ pub struct Phase {
     printer: Printer,
     name: &'static str,
     began: Instant,
+    bar: Option<ProgressBar>,
 }
 
 impl Phase {
+    /// Shows how far a download or the like has come, where somebody watches.
+    pub fn progress(&self, done: u64, all: Option<u64>) {
+        let Some(bar) = &self.bar else { return };
+        if let Some(all) = all {
+            bar.set_style(download());
+            bar.set_length(all);
+        }
+        bar.set_position(done);
+    }
+
     /// Tells that it is done, and what came of it.
     pub fn done(self, detail: &str) {
         self.end("done", detail);
@@ -228,9 +251,22 @@ impl Phase {
     }
 
     fn end(&self, state: &str, detail: &str) {
-        self.printer.clear();
+        self.clear();
         let seconds = self.began.elapsed().as_secs_f64();
         self.printer.tell(&Event::Phase { name: self.name, state, seconds, detail });
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        // One that is left by a failure is told by that.
+        self.clear();
     }
 }
 
@@ -242,4 +278,27 @@ fn spinner() -> ProgressStyle {
 fn download() -> ProgressStyle {
     ProgressStyle::with_template("{spinner} {msg} {bar:30} {bytes}/{total_bytes} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::ProgressDrawTarget;
+
+    use super::*;
+
+    #[test]
+    fn a_phase_that_ends_leaves_the_bar_of_another() {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let printer = Printer(Arc::new(Inner { mode: Mode::Terminal, bars }));
+        let (model, database) = (printer.phase("model"), printer.phase("database"));
+        let bars = [&model, &database].map(|phase| phase.bar.clone().unwrap());
+        model.progress(3, Some(10));
+        assert_eq!(bars.each_ref().map(ProgressBar::position), [3, 0]);
+        database.done("is up");
+        assert_eq!(bars.each_ref().map(ProgressBar::is_finished), [false, true]);
+        model.progress(4, Some(10));
+        assert_eq!(bars[0].position(), 4);
+        drop(model);
+        assert!(bars[0].is_finished(), "a phase that failed leaves no bar");
+    }
 }

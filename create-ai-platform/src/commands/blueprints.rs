@@ -2,20 +2,38 @@
 
 use std::path::{Path, PathBuf};
 
+use blueprint::{PlatformBlueprint, Problem};
+
 use crate::failure::{Failure, Kind, Result};
+use crate::folder::Folder;
+use crate::home::Home;
+use crate::host::records;
+use crate::look;
 use crate::printer::Printer;
 
-/// Says all that is wrong with a blueprint.
-pub fn check(file: &Path, printer: &Printer) -> Result<()> {
+/// Says all that is wrong with a blueprint, and what of it cannot be shown as it is written.
+pub fn check(file: &Path, home: &Home, printer: &Printer) -> Result<()> {
     let text = read(file)?;
-    match blueprint::read(&text) {
+    let folder = folder_of(file)?;
+    let kept = records::in_folder(home, &folder)?;
+    let checked = blueprint::read(&text).and_then(|blueprint| match renamed(&kept, &blueprint) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(blueprint),
+    });
+    match checked {
         Ok(blueprint) => {
+            let warnings = look::warnings(&folder, &blueprint);
             let name = blueprint.metadata.name.unwrap_or_default();
             if printer.is_json() {
-                printer.json(&serde_json::json!({ "ok": true, "name": name }));
-            } else {
-                printer.note(&format!("{name}: nothing is wrong"));
+                let told = serde_json::json!({ "ok": true, "name": name, "warnings": warnings });
+                printer.json(&told);
+                return Ok(());
             }
+            for warning in &warnings {
+                printer.data(&format!("warning: {warning}"));
+            }
+            let but = if warnings.is_empty() { "" } else { ", but see the warnings" };
+            printer.note(&format!("{name}: nothing is wrong{but}"));
             Ok(())
         }
         Err(problems) => {
@@ -50,6 +68,18 @@ pub fn definition(printer: &Printer) {
     printer.data(blueprint::crd_yaml().trim_end());
 }
 
+/// A platform whose name was changed: it would be refused while it runs, and be another, empty
+/// one afterwards.
+fn renamed(kept: &[String], blueprint: &PlatformBlueprint) -> Option<Problem> {
+    let name = blueprint.metadata.name.as_deref().unwrap_or_default();
+    let known = kept.first().filter(|_| !kept.iter().any(|known| known == name))?;
+    Some(Problem::new(
+        "metadata.name",
+        format!("this folder holds the platform {known}, and a platform keeps its name"),
+        known,
+    ))
+}
+
 fn parsed(file: &Path) -> Result<blueprint::PlatformBlueprint> {
     let text = read(file)?;
     blueprint::read(&text).map_err(|problems| {
@@ -76,6 +106,12 @@ fn read(file: &Path) -> Result<String> {
         }
         Failure::file("read", &file, &error)
     })
+}
+
+/// The folder that a blueprint lies in.
+fn folder_of(file: &Path) -> Result<Folder> {
+    let file = Folder::at(&located(file))?;
+    Folder::at(file.path().parent().unwrap_or(Path::new("/")))
 }
 
 /// The file, or the blueprint of the folder.

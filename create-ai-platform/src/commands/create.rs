@@ -35,7 +35,18 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
         make_folder(&wish, &name, &folder, &printer)?;
     }
     // Read before anything starts: a blueprint that cannot be used should cost no waiting.
-    folder.read()?;
+    let (blueprint, _) = folder.read()?;
+    let described = blueprint.metadata.name.unwrap_or_default();
+    if described != name.as_str() {
+        return Err(Failure::new(
+            Kind::Name,
+            format!("{} describes {described}, not {name}", folder.blueprint_file().display()),
+            format!(
+                "A platform keeps its name: set metadata.name to {name} again. For its data under \
+                 another name: create-ai-platform backup {name}, then restore --name NAME."
+            ),
+        ));
+    }
     match home.lock()? {
         None => {
             if wish.model.is_some() || wish.tls_port.is_some() || wish.database_url.is_some() {
@@ -138,7 +149,7 @@ async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
     let request = Request::Add { folder: folder.path().to_owned() };
     // The host may be starting or ending just now; give it a moment.
     for _ in 0..50 {
-        match control::ask(&home.socket(), &request).await? {
+        match control::ask(home, &request).await? {
             Some(Reply::Added { running }) => {
                 ready(printer, &running);
                 return Ok(());
@@ -165,6 +176,7 @@ async fn host(
     advice: Option<String>,
 ) -> Result<()> {
     let mut signals = Signals::listen()?;
+    let socket = home.socket()?;
     let listener = host::listen(wish.port).await?;
     let secure = match wish.tls_port {
         Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
@@ -242,12 +254,15 @@ async fn host(
     tasks.close();
     _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
     postgres.stop().await;
-    _ = std::fs::remove_file(home.socket());
+    _ = std::fs::remove_file(socket);
     printer.note("stopped; nothing was lost");
     outcome
 }
 
 fn ready(printer: &Printer, running: &Running) {
+    for text in &running.warnings {
+        printer.tell(&Event::Warning { name: &running.name, text });
+    }
     printer.tell(&Event::Ready {
         name: &running.name,
         site: &running.site,

@@ -59,7 +59,11 @@ pub async fn backup(
         printer.note(&format!("left out, as it is no plain file: {}", path.display()));
     }
     printer.note(&format!("{name} is backed up"));
-    printer.data(&output.display().to_string());
+    if printer.is_json() {
+        printer.json(&serde_json::json!({ "name": name, "file": output }));
+    } else {
+        printer.data(&output.display().to_string());
+    }
     Ok(())
 }
 
@@ -289,7 +293,7 @@ impl Door {
 
     /// Into the running host's database. `None`: none runs.
     async fn of_host(home: &Home) -> Result<Option<Self>> {
-        match control::ask(&home.socket(), &Request::Database).await? {
+        match control::ask(home, &Request::Database).await? {
             Some(Reply::Database { url, external }) => {
                 let admin = Admin::from_url(&SecretString::from(url))
                     .map_err(|error| unexpected(&format!("read the host's database: {error}")))?;

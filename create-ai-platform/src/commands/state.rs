@@ -41,7 +41,9 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
         });
     }
     if printer.is_json() {
-        printer.json(&lines);
+        for line in &lines {
+            printer.json(line);
+        }
         return Ok(());
     }
     if lines.is_empty() {
@@ -66,7 +68,7 @@ pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Resul
         Some(name) => running(home).await?.iter().all(|platform| platform.name == *name),
         None => true,
     };
-    let ran = match control::ask(&home.socket(), &request).await? {
+    let ran = match control::ask(home, &request).await? {
         None => false,
         Some(Reply::Stopped { ran }) => ran,
         Some(Reply::Failed { code, what, hint }) => return Err(passed_on(code, what, hint)),
@@ -93,7 +95,7 @@ pub async fn stop(name: Option<String>, home: &Home, printer: &Printer) -> Resul
 /// Prints a one-time link that lets a running platform's owner in.
 pub async fn admin_link(name: String, home: &Home, printer: &Printer) -> Result<()> {
     let request = Request::AdminLink { name: name.clone() };
-    match control::ask(&home.socket(), &request).await? {
+    match control::ask(home, &request).await? {
         Some(Reply::AdminLink { link: Some(link) }) => {
             if printer.is_json() {
                 printer.json(&serde_json::json!({ "name": name, "adminLink": link }));
@@ -119,7 +121,7 @@ pub async fn admin_link(name: String, home: &Home, printer: &Printer) -> Result<
 
 /// The platforms that run.
 pub async fn running(home: &Home) -> Result<Vec<Running>> {
-    match control::ask(&home.socket(), &Request::Status).await? {
+    match control::ask(home, &Request::Status).await? {
         None => Ok(Vec::new()),
         Some(Reply::Platforms { platforms }) => Ok(platforms),
         Some(Reply::Failed { code, what, hint }) => Err(passed_on(code, what, hint)),
@@ -149,7 +151,7 @@ pub fn busy() -> Failure {
 /// before its socket.
 async fn reachable(home: &Home) -> Result<()> {
     for _ in 0..100 {
-        if control::ask(&home.socket(), &Request::Status).await?.is_some() || !home.is_held()? {
+        if control::ask(home, &Request::Status).await?.is_some() || !home.is_held()? {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -157,9 +159,10 @@ async fn reachable(home: &Home) -> Result<()> {
     Err(busy())
 }
 
-/// Waits until the host process has ended, which is when its lock is free.
+/// Waits until the host process has ended, which is when its lock is free. Its platforms take 7
+/// seconds at most, its servers 8, Postgres 13.
 async fn gone(home: &Home) -> Result<()> {
-    for _ in 0..300 {
+    for _ in 0..600 {
         if let Some(lock) = home.lock()? {
             drop(lock);
             return Ok(());
@@ -168,7 +171,7 @@ async fn gone(home: &Home) -> Result<()> {
     }
     Err(Failure::new(
         Kind::Host,
-        "the host process has not ended in 15 seconds",
+        "the host process has not ended in 30 seconds",
         "Look at its terminal or at host.log.",
     ))
 }

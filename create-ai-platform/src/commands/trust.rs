@@ -29,7 +29,7 @@ pub fn run(print: bool, home: &Home, printer: &Printer) -> Result<()> {
     let authority = authority(home)?;
     let file = authority.file();
     if print {
-        printer.data(&file.display().to_string());
+        tell(file, printer);
         return Ok(());
     }
     let store = STORES.into_iter().find(|(folder, ..)| Path::new(folder).is_dir());
@@ -50,8 +50,16 @@ pub fn run(print: bool, home: &Home, printer: &Printer) -> Result<()> {
     }
     printer.note("This machine trusts the local authority, for names under .localhost only.");
     printer.note("Firefox and Chromium on Linux keep their own list; import this file there:");
-    printer.data(&file.display().to_string());
+    tell(file, printer);
     Ok(())
+}
+
+fn tell(file: &Path, printer: &Printer) {
+    if printer.is_json() {
+        printer.json(&serde_json::json!({ "file": file }));
+    } else {
+        printer.data(&file.display().to_string());
+    }
 }
 
 fn by_hand(file: &Path, why: &str) -> Failure {

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::failure::{Failure, Kind, Result};
+use crate::home::Home;
 
 /// How long the host may take over a request; bringing up a platform is the longest.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -55,6 +56,9 @@ pub struct Running {
     /// The one-time link, while it has no owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_link: Option<String>,
+    /// What is not shown as its blueprint has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What the host answers.
@@ -100,8 +104,8 @@ pub enum Reply {
 }
 
 /// Asks the host process. `None`: none runs.
-pub async fn ask(socket: &Path, request: &Request) -> Result<Option<Reply>> {
-    let Ok(mut stream) = UnixStream::connect(socket).await else { return Ok(None) };
+pub async fn ask(home: &Home, request: &Request) -> Result<Option<Reply>> {
+    let Ok(mut stream) = UnixStream::connect(home.socket()?).await else { return Ok(None) };
     let work = async {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');

@@ -11,7 +11,7 @@ use inference::models::{
 use super::unexpected;
 use crate::failure::{Failure, Kind, Result};
 use crate::home::Home;
-use crate::printer::Printer;
+use crate::printer::{Phase, Printer};
 
 /// The model a person means, or the default.
 pub fn choose(wanted: Option<&str>, home: &Home, printer: &Printer) -> Result<Entry> {
@@ -67,7 +67,7 @@ pub async fn load(
     printer: &Printer,
 ) -> Result<()> {
     let phase = printer.phase("model");
-    let outcome = bring(home, entry, inference, printer).await;
+    let outcome = bring(home, entry, inference, printer, &phase).await;
     match &outcome {
         Ok(()) => phase.done(&entry.title),
         Err(failure) => phase.failed(&failure.what),
@@ -75,13 +75,18 @@ pub async fn load(
     outcome
 }
 
-async fn bring(home: &Home, entry: &Entry, inference: &Inference, printer: &Printer) -> Result<()> {
+async fn bring(
+    home: &Home,
+    entry: &Entry,
+    inference: &Inference,
+    printer: &Printer,
+    phase: &Phase,
+) -> Result<()> {
     let store = Store::new(home.models());
-    let teller = printer.clone();
-    let tell = move |progress| match progress {
-        Progress::Asking(source) => teller.note(&format!("fetching the model from {source}")),
-        Progress::Fetching { bytes, of } => teller.progress(bytes, (of > 0).then_some(of)),
-        Progress::Failed(source, why) => teller.note(&format!("{source}: {why}")),
+    let tell = |progress| match progress {
+        Progress::Asking(source) => printer.note(&format!("fetching the model from {source}")),
+        Progress::Fetching { bytes, of } => phase.progress(bytes, (of > 0).then_some(of)),
+        Progress::Failed(source, why) => printer.note(&format!("{source}: {why}")),
         Progress::Checking => {}
     };
     let file = store.ensure(entry, &tell).await.map_err(|error| {

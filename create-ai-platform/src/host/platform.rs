@@ -1,24 +1,24 @@
 //! One platform of this host: its database, its runtime, its blueprint as the file has it.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use blueprint::{BlueprintName, PlatformBlueprint};
 use database::tenant::{self, TenantSchema};
 use tenant_runtime::model_server::ModelServer;
-use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Picture, Site};
+use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Site, WeakApp};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use web::token::Credential;
 use work::Clock;
 
 use super::control::Running;
-use super::gate::Gate;
-use super::{Host, unexpected};
+use super::{Host, tidy, unexpected};
 use crate::failure::{Failure, Kind};
 use crate::folder::Folder;
 use crate::printer::{Event, Printer};
-use crate::watch;
+use crate::{look, watch};
 
 /// Whose tables a tenant's database has, in the order in which they are made.
 pub const SCHEMA: TenantSchema = TenantSchema {
@@ -28,9 +28,13 @@ pub const SCHEMA: TenantSchema = TenantSchema {
     readable: &["tenant"],
 };
 
+/// How long a platform may take to stop: its answers get five seconds of it.
+const STOPPED_WITHIN: Duration = Duration::from_secs(7);
+
 /// A platform that is up.
 pub struct Platform {
     local: Arc<Local>,
+    app: App,
     site: String,
     host_name: String,
     stop: CancellationToken,
@@ -41,7 +45,8 @@ struct Local {
     name: BlueprintName,
     folder: Folder,
     printer: Printer,
-    app: OnceLock<App>,
+    /// Weak, because the app holds its blueprint's owner.
+    app: OnceLock<WeakApp>,
     /// The text last looked at, applied or refused; `None` where there was none to read. Held
     /// while it is changed, so that file and portal take turns.
     seen: Mutex<Option<String>>,
@@ -71,7 +76,6 @@ impl Platform {
         let site = format!("http://{host_name}:{}", inner.port);
         let credential =
             Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
-        inner.credentials.set(name.as_str(), credential.clone());
         let local = Arc::new(Local {
             name,
             folder,
@@ -90,7 +94,7 @@ impl Platform {
             passwords: inner.passwords.for_tenant(),
             model_server: ModelServer::new(
                 inner.model_base.clone(),
-                credential,
+                credential.clone(),
                 inner.client.clone(),
             ),
             models: inner.models.clone(),
@@ -107,9 +111,12 @@ impl Platform {
             }
         };
         ready.await.map_err(|error| unexpected(&format!("prepare the platform: {error}")))?;
+        // From here on nothing fails: what is begun now, only `stop` ends.
         let stop = CancellationToken::new();
+        _ = local.app.set(app.downgrade());
+        inner.credentials.set(local.name.as_str(), credential);
         inner.gate.open(host_name.clone(), tenant_runtime::router(app.clone()));
-        _ = local.app.set(app);
+        tidy::begin(&local.name, app.downgrade(), stop.clone());
         watch::begin(&local.folder, stop.clone(), {
             let local = Arc::clone(&local);
             move || {
@@ -118,15 +125,15 @@ impl Platform {
             }
         });
         phase.done(&site);
-        Ok(Self { local, site, host_name, stop })
+        Ok(Self { local, app, site, host_name, stop })
     }
 
     /// Where it is, with a fresh admin link while it has no owner.
     pub async fn running(&self, clock: &Clock) -> Result<Running, Failure> {
         let mut running = self.described();
-        let Some(app) = self.local.app.get() else { return Ok(running) };
+        running.warnings = look::warnings(&self.local.folder, &self.app.site().blueprint);
         let owned = async {
-            let mut db = app.db().acquire().await?;
+            let mut db = self.app.db().acquire().await?;
             Ok(accounts::people::first_owner(&mut db).await?.is_some())
         };
         if !owned.await.map_err(no_link)? {
@@ -138,11 +145,8 @@ impl Platform {
     /// A fresh one-time link: it makes the first owner, or lets the owner back in. Links made
     /// before it are void.
     pub async fn admin_link(&self, clock: &Clock) -> Result<String, Failure> {
-        let Some(app) = self.local.app.get() else {
-            return Err(unexpected("the platform has no runtime"));
-        };
         let made = async {
-            let mut db = app.db().begin().await?;
+            let mut db = self.app.db().begin().await?;
             let link = accounts::ownership::issue(&mut db, clock.now()).await?;
             db.commit().await?;
             Ok(format!("{}/welcome/{}", self.site, link.token.expose()))
@@ -157,7 +161,14 @@ impl Platform {
             site: self.site.clone(),
             folder: self.local.folder.path().to_owned(),
             admin_link: None,
+            warnings: Vec::new(),
         }
+    }
+
+    /// Its runtime, for as long as it runs.
+    #[cfg(test)]
+    pub fn app(&self) -> WeakApp {
+        self.app.downgrade()
     }
 
     /// Refuses another folder with the same name.
@@ -168,31 +179,39 @@ impl Platform {
         Err(super::records::elsewhere(self.local.name.as_str(), self.local.folder.path()))
     }
 
-    /// Stops answering, lets answers under way be stored, closes the database.
-    pub async fn stop(self, gate: &Gate) {
+    /// Stops answering, lets answers under way be stored, closes the database, and leaves
+    /// nothing of it in the host.
+    pub async fn stop(self, host: &Host) {
+        let name = &self.local.name;
         self.stop.cancel();
-        gate.close(&self.host_name);
-        if let Some(app) = self.local.app.get() {
-            app.stop().await;
+        host.0.gate.close(&self.host_name);
+        if tokio::time::timeout(STOPPED_WITHIN, self.app.stop()).await.is_err() {
+            tracing::warn!(%name, "its database was still in use when it was stopped");
         }
+        host.0.credentials.remove(name.as_str());
     }
 }
 
 impl Local {
+    fn app(&self) -> Option<App> {
+        self.app.get()?.upgrade()
+    }
+
     fn site(&self, blueprint: PlatformBlueprint) -> Site {
-        Site::new(blueprint, |path| picture(&self.folder, path))
+        Site::new(blueprint, |path| look::picture(&self.folder, path).ok())
     }
 
     /// Looks at the file again: a good edit is applied, a bad one is told, once, and changes
     /// nothing.
     async fn look_again(&self) {
-        let Some(app) = self.app.get() else { return };
+        let Some(app) = self.app() else { return };
         let mut seen = self.seen.lock().await;
         let text = self.folder.text();
         if text.as_ref().ok() == seen.as_ref() {
             return;
         }
         *seen = text.as_ref().ok().cloned();
+        let mut warnings = Vec::new();
         let (lines, applied) = match text.and_then(|text| self.folder.understand(&text)) {
             Ok(blueprint) if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) => {
                 let line = format!("metadata.name: a platform keeps its name, {}", self.name);
@@ -201,6 +220,7 @@ impl Local {
             Ok(blueprint) => {
                 let old = app.site();
                 let changes = blueprint::changes(&old.blueprint, &blueprint);
+                warnings = look::warnings(&self.folder, &blueprint);
                 app.apply(self.site(blueprint));
                 (changes.iter().map(ToString::to_string).collect(), true)
             }
@@ -209,7 +229,9 @@ impl Local {
         if applied && lines.is_empty() {
             return;
         }
-        self.printer.tell(&Event::Blueprint { name: self.name.as_str(), applied, lines: &lines });
+        let name = self.name.as_str();
+        let warnings = warnings.as_slice();
+        self.printer.tell(&Event::Blueprint { name, applied, lines: &lines, warnings });
     }
 }
 
@@ -225,7 +247,7 @@ impl BlueprintOwner for Local {
             let lines = problems.iter().map(ToString::to_string).collect();
             return Err(ChangeRefused::BreaksRules(lines));
         }
-        let app = self.app.get().ok_or(ChangeRefused::ChangedMeanwhile)?;
+        let app = self.app().ok_or(ChangeRefused::ChangedMeanwhile)?;
         let mut seen = self.seen.lock().await;
         let (current, text) =
             self.folder.read().map_err(|failure| ChangeRefused::NotStored(failure.what))?;
@@ -241,26 +263,6 @@ impl BlueprintOwner for Local {
         *seen = Some(text);
         Ok(())
     }
-}
-
-/// A brand file of the folder, if it is a picture we serve and really lies inside the folder: a
-/// link in a folder that somebody else made must not publish a file of this machine.
-fn picture(folder: &Folder, path: &str) -> Option<Picture> {
-    const LARGEST: u64 = 1024 * 1024;
-    let content_type = match path.rsplit_once('.')?.1 {
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        _ => return None,
-    };
-    let within = folder.path().canonicalize().ok()?;
-    let file = within.join(path).canonicalize().ok().filter(|file| file.starts_with(&within))?;
-    // Looked at before it is opened: opening a pipe would wait for ever.
-    let data = std::fs::symlink_metadata(&file).ok()?;
-    if !data.is_file() || data.len() > LARGEST {
-        return None;
-    }
-    let bytes = std::fs::read(&file).ok()?;
-    Some(Picture { content_type, bytes: bytes.into() })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]

@@ -116,6 +116,19 @@ pub fn names(home: &Home) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The names of the platforms that live in a folder.
+pub fn in_folder(home: &Home, folder: &Folder) -> Result<Vec<String>> {
+    let Ok(place) = folder.path().canonicalize() else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for name in names(home)? {
+        let record = find(home, &name)?;
+        if record.is_some_and(|record| record.folder.canonicalize().is_ok_and(|at| at == place)) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
 /// Forgets a platform.
 pub fn forget(home: &Home, name: &str) -> Result<()> {
     let path = path(home, name);

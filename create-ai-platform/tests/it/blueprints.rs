@@ -57,6 +57,45 @@ async fn check_lists_every_problem_at_once() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_shown_as_it_is_written_is_told() {
+    let ground = Ground::new();
+    std::fs::create_dir(ground.at("acme")).unwrap();
+    let plain = GOOD.to_owned();
+    let pale = |logo: &str| {
+        plain.clone()
+            + "    branding:\n      logo: "
+            + logo
+            + "\n      theme: light\n      palette: {primary: '#fde047', accent: '#c2410c'}\n"
+    };
+    let file = ground.at("acme/blueprint.yaml");
+    std::fs::write(&file, pale("brand/gone.svg")).unwrap();
+    let told = ground.run(&["check", "acme", "--json"]).await.expect(0).json();
+    assert_warned(&told["warnings"], &["palette.primary: its contrast is 1.2:1", "gone.svg"]);
+    let words = ground.run(&["check", "acme"]).await.expect(0);
+    assert_eq!(words.stdout.matches("warning: spec.identity.branding.").count(), 2, "{words:?}");
+
+    let mut host = ground.start("acme").await;
+    let told: Vec<_> = host.told.iter().filter(|event| event["event"] == "warning").collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0]["name"], "acme");
+    edit(&ground, "acme", &pale("brand/photo.webp"));
+    let told = timeout(SEEN_WITHIN, host.event("blueprint")).await.unwrap();
+    assert_eq!(told["applied"], true, "{told}");
+    assert_warned(&told["warnings"], &["palette.primary", ".svg and .png only"]);
+    edit(&ground, "acme", &plain);
+    let told = timeout(SEEN_WITHIN, host.event("blueprint")).await.unwrap();
+    assert!(told.get("warnings").is_none(), "{told}");
+}
+
+fn assert_warned(told: &Value, parts: &[&str]) {
+    let told: Vec<_> = told.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert_eq!(told.len(), parts.len(), "{told:?}");
+    for (told, part) in told.iter().zip(parts) {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[tokio::test]
 async fn render_gives_the_canonical_blueprint() {
     let ground = Ground::new();
     std::fs::create_dir(ground.at("acme")).unwrap();

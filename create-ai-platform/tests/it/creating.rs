@@ -34,7 +34,7 @@ async fn the_first_run_makes_the_folder_and_answers() {
 #[tokio::test]
 async fn several_platforms_share_a_host_and_the_same_command_changes_nothing() {
     let ground = Ground::new();
-    let host = ground.start("acme").await;
+    let mut host = ground.start("acme").await;
     let before = files(&ground.folder());
     let again = ground.run(&["acme", "--port", "0", "--json"]).await.expect(0).json();
     assert_eq!((&again["event"], &again["site"]), (&host.ready["event"], &host.ready["site"]));
@@ -47,23 +47,24 @@ async fn several_platforms_share_a_host_and_the_same_command_changes_nothing() {
     assert!(Visitor::of(&site).get("/").await.body.contains("School"));
     assert_eq!(ground.postmasters(), 1);
 
-    let status = ground.run(&["status", "--json"]).await.expect(0).json();
+    let status = ground.run(&["status", "--json"]).await.expect(0).lines();
     assert_eq!(status[0]["name"], "acme");
     assert_eq!(status[0]["site"], host.ready["site"]);
     assert_eq!(status[0]["folder"], host.ready["folder"]);
     assert_eq!((&status[1]["name"], &status[1]["running"]), (&"school".into(), &true.into()));
 
-    ground.run(&["stop", "school", "--json"]).await.expect(0);
+    ground.run(&["stop", "school", "--json"]).await.expect(0).lines();
+    assert_eq!(host.event("stopped").await["name"], "school");
     assert_eq!(Visitor::of(&site).get("/").await.status, StatusCode::NOT_FOUND);
     assert_eq!(Visitor::of(host.site()).get("/").await.status, StatusCode::OK);
-    let status = ground.run(&["status", "--json"]).await.expect(0).json();
+    let status = ground.run(&["status", "--json"]).await.expect(0).lines();
     assert_eq!(status[1]["running"], false);
 
     ground.run(&["stop", "--all", "--json"]).await.expect(0);
     assert_eq!(host.ended().await, Some(0));
     ground.quiet().await;
     ground.run(&["stop", "--all", "--json"]).await.expect(0);
-    let status = ground.run(&["status", "--json"]).await.expect(0).json();
+    let status = ground.run(&["status", "--json"]).await.expect(0).lines();
     assert_eq!((&status[0]["running"], &status[1]["running"]), (&false.into(), &false.into()));
 }
 

@@ -231,6 +231,12 @@ impl Ran {
             self.stdout.lines().last().unwrap_or_else(|| panic!("{} said nothing", self.command));
         serde_json::from_str(last).unwrap()
     }
+
+    /// What it printed with `--json`: each line is an object.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let lines = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.inspect(|line: &Value| assert!(line.is_object(), "{line}")).collect()
+    }
 }
 
 /// A process.

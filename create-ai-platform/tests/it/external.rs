@@ -88,8 +88,8 @@ const IN_BOTH: ((bool, bool), (bool, bool)) = ((true, true), (false, false));
 
 /// Whether a platform's data is outside, and whether it runs.
 async fn kept(ground: &Ground, name: &str) -> (bool, bool) {
-    let told = ground.run(&["status", "--json"]).await.expect(0).json();
-    let line: &Value = told.as_array().unwrap().iter().find(|line| line["name"] == name).unwrap();
+    let told = ground.run(&["status", "--json"]).await.expect(0).lines();
+    let line: &Value = told.iter().find(|line| line["name"] == name).unwrap();
     (line["external"].as_bool().unwrap(), line["running"].as_bool().unwrap())
 }
 

@@ -68,7 +68,8 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
     let conversation = owner.talk("Remember the word marigold.").await.unwrap();
     ground.run(&["stop", "acme"]).await.expect(0);
     assert_eq!(host.ended().await, Some(0));
-    ground.run(&["backup", "acme", "-o", "acme.soulfra"]).await.expect(0);
+    let told = ground.run(&["backup", "acme", "-o", "acme.soulfra", "--json"]).await.expect(0);
+    assert_eq!(told.lines().last().unwrap()["file"], "acme.soulfra");
     // Neither remembered nor in its place, and still not to be dropped.
     let record = ground.home().join("platforms/acme.json");
     std::fs::remove_file(&record).unwrap();
@@ -89,8 +90,8 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
     assert_eq!(names(&ground.folder()), ["acme", "acme.soulfra"]);
     let acme = host.site().replace("twin", "acme");
     assert_eq!(Visitor::of(&acme).get("/").await.status, StatusCode::OK);
-    let status = ground.run(&["status", "--json"]).await.expect(0).json();
-    assert_eq!((status.as_array().unwrap().len(), &status[0]["name"]), (1, &"acme".into()));
+    let status = ground.run(&["status", "--json"]).await.expect(0).lines();
+    assert_eq!((status.len(), &status[0]["name"]), (1, &"acme".into()));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn an_unknown_template_or_plan_makes_nothing() {
     ground.run(&["acme", "--plan", "golden", "--port", "0", "--json"]).await.expect(4);
     ground.run(&["acme", "--domain", "not a domain", "--port", "0"]).await.expect(4);
     assert_eq!(names(&ground.folder()), [""; 0]);
-    assert_eq!(ground.run(&["status", "--json"]).await.expect(0).json(), serde_json::json!([]));
+    assert!(ground.run(&["status", "--json"]).await.expect(0).lines().is_empty());
 }
 
 #[tokio::test]
@@ -85,6 +85,32 @@ async fn an_unknown_platform_is_told() {
         assert!(ran.stderr.contains("status"), "{ran:?}");
     }
     assert!(!ground.home().exists(), "looking made nothing");
+}
+
+#[tokio::test]
+async fn a_folder_that_describes_another_platform_is_told() {
+    let ground = Ground::new();
+    let host = ground.start("acme").await;
+    ground.run(&["stop", "--all"]).await.expect(0);
+    assert_eq!(host.ended().await, Some(0));
+    let blueprint = ground.at("acme/blueprint.yaml");
+    let text = std::fs::read_to_string(&blueprint).unwrap();
+    std::fs::write(&blueprint, text.replacen("name: acme\n", "name: other\n", 1)).unwrap();
+    let before = files(&ground.folder());
+
+    let told = ground.run(&["check", "acme", "--json"]).await.expect(4).lines();
+    assert_eq!(told[0]["problems"][0]["path"], "metadata.name");
+    assert_eq!(told[0]["problems"][0]["instead"], "acme");
+    let refused = ground.run(&["acme", "--port", "0", "--json"]).await.expect(3);
+    assert!(refused.stderr.contains("describes other, not acme"), "{refused:?}");
+    let told = ground.run(&["status", "--json"]).await.expect(0).lines();
+    assert_eq!((told.len(), &told[0]["name"]), (1, &"acme".into()));
+    assert_eq!(before, files(&ground.folder()));
+
+    // A copy of it somewhere else is nobody's yet.
+    std::fs::create_dir(ground.at("other")).unwrap();
+    std::fs::copy(&blueprint, ground.at("other/blueprint.yaml")).unwrap();
+    ground.run(&["check", "other"]).await.expect(0);
 }
 
 #[tokio::test]
