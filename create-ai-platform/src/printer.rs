@@ -129,42 +129,7 @@ impl Printer {
             Mode::Json => return self.json(event),
             Mode::Terminal | Mode::Lines => {}
         }
-        self.0.bars.suspend(|| self.words(event));
-    }
-
-    fn words(&self, event: &Event<'_>) {
-        match event {
-            Event::Phase { name, state, seconds, detail } => {
-                let mark = if *state == "done" { "✓" } else { "✗" };
-                eprintln!("{mark} {name:<9} {detail} ({seconds:.1} s)");
-            }
-            Event::Ready { name, site, admin_link, folder } => {
-                eprintln!();
-                out(&format!("Site        {site}"));
-                if let Some(link) = admin_link {
-                    out(&format!("Admin link  {link}"));
-                    eprintln!("            (makes you the owner; works once, for 24 hours)");
-                } else {
-                    out(&format!("Sign in     {site}/signin"));
-                }
-                out(&format!("Blueprint   {folder}/blueprint.yaml"));
-                eprintln!("\nEdit the blueprint while it runs. To stop: Ctrl-C, or");
-                eprintln!("  create-ai-platform stop {name}");
-            }
-            Event::Warning { text, .. } => eprintln!("warning: {text}"),
-            Event::Stopped { name } => eprintln!("\n{name} is stopped"),
-            Event::Blueprint { name, applied, lines, warnings } => {
-                let outcome = if *applied { "applied" } else { "refused, the old one serves" };
-                eprintln!("\n{name}: blueprint.yaml {outcome}");
-                for line in *lines {
-                    eprintln!("  {line}");
-                }
-                for warning in *warnings {
-                    eprintln!("  warning: {warning}");
-                }
-            }
-            Event::Note { text } => eprintln!("{text}"),
-        }
+        self.0.bars.suspend(|| words(event));
     }
 
     /// Prints data.
@@ -212,6 +177,42 @@ impl Printer {
             eprintln!("error: {}", failure.what);
             eprintln!("hint: {}", failure.hint);
         });
+    }
+}
+
+/// Tells an event to a person.
+fn words(event: &Event<'_>) {
+    match event {
+        Event::Phase { name, state, seconds, detail } => {
+            let mark = if *state == "done" { "✓" } else { "✗" };
+            eprintln!("{mark} {name:<9} {detail} ({seconds:.1} s)");
+        }
+        Event::Ready { name, site, admin_link, folder } => {
+            eprintln!();
+            out(&format!("Site        {site}"));
+            if let Some(link) = admin_link {
+                out(&format!("Admin link  {link}"));
+                eprintln!("            (makes you the owner; works once, for 24 hours)");
+            } else {
+                out(&format!("Sign in     {site}/signin"));
+            }
+            out(&format!("Blueprint   {folder}/blueprint.yaml"));
+            eprintln!("\nEdit the blueprint while it runs. To stop: Ctrl-C, or");
+            eprintln!("  create-ai-platform stop {name}");
+        }
+        Event::Warning { text, .. } => eprintln!("warning: {text}"),
+        Event::Stopped { name } => eprintln!("\n{name} is stopped"),
+        Event::Blueprint { name, applied, lines, warnings } => {
+            let outcome = if *applied { "applied" } else { "refused, the old one serves" };
+            eprintln!("\n{name}: blueprint.yaml {outcome}");
+            for line in *lines {
+                eprintln!("  {line}");
+            }
+            for warning in *warnings {
+                eprintln!("  warning: {warning}");
+            }
+        }
+        Event::Note { text } => eprintln!("{text}"),
     }
 }
 

@@ -93,7 +93,7 @@ mod tests {
         let stop = CancellationToken::new();
         now_and_then(none, none, stop.clone(), || async {
             stop.cancel();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await;
     }
