@@ -111,7 +111,7 @@ pub async fn sign_up_page(
         return Ok(Redirect::to(next).into_response());
     }
     if is_full(&app).await? {
-        return full(&app, StatusCode::OK, next);
+        return full(&app, StatusCode::OK, "nobody else can sign up now", next);
     }
     sign_up_form(&app, StatusCode::OK, &NewAccount::default(), next)
 }
@@ -141,7 +141,10 @@ pub async fn sign_up(
         Err(SignUpError::TooMany(wait)) => {
             Err(Error::TooOften(u64::try_from(wait.seconds()).unwrap_or(60)))
         }
-        Err(SignUpError::Full) => full(&app, StatusCode::CONFLICT, next),
+        Err(SignUpError::Full) => {
+            let so = "no account was made for you, and nothing you typed was kept";
+            full(&app, StatusCode::CONFLICT, so, next)
+        }
         Err(told @ SignUpError::EmailTaken) => {
             account.email_error = Some(format!("{told}."));
             sign_up_form(&app, StatusCode::UNPROCESSABLE_ENTITY, &account, next)
@@ -240,8 +243,8 @@ async fn is_full(app: &App) -> Result<bool> {
     Ok(taken >= i64::from(places))
 }
 
-/// What people read for whom there is no place.
-fn full(app: &App, status: StatusCode, next: &str) -> Result<Response> {
+/// What people read for whom there is no place, and what that means for them.
+fn full(app: &App, status: StatusCode, so: &str, next: &str) -> Result<Response> {
     let mut form = CardForm::new("No place left", "/signup", "", Vec::new());
     form.button = None;
     let ask = match &app.site().blueprint.spec.identity.support_email {
@@ -249,8 +252,8 @@ fn full(app: &App, status: StatusCode, next: &str) -> Result<Response> {
         None => "Ask whoever runs it: they can make room.".to_owned(),
     };
     form.lead = Some(format!(
-        "As many people have an account here as this platform has room for, so no account was \
-         made for you, and nothing you typed was kept. {ask} Then come back to this page."
+        "As many people have an account here as this platform has room for, so {so}. {ask} Then \
+         come back to this page."
     ));
     form.other = Some(Other::new("Have an account already?", "Sign in", on_to("/signin", next)));
     card(app, status, "/signup", form)

@@ -28,7 +28,8 @@ async fn where_the_plan_is_full_a_newcomer_is_told_whom_to_ask() {
     let ada = platform.person("ada").await;
     make_room(&platform, Some(2));
     let bob = platform.visitor();
-    bob.get("/signup").await.expect(200).with("No place left").without("type=\"password\"");
+    let page = bob.get("/signup").await.expect(200).with("No place left");
+    page.with("nobody else can sign up now").without("you typed").without("type=\"password\"");
     let refused = bob.sign_up("bob").await.expect(409);
     refused.with("no account was made for you").with("Ask whoever runs it").with("/signin");
     assert_eq!(bob.cookie(), None);
