@@ -4,6 +4,7 @@
 //! our crates and speaks to the rest through programs.
 
 mod bench;
+mod clones;
 mod generate;
 mod npm;
 mod postgres;
@@ -34,6 +35,10 @@ struct Cli {
     /// Where downloads and tools are kept between runs and shared by clones.
     #[arg(long, global = true, env = "XDG_CACHE_HOME", value_name = "DIR")]
     cache_home: Option<PathBuf>,
+
+    /// This crate's folder in the clone that is meant; what is compiled in may be another's.
+    #[arg(long, global = true, hide = true, env = "CARGO_MANIFEST_DIR", value_name = "DIR")]
+    manifest: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -69,8 +74,8 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let Cli { task, cache_home } = Cli::parse();
-    let done = Project::find(cache_home).and_then(|project| match task {
+    let Cli { task, cache_home, manifest } = Cli::parse();
+    let done = Project::find(manifest, cache_home).and_then(|project| match task {
         Task::Test { suites } => Ok(suites::run(&project, &suites)),
         Task::Soak { name: Some(soak), seed } => Ok(soak::run(&project, soak, seed)),
         Task::Soak { name: None, .. } => {

@@ -1,12 +1,13 @@
 //! This clone: where it is, what it is made of, and how its programs are called.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::clones;
 use crate::process::{self, Deadline};
 
 /// What `cargo run` sets for the program it runs. Handed on, these would make build scripts
@@ -52,17 +53,23 @@ pub(crate) struct Member {
 }
 
 impl Project {
-    /// The clone this program was built in. `cache_home` stands for `~/.cache`.
-    pub(crate) fn find(cache_home: Option<PathBuf>) -> Result<Self> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask is not in a workspace")?
-            .to_owned();
+    /// The clone that holds `manifest`, this crate's folder, ready to build. `cache_home` stands
+    /// for `~/.cache`.
+    pub(crate) fn find(manifest: Option<PathBuf>, cache_home: Option<PathBuf>) -> Result<Self> {
+        let manifest = manifest.context("run this as `cargo xtask`")?;
+        let root = manifest.parent().context("xtask is not in a workspace")?.to_owned();
         let cache_home = match cache_home {
             Some(folder) => folder,
             None => std::env::home_dir().context("no home directory")?.join(".cache"),
         };
-        Ok(Self { root, cache: cache_home.join("soulfra") })
+        let project = Self { root, cache: cache_home.join("soulfra") };
+        let metadata = project.metadata()?;
+        let build = metadata["build_directory"].as_str().context("cargo told no build folder")?;
+        let targets = packages(&metadata)?.iter().filter_map(|p| p["targets"].as_array()).flatten();
+        let roots: Vec<_> =
+            targets.filter_map(|target| target["src_path"].as_str()).map(PathBuf::from).collect();
+        clones::take_over(Path::new(build), &project.root, &roots)?;
+        Ok(project)
     }
 
     /// A program that starts at the root, without standard input.
@@ -109,6 +116,10 @@ impl Project {
 
     /// Our crates, each after those it depends on.
     pub(crate) fn members(&self) -> Result<Vec<Member>> {
+        in_order(packages(&self.metadata()?)?.iter().map(member).collect::<Result<_>>()?)
+    }
+
+    fn metadata(&self) -> Result<Value> {
         let output = self
             .cargo(["metadata", "--format-version=1", "--no-deps", "--locked"])
             .stderr(Stdio::inherit())
@@ -117,10 +128,12 @@ impl Project {
         if !output.status.success() {
             bail!("cargo metadata failed: {}", output.status);
         }
-        let metadata: Value = serde_json::from_slice(&output.stdout)?;
-        let packages = metadata["packages"].as_array().context("metadata without packages")?;
-        in_order(packages.iter().map(member).collect::<Result<_>>()?)
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
+}
+
+fn packages(metadata: &Value) -> Result<&Vec<Value>> {
+    metadata["packages"].as_array().context("metadata without packages")
 }
 
 fn member(package: &Value) -> Result<Member> {
