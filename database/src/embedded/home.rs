@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -194,15 +195,21 @@ pub(super) fn sync_all(path: &Path) -> io::Result<()> {
     folder.sync_all()
 }
 
+/// Tries for half a second: whoever held the lock may have gone while a child of theirs, between
+/// fork and exec, still has the file open.
 fn lock(folder: &Path) -> Result<File, HomeError> {
+    const TRIES: u32 = 50;
     let path = folder.join("lock");
     let io = |source| HomeError::Io { path: path.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(HomeError::InUse { folder: folder.to_owned() }),
-        Err(e) => Err(io(e.into())),
+    for _ in 0..TRIES {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(Duration::from_millis(10)),
+            Err(e) => return Err(io(e.into())),
+        }
     }
+    Err(HomeError::InUse { folder: folder.to_owned() })
 }
 
 /// Inside the folder, or, where that path is too long for a socket, under `/tmp` by a name that
@@ -253,8 +260,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = lock(folder.path()).unwrap();
         assert!(matches!(lock(folder.path()), Err(HomeError::InUse { .. })));
-        drop(first);
+        let going = std::thread::spawn(move || drop(first));
         lock(folder.path()).unwrap();
+        going.join().unwrap();
     }
 
     #[test]
