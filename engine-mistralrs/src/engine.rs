@@ -14,6 +14,7 @@ use mistralrs::{
     TextMessageRole, TextMessages,
 };
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::gguf::Header;
@@ -65,8 +66,8 @@ impl Engine for MistralEngine {
         vec![self.card.clone()]
     }
 
-    fn at_once(&self) -> usize {
-        self.lanes.most()
+    fn room(&self) -> watch::Receiver<usize> {
+        self.lanes.room()
     }
 
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {

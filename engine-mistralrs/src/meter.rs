@@ -137,8 +137,9 @@ impl CustomLogitsProcessor for Meter {
             token
         };
 
-        // Here, between two tokens, is where an answer can wait.
-        if self.verdict() == Verdict::On {
+        // Here, between two tokens, is where an answer can wait; what is drawn is sent after it, so
+        // not with the first.
+        if position > self.prompt.load(Ordering::Acquire) && self.verdict() == Verdict::On {
             self.turns.before_next_token();
         }
         let mut chosen = vec![0f32; numbers.len()];

@@ -177,7 +177,6 @@ fn several_at_once_each_say_what_they_would_have_said_alone() {
         for job in &jobs {
             alone.push(answer(&engine, job.clone()).await);
         }
-        assert_eq!(engine.at_once(), 4);
         let together = jobs.map(|job| {
             let engine = Arc::clone(&engine);
             tokio::spawn(async move { answer(&engine, job).await })
@@ -186,6 +185,7 @@ fn several_at_once_each_say_what_they_would_have_said_alone() {
             let together = together.await.unwrap();
             assert_eq!((together.text, together.usage), (alone.text, alone.usage));
         }
+        assert!(*engine.room().borrow() > 2, "one lane was enough, or there is no memory");
     });
 }
 

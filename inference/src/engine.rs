@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Computes answers. Engines run what they are given at once: whose turn it is was decided before.
@@ -14,8 +15,8 @@ pub trait Engine: Send + Sync {
     /// The models that can be asked for now, the default first.
     fn models(&self) -> Vec<ModelCard>;
 
-    /// The most jobs it works on at once; at least 1. Further ones are kept waiting outside.
-    fn at_once(&self) -> usize;
+    /// How many jobs it works on at once now; at least 1. Further ones are kept waiting outside.
+    fn room(&self) -> watch::Receiver<usize>;
 
     /// Starts one job. Text arrives on the stream as it is made.
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError>;

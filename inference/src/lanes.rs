@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 /// How long a lane stays open that nobody needs.
@@ -32,6 +32,7 @@ pub struct Lanes<O: Open> {
     /// One permit for each lane that is open and free.
     free: Arc<Semaphore>,
     state: Mutex<State<O::Runner>>,
+    room: watch::Sender<usize>,
 }
 
 struct State<R> {
@@ -61,12 +62,19 @@ impl<O: Open> Lanes<O> {
     pub fn new(runner: O::Runner, opener: O, most: usize) -> Arc<Self> {
         let idle = vec![Idle { runner, since: Instant::now() }];
         let state = State { idle, open: 1, waiting: 0, is_opening: false, failed: None };
-        Arc::new(Self { opener, most, free: Arc::new(Semaphore::new(1)), state: Mutex::new(state) })
+        let lanes = Self {
+            opener,
+            most,
+            free: Arc::new(Semaphore::new(1)),
+            room: watch::Sender::new(room(&state, most)),
+            state: Mutex::new(state),
+        };
+        Arc::new(lanes)
     }
 
-    /// The most that are ever open at once.
-    pub fn most(&self) -> usize {
-        self.most
+    /// How many takers it has use for: those with a lane, and one for whom the next one opens.
+    pub fn room(&self) -> watch::Receiver<usize> {
+        self.room.subscribe()
     }
 
     /// Waits for a free lane, first come, first served. If none is free another is opened.
@@ -97,7 +105,7 @@ impl<O: Open> Lanes<O> {
                     Ok(runner) => lanes.add(runner),
                     Err(why) => {
                         tracing::warn!(why, "no more answers at once");
-                        lanes.lock().failed = Some(Instant::now());
+                        lanes.fail();
                     }
                 }
                 mem::forget(opening);
@@ -108,9 +116,27 @@ impl<O: Open> Lanes<O> {
     /// Who begins to wait after this has said no opens the next one.
     fn is_one_wanted(&self) -> bool {
         let mut state = self.lock();
-        let has_just_failed = state.failed.is_some_and(|at| at.elapsed() < KEEP);
-        state.is_opening = state.waiting > 0 && state.open < self.most && !has_just_failed;
+        state.is_opening = state.waiting > 0 && state.open < room(&state, self.most);
         state.is_opening
+    }
+
+    /// No further lane for a while.
+    fn fail(self: &Arc<Self>) {
+        self.lock().failed = Some(Instant::now());
+        self.tell_room();
+        let lanes = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(KEEP).await;
+            if let Some(lanes) = lanes.upgrade() {
+                lanes.tell_room();
+            }
+        });
+    }
+
+    fn tell_room(&self) {
+        let state = self.lock();
+        let room = room(&state, self.most);
+        self.room.send_if_modified(|old| mem::replace(old, room) != room);
     }
 
     fn add(self: &Arc<Self>, runner: O::Runner) {
@@ -121,6 +147,7 @@ impl<O: Open> Lanes<O> {
             tracing::info!(open = state.open, "one more answer at once");
         }
         self.free.add_permits(1);
+        self.tell_room();
         tokio::spawn(close_when_idle(Arc::downgrade(self)));
     }
 
@@ -142,6 +169,7 @@ impl<O: Open> Lanes<O> {
         };
         // Frees hundreds of megabytes: outside the lock.
         drop(closed);
+        self.tell_room();
         tracing::info!("one answer less at once: nobody needed it");
         true
     }
@@ -149,6 +177,11 @@ impl<O: Open> Lanes<O> {
     fn lock(&self) -> MutexGuard<'_, State<O::Runner>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn room<R>(state: &State<R>, most: usize) -> usize {
+    let has_just_failed = state.failed.is_some_and(|at| at.elapsed() < KEEP);
+    if has_just_failed { state.open } else { most.min(state.open + 1) }
 }
 
 /// Each lane that was opened has one of these, which closes one, whichever.
@@ -310,9 +343,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_memory_people_wait_for_each_other() {
         let lanes = lanes(4, 0);
+        let room = lanes.room();
+        assert_eq!(*room.borrow(), 2);
         let first = lanes.take().await.unwrap();
         assert!(soon(lanes.take()).await.is_none(), "a second");
-        assert_eq!(lanes.lock().open, 1);
+        assert_eq!((lanes.lock().open, *room.borrow()), (1, 1));
+        tokio::time::sleep(KEEP).await;
+        assert_eq!(*room.borrow(), 2, "tried again later");
         drop(first);
         assert_eq!(number(&soon(lanes.take()).await.unwrap().unwrap()), 0);
     }
@@ -321,11 +358,12 @@ mod tests {
     async fn what_nobody_needs_is_closed_but_for_one() {
         let lanes = lanes(3, 9);
         let all = [lanes.take().await, lanes.take().await, lanes.take().await];
-        assert_eq!(lanes.lock().open, 3);
+        assert_eq!((lanes.lock().open, *lanes.room().borrow()), (3, 3));
         drop(all);
         tokio::time::sleep(KEEP * 2).await;
         assert_eq!(lanes.lock().open, 1);
         assert_eq!((lanes.lock().idle.len(), lanes.free.available_permits()), (1, 1));
+        assert_eq!(*lanes.room().borrow(), 2);
         assert!(soon(lanes.take()).await.is_some());
     }
 }

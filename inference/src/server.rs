@@ -10,8 +10,8 @@
 //! | `queue-full` | 429 | with `Retry-After` |
 //! | `model-loading`, `engine-failed` | 503 | with `Retry-After`; a question waits [`Limits::model_wait`] for its model first |
 //!
-//! A stream begins at once, also while its request waits: comment lines (`: position 3`) then say
-//! how many answers begin before it. What fails after that comes as `data: {"error": ...}`.
+//! A stream begins as soon as the model is loaded, also while its request waits for its turn:
+//! comment lines (`: position 3`) then say how many answers begin before it. What fails after that comes as `data: {"error": ...}`.
 
 mod answer;
 mod chat;
@@ -20,7 +20,8 @@ mod request_id;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
@@ -31,6 +32,7 @@ use axum::{Json, Router, middleware};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use web::Problem;
 
 pub use credentials::Credentials;
@@ -68,6 +70,8 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Inference {
     engine: watch::Sender<Option<Arc<dyn Engine>>>,
+    /// Tells the queue how much room the present engine has.
+    follower: Arc<Mutex<Option<AbortHandle>>>,
     admission: Admission,
     bounds: Bounds,
     model_wait: Duration,
@@ -80,7 +84,9 @@ impl Inference {
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
         Self {
             engine: watch::Sender::new(None),
-            admission: Admission::new(limits.places, 1),
+            follower: Arc::default(),
+            // None start before there is an engine.
+            admission: Admission::new(limits.places, 0),
             bounds: limits.bounds,
             model_wait: limits.model_wait,
             credentials,
@@ -88,10 +94,25 @@ impl Inference {
         }
     }
 
-    /// From now on this engine answers. What another one has begun runs to its end there.
+    /// From now on this engine answers. What another one has begun runs to its end there. Must be
+    /// called from within a runtime.
     pub fn set_engine(&self, engine: Arc<dyn Engine>) {
-        self.admission.set_at_once(engine.at_once());
+        let mut room = engine.room();
         self.engine.send_replace(Some(engine));
+        self.admission.set_at_once(*room.borrow_and_update());
+        let admission = self.admission.clone();
+        let follower = tokio::spawn(async move {
+            while room.changed().await.is_ok() {
+                admission.set_at_once(*room.borrow_and_update());
+            }
+        });
+        let follower = Some(follower.abort_handle());
+        let before = mem::replace(&mut *self.lock_follower(), follower);
+        before.inspect(AbortHandle::abort);
+    }
+
+    fn lock_follower(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How busy it is.

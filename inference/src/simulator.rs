@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::engine::{
     Engine, EngineError, Job, ModelCard, PieceSender, Reason, Role, TokenStream, Usage,
@@ -176,8 +177,8 @@ impl Engine for Simulator {
         }]
     }
 
-    fn at_once(&self) -> usize {
-        self.at_once
+    fn room(&self) -> watch::Receiver<usize> {
+        watch::Sender::new(self.at_once).subscribe()
     }
 
     async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {

@@ -100,13 +100,20 @@ mod tests {
         turns.before_next_token();
         assert!(begun.elapsed() >= PAUSE, "{:?}", begun.elapsed());
 
+        let (paused, is_paused) = std::sync::mpsc::channel();
         let writer = std::thread::spawn({
             let turns = Arc::clone(&turns);
-            move || turns.before_next_token()
+            move || {
+                paused.send(()).unwrap();
+                let begun = Instant::now();
+                turns.before_next_token();
+                begun.elapsed()
+            }
         });
+        is_paused.recv().unwrap();
         drop(reading);
-        writer.join().unwrap();
-        // Nobody reads: at once, also without anybody who wakes it.
+        let waited = writer.join().unwrap();
+        assert!(waited < PAUSE, "woken before the pause was over: {waited:?}");
         turns.before_next_token();
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::clones;
+use crate::clones::{self, Claim};
 use crate::process::{self, Deadline};
 
 /// What `cargo run` sets for the program it runs. Handed on, these would make build scripts
@@ -39,6 +39,8 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     /// Downloads and tools, keyed by version; shared by every clone.
     pub(crate) cache: PathBuf,
+    /// Nobody else's code is built meanwhile.
+    _claim: Claim,
 }
 
 /// A crate of the workspace, as `cargo metadata` tells it.
@@ -62,24 +64,18 @@ impl Project {
             Some(folder) => folder,
             None => std::env::home_dir().context("no home directory")?.join(".cache"),
         };
-        let project = Self { root, cache: cache_home.join("soulfra") };
-        let metadata = project.metadata()?;
+        let metadata = metadata(&root)?;
         let build = metadata["build_directory"].as_str().context("cargo told no build folder")?;
         let targets = packages(&metadata)?.iter().filter_map(|p| p["targets"].as_array()).flatten();
         let roots: Vec<_> =
             targets.filter_map(|target| target["src_path"].as_str()).map(PathBuf::from).collect();
-        clones::take_over(Path::new(build), &project.root, &roots)?;
-        Ok(project)
+        let claim = clones::claim(Path::new(build), &root, &roots)?;
+        Ok(Self { root, cache: cache_home.join("soulfra"), _claim: claim })
     }
 
     /// A program that starts at the root, without standard input.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(&self.root).stdin(Stdio::null());
-        for name in SET_BY_CARGO_RUN {
-            command.env_remove(name);
-        }
-        command
+        command(&self.root, program.as_ref())
     }
 
     /// `cargo ARGUMENTS`, at the root.
@@ -116,20 +112,29 @@ impl Project {
 
     /// Our crates, each after those it depends on.
     pub(crate) fn members(&self) -> Result<Vec<Member>> {
-        in_order(packages(&self.metadata()?)?.iter().map(member).collect::<Result<_>>()?)
+        in_order(packages(&metadata(&self.root)?)?.iter().map(member).collect::<Result<_>>()?)
     }
+}
 
-    fn metadata(&self) -> Result<Value> {
-        let output = self
-            .cargo(["metadata", "--format-version=1", "--no-deps", "--locked"])
-            .stderr(Stdio::inherit())
-            .output()
-            .context("run cargo metadata")?;
-        if !output.status.success() {
-            bail!("cargo metadata failed: {}", output.status);
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
+fn command(root: &Path, program: &OsStr) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root).stdin(Stdio::null());
+    for name in SET_BY_CARGO_RUN {
+        command.env_remove(name);
     }
+    command
+}
+
+fn metadata(root: &Path) -> Result<Value> {
+    let output = command(root, OsStr::new("cargo"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", output.status);
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 fn packages(metadata: &Value) -> Result<&Vec<Value>> {

@@ -31,14 +31,24 @@ pub(super) async fn complete(
 ) -> Result<Response, Problem> {
     let now = (inference.now)();
     let caller = inference.credentials.caller(&headers, now)?;
-    let engine = inference.engine_soon().await?;
+    let (engine, kept) = match inference.engine() {
+        Ok(engine) => (engine, None),
+        // Keeps a place meanwhile: those who wait for the model are bounded and ordered too.
+        Err(_) => {
+            let place = inference.admission.enter(&caller).map_err(queue_full)?;
+            (inference.engine_soon().await?, Some(place))
+        }
+    };
     let models = engine.models();
     let default = models.first().map(|card| card.id.clone()).unwrap_or_default();
     let (job, delivery) = wire::read(&whole(body)?, &default, &inference.bounds)?;
     if !models.iter().any(|card| card.id == job.model) {
         return Err(wire::problem_of(&EngineError::UnknownModel(job.model)));
     }
-    let place = inference.admission.enter(&caller).map_err(queue_full)?;
+    let place = match kept {
+        Some(place) => place,
+        None => inference.admission.enter(&caller).map_err(queue_full)?,
+    };
     let position = place.position();
 
     let usage = delivery == Delivery::Stream { usage: true };

@@ -199,10 +199,16 @@ async fn a_question_waits_for_its_model_but_not_for_ever() {
     assert_eq!(refused.status(), 503);
     assert_eq!(json_of(refused).await["code"], "model-loading");
 
-    let early = ask();
+    let early: Vec<_> = (0..5).map(|_| ask()).collect();
     tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(inference.load(), Load { running: 0, waiting: 4 });
     inference.set_engine(Arc::new(Simulator::echo()));
-    assert_eq!(early.await.unwrap().unwrap().status(), 200);
+    let mut statuses = Vec::new();
+    for early in early {
+        statuses.push(early.await.unwrap().unwrap().status().as_u16());
+    }
+    // A person has four places in the queue, here as elsewhere.
+    assert_eq!(statuses, [200, 200, 200, 200, 429]);
 }
 
 #[tokio::test(start_paused = true)]
