@@ -31,13 +31,12 @@ pub(super) async fn complete(
 ) -> Result<Response, Problem> {
     let now = (inference.now)();
     let caller = inference.credentials.caller(&headers, now)?;
-    let (engine, kept) = match inference.engine() {
-        Ok(engine) => (engine, None),
+    let (engine, kept) = if let Ok(engine) = inference.engine() {
+        (engine, None)
+    } else {
         // Keeps a place meanwhile: those who wait for the model are bounded and ordered too.
-        Err(_) => {
-            let place = inference.admission.enter(&caller).map_err(queue_full)?;
-            (inference.engine_soon().await?, Some(place))
-        }
+        let place = inference.admission.enter(&caller).map_err(queue_full)?;
+        (inference.engine_soon().await?, Some(place))
     };
     let models = engine.models();
     let default = models.first().map(|card| card.id.clone()).unwrap_or_default();
