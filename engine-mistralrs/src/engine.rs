@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use either::Either;
 use inference::engine::{PieceSender, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
 use inference::stop::{Shown, StopFilter};
 use inference::turns::{Reading, Turns};
 use inference::{Engine, EngineError, Job, Message, ModelCard, Reason, Role, Usage};
-use mistralrs::core::MistralRs;
+use mistralrs::core::{MistralRs, TokenizationRequest};
 use mistralrs::{
     CustomLogitsProcessor, NormalRequest, Request, RequestLike, Response, SamplingParams,
     TextMessageRole, TextMessages,
@@ -86,6 +87,7 @@ impl Engine for MistralEngine {
             turns: Arc::clone(&self.turns),
             sampling: self.sampling(&job),
             limits,
+            longest_prompt: self.card.context_tokens,
             chat,
             stops: job.stop,
         };
@@ -100,6 +102,7 @@ struct Begin {
     turns: Arc<Turns>,
     sampling: Sampling,
     limits: Limits,
+    longest_prompt: usize,
     chat: TextMessages,
     stops: Vec<String>,
 }
@@ -114,13 +117,24 @@ impl Begin {
             let gone = EngineError::Broken("its lanes are gone".to_owned());
             return out.end(Reason::Failed(gone), Usage::default());
         };
-        let Self { sampling, limits, chat, stops, .. } = self;
+        let Self { sampling, limits, longest_prompt, chat, stops, .. } = self;
+        match prompt_tokens(lane.runner(), &chat).await {
+            Ok(tokens) if tokens <= longest_prompt => {}
+            Ok(_) => {
+                let too_long = EngineError::PromptTooLong { limit: longest_prompt };
+                return out.end(Reason::Failed(too_long), Usage::default());
+            }
+            Err(error) => return out.end(Reason::Failed(error), Usage::default()),
+        }
+        if out.is_cancelled() {
+            return out.end(Reason::Cancelled, Usage::default());
+        }
         // A child: ends with the reader, or by itself at a stop sequence.
         let stop = out.cancellation().child_token();
         let meter = Arc::new(Meter::new(sampling, limits, stop.clone(), reading));
         match ask(lane.runner(), chat, limits.max_tokens, &meter).await {
             Ok(responses) => {
-                let answer = Answer { meter, stop, context: limits.context_tokens };
+                let answer = Answer { meter, stop, longest_prompt };
                 answer.follow(responses, StopFilter::new(stops), out).await;
             }
             Err(error) => out.end(Reason::Failed(error), Usage::default()),
@@ -131,6 +145,28 @@ impl Begin {
     async fn place(&self) -> Option<(Lane<Opener>, Reading)> {
         let lane = self.lanes.take().await?;
         Some((lane, self.turns.read().await))
+    }
+}
+
+/// How long the prompt is, template included. Counted before it is read, since reading cannot be
+/// stopped.
+async fn prompt_tokens(runner: &MistralRs, chat: &TextMessages) -> Result<usize, EngineError> {
+    let (response, mut counted) = channel(1);
+    let request = Request::Tokenize(TokenizationRequest {
+        text: Either::Left(chat.messages_ref().to_vec()),
+        tools: None,
+        add_generation_prompt: true,
+        add_special_tokens: true,
+        enable_thinking: None,
+        reasoning_effort: None,
+        response,
+    });
+    let engine = runner.get_sender(None).map_err(|error| broken(&error))?;
+    engine.send(request).await.map_err(|error| broken(&error))?;
+    match counted.recv().await {
+        Some(Ok(tokens)) => Ok(tokens.len()),
+        Some(Err(error)) => Err(EngineError::Broken(format!("{error:#}"))),
+        None => Err(EngineError::Broken("it went away".to_owned())),
     }
 }
 
@@ -201,7 +237,7 @@ fn without_control(text: &str, control_texts: &[String]) -> String {
 struct Answer {
     meter: Arc<Meter>,
     stop: CancellationToken,
-    context: usize,
+    longest_prompt: usize,
 }
 
 impl Answer {
@@ -264,7 +300,7 @@ impl Answer {
         match (said, self.meter.verdict()) {
             (Some(Said::Error(error)), _) => Reason::Failed(EngineError::Broken(error)),
             (Some(Said::TooLong), _) => {
-                Reason::Failed(EngineError::PromptTooLong { limit: self.context })
+                Reason::Failed(EngineError::PromptTooLong { limit: self.longest_prompt })
             }
             (_, Verdict::Unusable) => {
                 Reason::Failed(EngineError::Broken("the model gave no usable numbers".to_owned()))

@@ -192,9 +192,14 @@ fn several_at_once_each_say_what_they_would_have_said_alone() {
 #[test]
 fn a_prompt_that_does_not_fit_is_refused_and_the_engine_lives_on() {
     with_engine(async |engine| {
-        let long = answer(&engine, job(&"word ".repeat(9000))).await;
-        let too_long = EngineError::PromptTooLong { limit: 8192 };
-        assert_eq!(long.reason, Reason::Failed(too_long));
+        let too_long = || Reason::Failed(EngineError::PromptTooLong { limit: 1024 });
+        // A digit is a token: few bytes, but much to read.
+        for text in ["word ".repeat(9000), "7".repeat(1024)] {
+            let begun = Instant::now();
+            let long = answer(&engine, job(&text)).await;
+            assert_eq!((long.reason, long.usage), (too_long(), Usage::default()));
+            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        }
         let other = Job { model: "other".to_owned(), ..job("hi") };
         let error = engine.generate(other).await.unwrap_err();
         assert_eq!(error, EngineError::UnknownModel("other".to_owned()));

@@ -2,7 +2,8 @@
 //!
 //! An engine runs few jobs at once, so the rest wait here, where waiting costs nothing and can
 //! still be ordered. Turns go round the tenants, and inside a tenant round its people, so a flood
-//! from one of them only makes that one wait. Who leaves while waiting is never started.
+//! from one of them only makes that one wait. While several tenants are about, none has all places
+//! in the engine. Who leaves while waiting is never started.
 
 mod queue;
 #[cfg(test)]
@@ -48,6 +49,8 @@ struct Shared {
     at_once: usize,
     queue: Queue,
     running: Vec<Running>,
+    /// The last two tenants that came, and when they did last.
+    recent: [Option<(String, Instant)>; 2],
     pace: Pace,
     next_id: TicketId,
 }
@@ -93,6 +96,7 @@ impl Admission {
             at_once,
             queue: Queue::default(),
             running: Vec::new(),
+            recent: [None, None],
             pace: Pace::default(),
             next_id: 0,
         };
@@ -109,6 +113,7 @@ impl Admission {
     /// Takes a place for `caller`, at once: in the engine if one is free, else in the queue.
     pub fn enter(&self, caller: &Caller) -> Result<Place, Full> {
         let mut shared = lock(&self.shared);
+        shared.note(&caller.tenant);
         if shared.running.len() >= shared.at_once || shared.queue.len() > 0 {
             shared.check_room(caller)?;
         }
@@ -170,20 +175,42 @@ impl Shared {
     /// Fills free places in the engine and tells everybody who waits where they stand.
     fn advance(&mut self) {
         while self.running.len() < self.at_once {
-            let (running, most) = (&self.running, self.places.running_per_person);
+            let Self { running, places, recent, at_once, queue, .. } = self;
             let may_run = |caller: &Caller| {
-                running.iter().filter(|job| is_same_person(&job.caller, caller)).count() < most
+                let of = |same: fn(&Caller, &Caller) -> bool| {
+                    running.iter().filter(|job| same(&job.caller, caller)).count()
+                };
+                let is_alone = recent.iter().flatten().all(|(tenant, at)| {
+                    *tenant == caller.tenant || at.elapsed() > Self::REMEMBERED
+                });
+                let of_tenant = if is_alone { *at_once } else { at_once.saturating_sub(1).max(1) };
+                of(is_same_person) < places.running_per_person && of(is_same_tenant) < of_tenant
             };
-            let Some(next) = self.queue.pop(may_run) else { break };
+            let Some(next) = queue.pop(may_run) else { break };
             next.tell.send_replace(0);
             self.running.push(Running { id: next.id, caller: next.caller, since: Instant::now() });
         }
         self.queue.tell_positions();
     }
 
+    /// How long one place is kept free of the other tenants for who came lately.
+    const REMEMBERED: Duration = Duration::from_mins(10);
+
+    fn note(&mut self, tenant: &str) {
+        let now = Instant::now();
+        let [last, before] = &mut self.recent;
+        if last.as_ref().is_none_or(|(name, _)| name != tenant) {
+            std::mem::swap(last, before);
+            if last.as_ref().is_none_or(|(name, _)| name != tenant) {
+                *last = None;
+            }
+        }
+        *last = Some((tenant.to_owned(), now));
+    }
+
     fn check_room(&self, caller: &Caller) -> Result<(), Full> {
         let Places { waiting, waiting_per_tenant, waiting_per_person, .. } = self.places;
-        let of_tenant = |c: &Caller| c.tenant == caller.tenant;
+        let of_tenant = |c: &Caller| is_same_tenant(c, caller);
         let of_person = |c: &Caller| is_same_person(c, caller);
         // How many jobs must start until a place that this caller may take is free.
         let starts = [
@@ -229,6 +256,10 @@ impl Pace {
         let whole = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
         whole.clamp(Self::SHORTEST, Self::LONGEST)
     }
+}
+
+fn is_same_tenant(one: &Caller, other: &Caller) -> bool {
+    one.tenant == other.tenant
 }
 
 fn is_same_person(one: &Caller, other: &Caller) -> bool {

@@ -29,7 +29,7 @@ pub struct ModelCard {
     pub id: String,
     /// The name for people.
     pub title: String,
-    /// Room for prompt and answer together, in tokens.
+    /// The longest prompt it reads, in tokens.
     pub context_tokens: usize,
 }
 
@@ -115,9 +115,9 @@ pub enum EngineError {
     #[error("no model named {0} is loaded")]
     UnknownModel(String),
     /// The prompt does not fit.
-    #[error("the prompt is longer than the model's {limit} tokens")]
+    #[error("the prompt is longer than the {limit} tokens that the model reads")]
     PromptTooLong {
-        /// The model's context in tokens.
+        /// The longest prompt, in tokens.
         limit: usize,
     },
     /// The engine broke; the text is for the log.

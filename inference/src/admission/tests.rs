@@ -146,3 +146,24 @@ async fn more_start_when_the_engine_takes_more_at_once() {
     queue.set_at_once(3);
     assert_eq!(waiting.map(|place| place.position()), [0, 0, 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_alone_has_all_places_and_leaves_one_when_another_is_about() {
+    let queue = Admission::new(places(), 3);
+    let crowd = |tenant: &str| {
+        let people = ["1", "2", "3", "4"];
+        people.map(|person| queue.enter(&caller(tenant, person)).unwrap())
+    };
+    let running = |places: &[Place; 4]| places.iter().filter(|p| p.position() == 0).count();
+    let alone = crowd("a");
+    assert_eq!(running(&alone), 3);
+    drop(alone);
+    drop(queue.enter(&caller("b", "1")).unwrap());
+    let crowded = crowd("a");
+    assert_eq!(running(&crowded), 2);
+    let other = queue.enter(&caller("b", "1")).unwrap();
+    assert_eq!(other.position(), 0);
+    drop((crowded, other));
+    tokio::time::sleep(Duration::from_mins(11)).await;
+    assert_eq!(running(&crowd("a")), 3);
+}

@@ -27,7 +27,7 @@ pub struct ModelList {
 }
 
 impl ModelList {
-    /// The list of these. `context_length` is ours: prompt and answer together, in tokens.
+    /// The list of these. `context_length` is ours: the longest prompt, in tokens.
     pub fn new(models: Vec<ModelCard>) -> Self {
         let entry = |card: ModelCard| {
             json!({

@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 /// The longest message a person may send, in characters.
 pub const LONGEST_MESSAGE: usize = 16_000;
-/// How much of the conversation the model is told again, in characters; the newest first.
-const PROMPT_BUDGET: usize = 12_000;
+/// How much of the conversation the model is told again, in characters; the newest first. About
+/// what a model on a processor reads in a few seconds; it refuses more.
+const PROMPT_BUDGET: usize = 4_000;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_prompt_keeps_the_newest_turns_and_always_the_last() {
-        let old = message(Role::User, &"a".repeat(10_000));
-        let answer = message(Role::Assistant, &"b".repeat(10_000));
+        let old = message(Role::User, &"a".repeat(3_000));
+        let answer = message(Role::Assistant, &"b".repeat(3_000));
         let last = message(Role::User, "c");
         let prompt = prompt_of(&[old, answer, last]);
         assert_eq!(prompt.len(), 2);
