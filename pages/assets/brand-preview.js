@@ -69,9 +69,9 @@ class BrandPreview extends HTMLElement {
     const list = this.querySelector("[data-contrast]");
     if (!list) return;
     list.replaceChildren(
-      ...problems.map(({ token, label, ratio, needed, suggestion }) => {
+      ...problems.map(({ token, text, suggestion }) => {
         const item = document.createElement("li");
-        item.textContent = `${label ?? token}: contrast ${ratio.toFixed(1)}, needed ${needed.toFixed(1)}. `;
+        item.textContent = `${text} `;
         const button = document.createElement("button");
         button.type = "button";
         button.className = "button button--small";

@@ -223,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn a_contrast_told_is_never_rounded_up_to_the_one_needed() {
+        let brand = input("#777777".parse().unwrap(), Some(Color::WHITE), Theme::Light);
+        let problems = Brand::new(brand).unwrap_err();
+        let said = problems[0].said_of("Main colour");
+        assert!(said.contains("its contrast is 4.4 and has to be 4.5 or more"), "{said}");
+    }
+
+    #[test]
     fn a_grey_background_is_refused() {
         let brand = input(Color::BLACK, Some("#808080".parse().unwrap()), Theme::Auto);
         let problems = Brand::new(brand).unwrap_err();

@@ -16,7 +16,7 @@ pub struct ContrastProblem {
     /// Which choice: `background`, `surface`, `text`, `primary` or `accent`, or one of those
     /// with `dark.` before it.
     pub token: &'static str,
-    /// The contrast it has.
+    /// The contrast it has, cut to one digit: never rounded up to what it needs.
     pub ratio: f64,
     /// The contrast it needs.
     pub needed: f64,
@@ -25,6 +25,16 @@ pub struct ContrastProblem {
 }
 
 impl ContrastProblem {
+    /// The problem as a person reads it who knows the colour by this name.
+    #[must_use]
+    pub fn said_of(&self, name: &str) -> String {
+        let Self { token: _, ratio, needed, suggestion } = self;
+        format!(
+            "{name} cannot be read: its contrast is {ratio:.1} and has to be {needed:.1} or more. \
+             The nearest that can is {suggestion}."
+        )
+    }
+
     pub(super) fn mend(self, input: &mut BrandInput) {
         let color = self.suggestion;
         match self.token {
@@ -44,11 +54,7 @@ impl ContrastProblem {
 
 impl fmt::Display for ContrastProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token, ratio, needed, suggestion } = self;
-        write!(
-            f,
-            "{token} has a contrast of {ratio:.1}:1 and needs {needed:.1}:1; {suggestion} has it"
-        )
+        f.write_str(&self.said_of(self.token))
     }
 }
 
@@ -66,6 +72,7 @@ pub fn check(input: &BrandInput) -> Vec<ContrastProblem> {
         let ratio = against.iter().map(|other| contrast(color, *other)).fold(21.0, f64::min);
         if ratio < needed {
             let suggestion = color.reach(against, needed);
+            let ratio = (ratio * 10.0).floor() / 10.0;
             problems.push(ContrastProblem { token, ratio, needed, suggestion });
         }
     };

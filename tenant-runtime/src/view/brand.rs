@@ -133,9 +133,11 @@ fn color(colour: Option<&Colour>) -> Option<Color> {
     colour?.as_str().parse().ok()
 }
 
-/// What the brand form chooses, in place of what the blueprint says; the rest stays.
+/// What the brand form chooses, in place of what the blueprint says; the rest stays. `shown`: the
+/// look the form was filled with, whose colours may be mended ones.
 pub fn chosen(
     old: &Branding,
+    shown: &BrandInput,
     primary: &str,
     accent: &str,
     looks: (Font, Theme, Radius),
@@ -153,7 +155,8 @@ pub fn chosen(
     });
     // Shades that were tuned for the old colours would not fit the new ones.
     let fit = others == Others::Fit;
-    if fit && (palette.primary != primary || palette.accent != accent) {
+    let is = |chosen: &Colour, shown: Color| color(Some(chosen)) == Some(shown);
+    if fit && !(is(&primary, shown.primary) && is(&accent, shown.accent)) {
         palette.dark = None;
     }
     palette = Palette { primary, accent, ..palette };

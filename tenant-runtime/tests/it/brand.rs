@@ -30,7 +30,11 @@ fn choice<'a>(
 }
 
 async fn base(olive: &Browser) -> String {
-    let form = olive.get("/admin/brand").await.expect(200).body;
+    base_in(&olive.get("/admin/brand").await.expect(200).body)
+}
+
+/// The state a form was filled from.
+fn base_in(form: &str) -> String {
     let base = form.split("name=\"base\" value=\"").nth(1).unwrap();
     base.split('"').next().unwrap().to_owned()
 }
@@ -119,9 +123,31 @@ async fn a_look_chosen_from_an_old_state_is_refused() {
     });
     let chosen = choice("#0b5394", "#7a3b00", "light", &base);
     let refused = olive.post("/admin/brand", &chosen).await.expect(422);
-    refused.with("changed meanwhile");
+    let refused = refused.with("changed meanwhile").with("still has your choice");
     assert!(platform.owner.wishes().is_empty());
     olive.get("/").await.expect(200).with("New words");
+    // Who has read that may insist.
+    let base = base_in(&refused.with("value=\"#0b5394\"").body);
+    let chosen = choice("#0b5394", "#7a3b00", "light", &base);
+    olive.post("/admin/brand", &chosen).await.expect(303);
+}
+
+#[tokio::test]
+async fn another_typeface_keeps_the_dark_palette_where_the_form_shows_mended_colours() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let olive = platform.owned().await;
+    platform.change(|blueprint| {
+        let palette = blueprint.spec.identity.branding.palette.as_mut().unwrap();
+        palette.primary = "#fde047".parse().unwrap();
+    });
+    let before = platform.app.site();
+    let dark = before.blueprint.spec.identity.branding.palette.clone().unwrap().dark;
+    let shown = before.brand.input();
+    let (primary, accent) = (shown.primary.to_string(), shown.accent.to_string());
+    assert!(dark.is_some() && primary != "#fde047");
+    chooses(&olive, &primary, &accent, "auto").await.expect(303);
+    let branding = platform.owner.wishes().swap_remove(0).spec.identity.branding;
+    assert_eq!((branding.font, branding.palette.unwrap().dark), (Font::Slab, dark));
 }
 
 #[tokio::test]
@@ -144,6 +170,7 @@ async fn a_choice_is_previewed_and_checked_before_it_is_saved() {
     let checked = olive.get(&format!("/admin/brand/check?{choice}")).await.expect(200);
     let checked: serde_json::Value = serde_json::from_str(&checked.body).unwrap();
     assert_eq!(checked["problems"][0]["token"], "primary", "{checked}");
-    assert_eq!(checked["problems"][0]["label"], "Main colour", "{checked}");
+    let text = checked["problems"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("Main colour cannot be read: its contrast is "), "{text}");
     olive.get("/admin/brand/check?primary=red").await.expect(400);
 }

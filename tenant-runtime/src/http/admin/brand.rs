@@ -11,11 +11,12 @@ use pages::{Brand, Flash};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, ChangeRefused};
 use crate::db;
 use crate::error::{Error, Result};
 use crate::http::told::{Done, Told};
 use crate::http::visitor::{Admin, Jar};
+use crate::site::Site;
 use crate::view::admin::BrandForm;
 use crate::view::brand::{
     ACCENT_LABEL, FONTS, OTHERS, OTHERS_HINT, Others, PRIMARY_LABEL, RADII, THEMES, chosen,
@@ -23,6 +24,10 @@ use crate::view::brand::{
 };
 use crate::view::shell;
 
+/// Told when the form was filled with a look that is no longer in effect.
+const MEANWHILE: &str = "The blueprint was changed meanwhile, so this page now wears another look. \
+     The form still has your choice. Save again to put it over the new look, or open this page \
+     anew to begin from that.";
 /// The fact that a look was chosen once.
 pub const SAVED: &str = "brand-saved";
 
@@ -41,8 +46,10 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn branding(&self, old: &Branding) -> Result<Branding> {
-        chosen(old, &self.primary, &self.accent, (self.font, self.theme, self.radius), self.others)
+    fn branding(&self, site: &Site) -> Result<Branding> {
+        let (old, shown) = (&site.blueprint.spec.identity.branding, site.brand.input());
+        let looks = (self.font, self.theme, self.radius);
+        chosen(old, shown, &self.primary, &self.accent, looks, self.others)
             .ok_or_else(|| Error::Unusable("A colour is written like #1d4ed8.".to_owned()))
     }
 }
@@ -70,17 +77,16 @@ pub async fn save(
     State(app): State<App>,
     Admin(signed_in): Admin,
     Jar(jar): Jar,
-    Form(sent): Form<Sent>,
+    Form(mut sent): Form<Sent>,
 ) -> Result<Response> {
     let site = app.site();
     let old = &site.blueprint;
-    let branding = sent.branding(&old.spec.identity.branding)?;
+    let branding = sent.branding(&site)?;
     let mut problems = contrast(&old.spec.identity.display_name, &branding);
-    if sent.base != blueprint::hash(old) {
-        problems.push(
-            "The blueprint was changed meanwhile. Look at the new state and choose again."
-                .to_owned(),
-        );
+    let base = blueprint::hash(old);
+    if sent.base != base {
+        problems.push(MEANWHILE.to_owned());
+        sent.base = base;
     }
     if problems.is_empty() {
         let mut wanted = old.clone();
@@ -90,6 +96,10 @@ pub async fn save(
                 let mut db = app.db().acquire().await?;
                 db::facts::put(&mut db, SAVED, &json!(app.now().to_string())).await?;
                 return Ok(Done::BrandSaved.and_go(jar, "/admin/brand"));
+            }
+            Err(ChangeRefused::ChangedMeanwhile) => {
+                problems.push(MEANWHILE.to_owned());
+                sent.base = blueprint::hash(&app.site().blueprint);
             }
             Err(refused) => problems.push(refused.to_string()),
         }
@@ -104,7 +114,7 @@ pub async fn preview(
     Query(sent): Query<Sent>,
 ) -> Result<Response> {
     let site = app.site();
-    let branding = sent.branding(&site.blueprint.spec.identity.branding)?;
+    let branding = sent.branding(&site)?;
     let brand = Brand::mended(input(site.display_name(), &branding));
     let css = brand.css().to_owned();
     Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], css).into_response())
@@ -117,32 +127,25 @@ pub async fn check(
     Query(sent): Query<Sent>,
 ) -> Result<Response> {
     let site = app.site();
-    let branding = sent.branding(&site.blueprint.spec.identity.branding)?;
+    let branding = sent.branding(&site)?;
     let problems: Vec<_> = pages::brand::check(&input(site.display_name(), &branding))
         .into_iter()
-        .map(|problem| Unreadable { label: label(problem.token), problem })
+        .map(|problem| Unreadable { text: problem.said_of(label(problem.token)), problem })
         .collect();
     Ok(axum::Json(json!({ "problems": problems })).into_response())
 }
 
-/// A colour that cannot be read, and what the form calls it.
+/// A colour that cannot be read, and how that is said.
 #[derive(Serialize)]
 struct Unreadable {
-    label: &'static str,
+    text: String,
     #[serde(flatten)]
     problem: ContrastProblem,
 }
 
 fn contrast(name: &str, branding: &Branding) -> Vec<String> {
     let problems = pages::brand::check(&input(name, branding));
-    let told = problems.iter().map(|ContrastProblem { token, ratio, needed, suggestion }| {
-        let label = label(token);
-        format!(
-            "{label} cannot be read: its contrast is {ratio:.1} and has to be {needed:.1} or \
-             more. The nearest that can is {suggestion}."
-        )
-    });
-    told.collect()
+    problems.iter().map(|problem| problem.said_of(label(problem.token))).collect()
 }
 
 fn show(
