@@ -133,6 +133,10 @@ impl AgentForm {
         };
         let mut choices = vec![("", "The platform's default")];
         choices.extend(models.iter().map(|model| (model.as_str(), model.as_str())));
+        // One that has gone stays chosen: saving something else must not forget it.
+        let gone = draft.model.as_deref().filter(|model| !models.iter().any(|m| m == model));
+        let gone = gone.map(|model| (model, format!("{model} (not running now)")));
+        choices.extend(gone.as_ref().map(|(model, words)| (*model, words.as_str())));
         let fields = vec![
             Field::text("name", "Name")
                 .value(&draft.name)

@@ -75,6 +75,19 @@ async fn saving_what_is_stored_already_makes_no_version() {
 }
 
 #[tokio::test]
+async fn a_model_that_is_not_running_stays_the_agents_own() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let olive = platform.owned().await;
+    let form = [("name", "Old"), ("instructions", "Be brief."), ("model", "gone-7b")];
+    let made = olive.post("/admin/agents", &form).await.expect(303);
+    let agent = made.location();
+    let shown = olive.get(agent).await.expect(200).with("gone-7b (not running now)");
+    shown.with("value=\"gone-7b\" selected");
+    olive.post(agent, &form).await.expect(303);
+    olive.get(agent).await.expect(200).with("Nothing was changed").with("Version 1");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_agent_is_told_and_what_was_typed_stays() {
     let platform = TestPlatform::new(Simulator::echo()).await;
     let olive = platform.owned().await;
