@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::session::sentence;
+use super::session::{sentence, sign_out};
 use super::told::{Done, Told};
 use super::visitor::{From, Jar, Member};
 use crate::app::App;
@@ -82,23 +82,28 @@ async fn change(
 ) -> std::result::Result<(), SignInError> {
     let now = app.now();
     let request = SignIn { email: signed_in.person.email.clone(), password: current, visit };
-    let turn = app.passwords().turn()?;
+    // Both turns before the attempt is counted: with a right password there is no failure after.
+    let (turn, next) = (app.passwords().turn()?, app.passwords().turn()?);
     let begun = sign_in::begin(&mut *app.db().acquire().await?, turn, request, now).await?;
     let verified = begun.verify().await?;
-    let hash = app.passwords().hash(new).await?;
+    let hash = next.hash(new).await?;
     let mut tx = app.db().begin().await?;
     change_password::finish(&mut tx, verified, &hash, signed_in, now).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Ends one of the person's sessions.
+/// Ends one of the person's sessions; this one as signing out does.
 pub async fn end_session(
     State(app): State<App>,
     Member(signed_in): Member,
+    From(visit): From,
     Jar(jar): Jar,
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
+    if id == signed_in.session_id {
+        return sign_out(State(app), Member(signed_in), From(visit), Jar(jar)).await;
+    }
     let mut db = app.db().acquire().await?;
     if sessions::end(&mut db, signed_in.person.id, id).await? {
         Ok(Done::SessionEnded.and_go(jar, "/account"))

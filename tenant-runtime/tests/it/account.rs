@@ -39,6 +39,20 @@ async fn who_guesses_the_password_at_an_open_session_has_to_wait() {
 }
 
 #[tokio::test]
+async fn who_finds_the_queue_full_has_not_guessed() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let ada = platform.person("ada").await;
+    // One place is left, and changing a password takes two.
+    let mut held: Vec<_> = std::iter::from_fn(|| platform.app.passwords().turn().ok()).collect();
+    drop(held.pop());
+    for _ in 0..6 {
+        changes(&ada, "horse staple battery", "correct battery horse").await.expect(503);
+    }
+    drop(held);
+    changes(&ada, "horse staple battery", "correct battery horse").await.expect(303);
+}
+
+#[tokio::test]
 async fn a_person_signs_out_everywhere_else_at_once() {
     let platform = TestPlatform::new(Simulator::echo()).await;
     let ada = platform.person("ada").await;

@@ -110,6 +110,18 @@ async fn a_person_ends_a_session_elsewhere() {
     ada.get("/account").await.expect(200);
 }
 
+#[tokio::test]
+async fn who_ends_the_session_in_use_is_signed_out() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let ada = platform.person("ada").await;
+    let page = ada.get("/account").await.expect(200).with("This one").body;
+    let end = page.split("action=\"").find(|rest| rest.starts_with("/account/sessions/"));
+    let end = end.unwrap().split('"').next().unwrap();
+    assert_eq!(ada.post(end, &[]).await.expect(303).location(), "/");
+    assert_eq!(ada.cookie(), None);
+    ada.get("/").await.expect(200).with("You are signed out.");
+}
+
 /// The row in which a form stands.
 fn before_form<'a>(page: &'a str, form: &str) -> &'a str {
     let until = &page[..page.len() - (page.len() - page.find(form).unwrap())];
@@ -218,6 +230,8 @@ async fn roles_of_families_are_offered_only_where_children_may_be() {
     // A role somebody has already is not taken from the list.
     platform.change(|blueprint| blueprint.spec.features.parent_dashboard = false);
     olive.get("/admin/people").await.expect(200).with(child).without("value=\"parent\"");
+    olive.post(&role, &[("role", "child")]).await.expect(303);
+    olive.post(&role, &[("role", "parent")]).await.expect(422);
 }
 
 async fn id_of(platform: &TestPlatform, name: &str) -> String {

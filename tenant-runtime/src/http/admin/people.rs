@@ -87,11 +87,14 @@ pub async fn set_role(
     Path(id): Path<Uuid>,
     Form(change): Form<Change>,
 ) -> Result<Response> {
-    let role = change.role.parse::<Role>().ok();
-    let role = role
-        .filter(|role| app.site().has_families() || !of_families(*role))
-        .ok_or_else(|| Error::Unusable("There is no such role here.".to_owned()))?;
+    let no_role = || Error::Unusable("There is no such role here.".to_owned());
+    let role = change.role.parse::<Role>().map_err(|_| no_role())?;
     let mut tx = app.db().begin().await?;
+    if of_families(role) && !app.site().has_families() {
+        // What somebody is already is in the list, and may be sent back.
+        let person = people::get(&mut tx, id).await?;
+        person.filter(|person| person.role == role).ok_or_else(no_role)?;
+    }
     people::set_role(&mut tx, signed_in.person.role, id, role).await.map_err(refused)?;
     tx.commit().await?;
     Ok(Done::RoleChanged.and_go(jar, PEOPLE))
