@@ -57,12 +57,17 @@ impl Answers {
         self.closing.load(Ordering::Acquire)
     }
 
+    /// Forgets an answer that did not come to be.
+    pub fn forget(&self, id: Uuid) {
+        self.lock().remove(&id);
+    }
+
     /// Forgets an answer some time after its end.
     pub fn forget_later(&self, id: Uuid) {
         let answers = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;
-            answers.lock().remove(&id);
+            answers.forget(id);
         });
     }
 

@@ -19,8 +19,7 @@ const KEEP_EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Speaks the answer with this id in a task of its own. The message row must be committed.
-pub fn begin(app: &App, id: Uuid, question: Question) {
-    let answer = app.answers().begin(id);
+pub fn begin(app: &App, id: Uuid, answer: Arc<Answer>, question: Question) {
     let app = app.clone();
     tokio::spawn(async move {
         let speaker = (app.clone(), Arc::clone(&answer));

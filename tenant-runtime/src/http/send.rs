@@ -185,9 +185,14 @@ async fn keep_and_answer(
 ) -> Result<()> {
     let app = app.clone();
     let kept = tokio::spawn(async move {
-        tx.commit().await?;
-        speaking::begin(&app, answer_id, question);
-        sqlx::Result::Ok(())
+        // Before the commit: who deletes the conversation right after it finds what to stop.
+        let answer = app.answers().begin(answer_id);
+        if let Err(error) = tx.commit().await {
+            app.answers().forget(answer_id);
+            return Err(error);
+        }
+        speaking::begin(&app, answer_id, answer, question);
+        Ok(())
     });
     kept.await.map_err(|error| Error::Internal(error.into()))?.map_err(Error::Database)
 }
