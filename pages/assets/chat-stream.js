@@ -1,6 +1,7 @@
 // <chat-stream data-src="..." data-after="OFFSET.BLOCKS">: shows an answer while it is written.
 //
 // Events carry the id OFFSET.BLOCKS: how much text was sent, and how many finished blocks.
+//   waits {"text"}                no text yet; says who comes first, until the first text
 //   delta {"text"}                more text, shown as it is
 //   block {"html", "rest"}        a finished block; `rest` is the text behind it, shown as it is
 //   done  {"html", "state", "note"}   all of it
@@ -92,7 +93,10 @@ class ChatStream extends HTMLElement {
     if (id && seen) return;
     const content = JSON.parse(data.join("\n"));
     const atEnd = isAtEnd();
-    if (type === "delta") {
+    if (type === "waits") {
+      this.waits(content.text);
+    } else if (type === "delta") {
+      this.waiting?.remove();
       this.live.append(content.text);
     } else if (type === "block") {
       this.rendered.insertAdjacentHTML("beforeend", content.html);
@@ -103,6 +107,17 @@ class ChatStream extends HTMLElement {
     }
     if (id) this.last = id;
     if (atEnd) scrollTo({ top: document.scrollingElement.scrollHeight });
+  }
+
+  // Above the text to come; `complete` replaces it with all the rest.
+  waits(text) {
+    if (!this.waiting) {
+      this.waiting = document.createElement("p");
+      this.waiting.className = "message__note";
+      this.waiting.setAttribute("role", "status");
+      this.live.before(this.waiting);
+    }
+    this.waiting.textContent = text;
   }
 
   complete({ html, state, note }) {

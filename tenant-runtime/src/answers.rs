@@ -86,6 +86,8 @@ pub struct Answer {
 
 struct Spoken {
     text: String,
+    /// Its place in the queue of the model server; 0 until that tells one.
+    position: usize,
     splitter: BlockSplitter,
     blocks: Vec<Block>,
     ending: Option<Ending>,
@@ -129,6 +131,8 @@ impl std::fmt::Display for Place {
 /// What a listener hears next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
+    /// Nothing yet: it waits for its turn, at this place in the queue.
+    Waits(usize),
     /// More words; the listener now stands at the place.
     Words(String, Place),
     /// A finished block of HTML, and the words heard behind it.
@@ -149,6 +153,7 @@ impl Answer {
         Self {
             spoken: Mutex::new(Spoken {
                 text: String::new(),
+                position: 0,
                 splitter: BlockSplitter::new(),
                 blocks: Vec::new(),
                 ending: None,
@@ -156,6 +161,12 @@ impl Answer {
             grown: watch::Sender::new(()),
             stop: CancellationToken::new(),
         }
+    }
+
+    /// Waits at this place in the queue.
+    pub fn wait(&self, position: usize) {
+        self.lock().position = position;
+        self.grown.send_replace(());
     }
 
     /// Says more.
@@ -185,12 +196,13 @@ impl Answer {
         self.lock().ending.clone()
     }
 
-    /// What follows a place, waiting for it if need be.
-    pub async fn after(&self, place: Place) -> Heard {
+    /// What follows a place, waiting for it if need be. `told`: the last place in the queue that
+    /// the listener was told; 0 for none.
+    pub async fn after(&self, place: Place, told: usize) -> Heard {
         let mut grown = self.grown.subscribe();
         loop {
             grown.mark_unchanged();
-            if let Some(heard) = self.next(place) {
+            if let Some(heard) = self.next(place, told) {
                 return heard;
             }
             if grown.changed().await.is_err() {
@@ -200,8 +212,12 @@ impl Answer {
         }
     }
 
-    fn next(&self, place: Place) -> Option<Heard> {
+    fn next(&self, place: Place, told: usize) -> Option<Heard> {
         let spoken = self.lock();
+        let waits = spoken.text.is_empty() && spoken.ending.is_none();
+        if waits && spoken.position != told {
+            return Some(Heard::Waits(spoken.position));
+        }
         // An id that is not a place in this text (from an older life of it) begins anew.
         let place =
             if spoken.text.is_char_boundary(place.offset) && place.blocks <= spoken.blocks.len() {
@@ -248,7 +264,8 @@ mod tests {
         // Each event is heard on a connection of its own, by its id alone.
         let (mut heard, mut id, mut blocks) = (String::new(), "0.0".to_owned(), 0);
         loop {
-            match answer.after(Place::parse(&id)).await {
+            match answer.after(Place::parse(&id), 0).await {
+                Heard::Waits(position) => panic!("{position} where there is no queue"),
                 Heard::Words(words, place) => {
                     heard.push_str(&words);
                     id = place.to_string();
@@ -273,13 +290,13 @@ mod tests {
         let answer = Arc::new(Answer::new());
         let listener = tokio::spawn({
             let answer = Arc::clone(&answer);
-            async move { answer.after(Place::default()).await }
+            async move { answer.after(Place::default(), 0).await }
         });
         answer.say("hi");
         assert!(matches!(listener.await.unwrap(), Heard::Words(words, _) if words == "hi"));
         answer.end(Ending { state: State::Stopped, note: None });
         let place = Place { offset: 2, blocks: 0 };
-        assert!(matches!(answer.after(place).await, Heard::End(text, _) if text == "hi"));
+        assert!(matches!(answer.after(place, 0).await, Heard::End(text, _) if text == "hi"));
     }
 
     #[tokio::test]
@@ -288,9 +305,21 @@ mod tests {
         answer.say("äb");
         for id in ["1.0", "99.0", "0.7", "x", ""] {
             assert!(
-                matches!(answer.after(Place::parse(id)).await, Heard::Words(words, _) if words == "äb"),
+                matches!(answer.after(Place::parse(id), 0).await, Heard::Words(words, _) if words == "äb"),
                 "{id}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_listener_hears_each_place_in_the_queue_once_and_none_after_the_first_word() {
+        let answer = Answer::new();
+        answer.wait(2);
+        assert_eq!(answer.after(Place::default(), 0).await, Heard::Waits(2));
+        answer.wait(1);
+        assert_eq!(answer.after(Place::default(), 2).await, Heard::Waits(1));
+        answer.say("hi");
+        assert!(matches!(answer.after(Place::default(), 1).await, Heard::Words(..)));
+        assert!(matches!(answer.after(Place::default(), 0).await, Heard::Words(..)));
     }
 }

@@ -41,6 +41,8 @@ pub struct Question {
 /// What the model server sends, bit by bit.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Word {
+    /// Nothing yet: the question waits at this place in the queue.
+    Waits(usize),
     /// More text.
     Text(String),
     /// The end, with prompt and completion tokens if it told them.
@@ -159,6 +161,10 @@ impl ModelServer {
         let mut usage = None;
         while let Some(part) = bytes.next().await {
             for line in lines.push(&part?)? {
+                let position = line.strip_prefix(": position ").map(str::parse);
+                if let Some(Ok(position)) = position {
+                    hear(Word::Waits(position));
+                }
                 let Some(data) = line.strip_prefix("data:") else { continue };
                 let data = data.trim();
                 if data == "[DONE]" {

@@ -48,6 +48,7 @@ async fn speak(
 ) -> (Ending, Option<(i32, i32)>) {
     let mut tokens = None;
     let heard = |word| match word {
+        Word::Waits(position) => answer.wait(position),
         Word::Text(text) => answer.say(&text),
         Word::End(told) => tokens = told,
     };

@@ -54,8 +54,14 @@ fn events(
             yield Ok(done(&found.body, &Ending { state: found.state, note: found.note }));
             return;
         };
+        let mut told = 0;
         loop {
-            match answer.after(place).await {
+            match answer.after(place, told).await {
+                Heard::Waits(position) => {
+                    told = position;
+                    let data = json!({ "text": waits(position) });
+                    yield Ok(Event::default().event("waits").data(data.to_string()));
+                }
                 Heard::Words(words, next) => {
                     place = next;
                     yield Ok(named("delta", place, &json!({ "text": words })));
@@ -70,6 +76,15 @@ fn events(
                 }
             }
         }
+    }
+}
+
+/// How long somebody waits, in words; the first in the queue is at 1.
+fn waits(position: usize) -> String {
+    match position {
+        0 | 1 => "Your answer is the next to begin.".to_owned(),
+        2 => "1 answer begins before yours.".to_owned(),
+        _ => format!("{} answers begin before yours.", position - 1),
     }
 }
 
@@ -102,9 +117,17 @@ pub async fn live(
     let (before, after) = (before.to_owned(), after.to_owned());
     let body = async_stream::stream! {
         yield std::result::Result::<_, Infallible>::Ok(Bytes::from(before));
-        let mut place = Place::default();
+        let (mut place, mut told) = (Place::default(), 0);
         loop {
-            match answer.after(place).await {
+            match answer.after(place, told).await {
+                Heard::Waits(position) => {
+                    // Said once: without scripts it cannot be taken back.
+                    if told == 0 {
+                        let text = pages::Html::text(&waits(position)).into_string();
+                        yield Ok(Bytes::from(format!("<p class=\"message__note\">{text}</p>")));
+                    }
+                    told = position;
+                }
                 Heard::Words(words, next) => {
                     place = next;
                     yield Ok(Bytes::from(pages::Html::text(&words).into_string()));

@@ -13,6 +13,8 @@ pub(crate) struct Listener {
     pub(crate) html: String,
     /// How many of those.
     pub(crate) blocks: usize,
+    /// What was told while it waited for its turn.
+    pub(crate) waits: Vec<String>,
     /// What stood in the last event.
     pub(crate) done: Option<Value>,
 }
@@ -47,6 +49,10 @@ impl Listener {
                 assert!(self.said.ends_with(rest), "{rest:?} was not said: {:?}", self.said);
                 self.html.push_str(data["html"].as_str().unwrap());
                 self.blocks += 1;
+            }
+            Some("waits") => {
+                self.waits.push(data["text"].as_str().unwrap().to_owned());
+                return;
             }
             Some("done") => {
                 self.done = Some(data);

@@ -113,6 +113,47 @@ async fn stopping_keeps_the_words_so_far() {
 }
 
 #[tokio::test]
+async fn who_waits_for_an_answer_is_told_how_many_come_first() {
+    let platform = TestPlatform::new(slowly()).await;
+    let people =
+        [platform.person("ada").await, platform.person("bob").await, platform.person("eve").await];
+    let ada = people[0].asks("guide", "one").await;
+    let mut speaking = ada.listen().await;
+    while speaking.heard.said.is_empty() {
+        speaking.next().await;
+    }
+    assert_eq!(speaking.heard.waits, Vec::<String>::new());
+    let bob = people[1].asks("guide", "two").await;
+    let mut next = bob.listen().await;
+    while next.heard.waits.is_empty() {
+        next.next().await;
+    }
+    let eve = people[2].asks("guide", "three").await;
+    let mut last = eve.listen().await;
+    while last.heard.waits.is_empty() {
+        last.next().await;
+    }
+    let stop = async |person: usize, chat: &crate::browser::Chat<'_>| {
+        let stop = format!("/messages/{}/stop", chat.answer_id().await);
+        people[person].post(&stop, &[]).await.expect(303);
+    };
+    stop(0, &ada).await;
+    while next.heard.said.is_empty() {
+        next.next().await;
+    }
+    stop(1, &bob).await;
+    while last.heard.said.is_empty() {
+        last.next().await;
+    }
+    stop(2, &eve).await;
+    while last.next().await {}
+    let own = "Your answer is the next to begin.";
+    assert_eq!(next.heard.waits, [own]);
+    assert_eq!(last.heard.waits, ["1 answer begins before yours.", own]);
+    assert_eq!(last.heard.state(), "stopped");
+}
+
+#[tokio::test]
 async fn while_an_answer_is_spoken_nothing_else_is_asked() {
     let platform = TestPlatform::new(slowly()).await;
     let ada = platform.person("ada").await;
