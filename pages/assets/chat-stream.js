@@ -147,6 +147,7 @@ class ChatStream extends HTMLElement {
     this.over = true;
     this.removeAttribute("aria-busy");
     this.querySelector("form[data-stop]")?.remove();
+    this.waiting?.remove();
     const note = this.note(`${text} `, "failed");
     note.setAttribute("role", "alert");
     const link = document.createElement("a");

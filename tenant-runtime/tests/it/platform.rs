@@ -12,7 +12,9 @@ use database::Admin;
 use database::tenant::{self, TenantDatabase, TenantSchema};
 use inference::simulator::{SIMULATED_MODEL, Simulator};
 use inference::{Credentials, Inference, Limits};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use tenant_runtime::model_server::ModelServer;
 use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Picture, Site};
 use tokio::net::TcpListener;
@@ -81,6 +83,15 @@ impl TestPlatform {
     /// Takes the model server away.
     pub(crate) fn lose_the_model_server(&self) {
         self.stop.cancel();
+    }
+
+    /// A connection to the platform's database that may do anything there.
+    pub(crate) async fn as_administrator(&self) -> PgConnection {
+        let mut db = self.app.db().acquire().await.unwrap();
+        let name: String =
+            sqlx::query_scalar("select current_database()").fetch_one(&mut *db).await.unwrap();
+        let server: PgConnectOptions = server().expose_secret().parse().unwrap();
+        server.database(&name).connect().await.unwrap()
     }
 
     /// Somebody nobody knows.

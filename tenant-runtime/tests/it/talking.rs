@@ -187,6 +187,46 @@ async fn two_messages_at_once_are_one_too_many() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_found_before_anybody_can_see_its_question() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let ada = platform.person("ada").await;
+    let mut server = platform.as_administrator().await;
+    // From now on a message is stored once this lock is free.
+    let wait = "create function public.wait() returns trigger language plpgsql as
+                    'begin perform pg_advisory_xact_lock(7); return null; end';
+                create constraint trigger wait after insert on tenant.message
+                    deferrable initially deferred for each row execute function public.wait();
+                select pg_advisory_lock(7)";
+    sqlx::raw_sql(wait).execute(&mut server).await.unwrap();
+    let held = async {
+        let waiting = "select count(*) from pg_locks join pg_database d on d.oid = database
+                       where locktype = 'advisory' and not granted
+                         and d.datname = current_database()";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut server).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(platform.app.answers().running(), 1);
+        sqlx::raw_sql("select pg_advisory_unlock(7)").execute(&mut server).await.unwrap();
+    };
+    let (chat, ()) = tokio::join!(ada.asks("guide", "hello"), held);
+    chat.hear().await.expect("hello");
+}
+
+#[tokio::test]
+async fn a_question_that_is_not_stored_leaves_no_answer_behind() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    let ada = platform.person("ada").await;
+    let mut server = platform.as_administrator().await;
+    let refuse = "create function public.refuse() returns trigger language plpgsql as
+                      'begin raise exception ''the disk is full''; end';
+                  create constraint trigger refuse after insert on tenant.message
+                      deferrable initially deferred for each row execute function public.refuse()";
+    sqlx::raw_sql(refuse).execute(&mut server).await.unwrap();
+    ada.post("/agents/guide/talk", &[("text", "hello")]).await.expect(500);
+    assert_eq!(platform.app.answers().running(), 0);
+}
+
+#[tokio::test]
 async fn an_answer_does_not_outlive_its_conversation() {
     let platform = TestPlatform::new(slowly()).await;
     let ada = platform.person("ada").await;
