@@ -6,12 +6,13 @@
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
+use crate::events::{self, Kind};
 use crate::passwords::PasswordHash;
 use crate::sessions::{self, SignedIn};
 use crate::sign_in::{SignInError, Verified};
 use crate::{attempts, credentials};
 
-/// Stores the new password, and ends every session but the one it was changed from; says how many
+/// Stores the new password, writes that down, and ends every session but the one it was changed from; says how many
 /// ended. Call it in a transaction.
 pub async fn finish(
     conn: &mut PgConnection,
@@ -20,12 +21,13 @@ pub async fn finish(
     signed_in: &SignedIn,
     now: Timestamp,
 ) -> Result<u64, SignInError> {
-    let Verified { counted, credential, .. } = verified;
+    let Verified { visit, counted, credential, .. } = verified;
     let id = signed_in.person.id;
     if credential.person_id != id || !credentials::still_is(conn, &credential).await? {
         return Err(SignInError::Refused);
     }
     credentials::change(conn, id, hash, now).await?;
-    attempts::succeeded(conn, &counted, now).await?;
+    let failures = attempts::succeeded(conn, &counted, now).await?;
+    events::record(conn, Kind::PasswordChanged, id, failures, &visit, now).await?;
     Ok(sessions::end_others(conn, id, signed_in.session_id).await?)
 }

@@ -1,4 +1,4 @@
-//! Who signed in, when and from where: for people to see that it was them.
+//! Who signed in or changed the password, when and from where: for people to see that it was them.
 //!
 //! Failures get no rows of their own, a flood of them would fill the table, and a row only for
 //! accounts that exist would take time that shows they do. What failed is told with the success
@@ -27,10 +27,18 @@ pub enum Kind {
     SignedInByLink,
     /// By the person; sessions that end by themselves leave no event.
     SignedOut,
+    /// By the person, who proved the old one.
+    PasswordChanged,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::SignedUp, Self::SignedIn, Self::SignedInByLink, Self::SignedOut];
+    const ALL: [Self; 5] = [
+        Self::SignedUp,
+        Self::SignedIn,
+        Self::SignedInByLink,
+        Self::SignedOut,
+        Self::PasswordChanged,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +46,7 @@ impl Kind {
             Self::SignedIn => "signed-in",
             Self::SignedInByLink => "signed-in-by-link",
             Self::SignedOut => "signed-out",
+            Self::PasswordChanged => "password-changed",
         }
     }
 }

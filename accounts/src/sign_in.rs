@@ -65,7 +65,7 @@ pub struct Begun {
 /// An attempt whose password is right.
 #[derive(Debug)]
 pub struct Verified {
-    visit: Visit,
+    pub(crate) visit: Visit,
     pub(crate) counted: Counted,
     pub(crate) credential: Credential,
     rehashed: Option<PasswordHash>,

@@ -29,4 +29,4 @@ pub use site::{Picture, Site};
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Which schema a tenant's database has; raised with each migration of any crate in it.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;

@@ -1,5 +1,6 @@
 //! Choosing another password.
 use accounts::change_password::finish;
+use accounts::events::{self, Kind};
 use accounts::sessions::SignedIn;
 use accounts::sign_in::{SignInError, begin, sign_in};
 use accounts::{NewPassword, Role, sessions};
@@ -43,6 +44,17 @@ async fn a_new_password_takes_the_place_of_the_old_and_ends_the_other_sessions(d
     let old = sign_in(&mut conn, &passwords(), trying("jane", PASSWORD), noon()).await;
     assert!(matches!(old, Err(SignInError::Refused)));
     sign_in(&mut conn, &passwords(), trying("jane", NEW), noon()).await.unwrap();
+}
+
+#[sqlx::test(migrator = "accounts::MIGRATOR")]
+async fn a_changed_password_is_written_down_with_what_had_failed(db: PgPool) {
+    let mut conn = db.acquire().await.unwrap();
+    let (jane, here) = signed_up_as(&mut conn, "jane", Role::User).await;
+    let signed_in = sessions::find(&mut conn, here.token.expose(), noon()).await.unwrap().unwrap();
+    change(&mut conn, &signed_in, ("jane", "a guess at it")).await.unwrap_err();
+    change(&mut conn, &signed_in, ("jane", PASSWORD)).await.unwrap();
+    let last = events::list(&mut conn, jane.id, 1).await.unwrap().remove(0);
+    assert_eq!((last.kind, last.failures), (Kind::PasswordChanged, 1));
 }
 
 #[sqlx::test(migrator = "accounts::MIGRATOR")]
