@@ -90,6 +90,8 @@ pub struct Parts {
     pub credentials: Credentials,
     /// The models it will have, the default first.
     pub models: Vec<String>,
+    /// Cancelled when the host is told to stop, by a command or with its last platform.
+    pub ending: CancellationToken,
 }
 
 /// The model server as it is before an engine is there.
@@ -125,6 +127,7 @@ impl Host {
             inference,
             credentials,
             models,
+            ending,
         } = parts;
         let stop = CancellationToken::new();
         let unexpected =
@@ -171,7 +174,7 @@ impl Host {
             client: web::client::internal()
                 .map_err(|error| unexpected("make the HTTP client", &error))?,
             platforms: Mutex::default(),
-            ending: CancellationToken::new(),
+            ending,
             stop,
             home,
             printer,
@@ -224,21 +227,6 @@ impl Host {
             Ok(false) => records::forget(&self.0.home, name.as_str()),
             Ok(true) | Err(_) => Ok(()),
         }
-    }
-
-    /// Waits until the host is told to stop: by a signal, by a command, or because its last
-    /// platform was stopped. Then ends everything in order.
-    pub async fn run(self, signals: &mut Signals) {
-        tokio::select! {
-            () = self.0.ending.cancelled() => {}
-            () = signals.received() => {}
-        }
-        self.end().await;
-    }
-
-    /// Waits until a command asks the host to stop.
-    pub async fn told_to_stop(&self) {
-        self.0.ending.cancelled().await;
     }
 
     /// Ends everything in order: the platforms side by side, then the servers.
@@ -409,6 +397,7 @@ mod tests {
             inference,
             credentials,
             models: vec![],
+            ending: CancellationToken::new(),
         };
         let host = Host::start(parts, &TaskTracker::new()).await.unwrap();
         (place, host)

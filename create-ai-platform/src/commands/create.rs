@@ -1,10 +1,12 @@
 //! `create-ai-platform NAME`: makes the folder if there is none, and keeps the platform running.
 
+use std::cell::OnceCell;
 use std::pin::pin;
 
 use blueprint::{BlueprintName, templates};
 use clap::CommandFactory;
 use inference::models::Entry;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::trust;
@@ -184,9 +186,12 @@ async fn host(
     };
     let (inference, credentials) = host::model_server();
     let tasks = TaskTracker::new();
+    let ending = CancellationToken::new();
+    let (postgres, host) = (OnceCell::new(), OnceCell::new());
     let model = models::load(&home, &entry, &inference, &printer);
     let platform = async {
-        let postgres = Postgres::start(&home, wish.database_url.as_deref(), &printer).await?;
+        let started = Postgres::start(&home, wish.database_url.as_deref(), &printer).await?;
+        let postgres: &Postgres = postgres.get_or_init(|| started);
         let parts = Parts {
             home: home.clone(),
             printer: printer.clone(),
@@ -198,65 +203,46 @@ async fn host(
             inference: inference.clone(),
             credentials,
             models: vec![entry.id.clone()],
+            ending: ending.clone(),
         };
-        let up = async {
-            let host = Host::start(parts, &tasks).await?;
-            let running = host.add(folder).await?;
-            Ok((host, running))
-        };
-        match up.await {
-            Ok(up) => Ok((postgres, up)),
-            Err(failure) => {
-                postgres.stop().await;
-                Err(failure)
-            }
-        }
+        let started = Host::start(parts, &tasks).await?;
+        host.get_or_init(|| started).add(folder).await
     };
-    // Pages are served while the model still loads; a database that fails is told at once.
-    let (mut model, mut platform) = (pin!(model), pin!(platform));
-    let (up, loaded) = tokio::select! {
-        up = &mut platform => (up?, None),
-        loaded = &mut model => (platform.await?, Some(loaded)),
-        // The guard sees to Postgres; nothing else has begun.
-        () = signals.received() => return Ok(()),
-    };
-    let (postgres, (host, running)) = up;
-    let loaded = if loaded.is_some() {
-        loaded
-    } else {
+    let mut ended = pin!(async {
         tokio::select! {
-            loaded = &mut model => Some(loaded),
-            () = host.told_to_stop() => None,
-            () = signals.received() => None,
+            () = ending.cancelled() => {}
+            () = signals.received() => {}
         }
+    });
+    // Pages are served while the model still loads; whichever fails is told at once.
+    let up = async { tokio::try_join!(model, platform) };
+    let outcome = tokio::select! {
+        up = up => up.map(Some),
+        () = &mut ended => Ok(None),
     };
-    let outcome = match loaded {
-        Some(Ok(())) => {
-            if wish.model.is_some() {
-                models::remember(&home, &entry);
-            }
-            ready(&printer, &running);
-            if let Some(advice) = advice {
-                printer.note(&advice);
-            }
-            host.run(&mut signals).await;
-            Ok(())
+    if let Ok(Some(((), running))) = &outcome {
+        if wish.model.is_some() {
+            models::remember(&home, &entry);
         }
-        Some(Err(failure)) => {
-            host.end().await;
-            Err(failure)
+        ready(&printer, running);
+        if let Some(advice) = advice {
+            printer.note(&advice);
         }
-        None => {
-            host.end().await;
-            Ok(())
-        }
-    };
+        ended.await;
+    }
+    // However far it came, what has begun ends in order. A Postgres that was still starting is
+    // seen to by its guard.
+    if let Some(host) = host.into_inner() {
+        host.end().await;
+    }
     tasks.close();
     _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
-    postgres.stop().await;
+    if let Some(postgres) = postgres.into_inner() {
+        postgres.stop().await;
+        printer.note("stopped; nothing was lost");
+    }
     _ = std::fs::remove_file(socket);
-    printer.note("stopped; nothing was lost");
-    outcome
+    outcome.map(|_| ())
 }
 
 fn ready(printer: &Printer, running: &Running) {

@@ -76,7 +76,8 @@ impl Ground {
         self.spawn_with(&[name])
     }
 
-    fn spawn_with(&self, arguments: &[&str]) -> Host {
+    /// Runs a command as the host process.
+    pub(crate) fn spawn_with(&self, arguments: &[&str]) -> Host {
         let talk = self.0.path().join("talk");
         let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&talk).unwrap();
         let mut child = self

@@ -13,3 +13,4 @@ mod keeping;
 mod killing;
 mod printing;
 mod refusing;
+mod stopping;
