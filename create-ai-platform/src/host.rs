@@ -206,7 +206,7 @@ impl Host {
         let before = records::remember(&self.0.home, &name, folder, self.0.external)?;
         let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text).await;
         if started.is_err() && before == Before::Unknown {
-            self.forget_unmade(&name).await?;
+            self.forget_unmade(&name).await;
         }
         let platform = started?;
         match platform.running(&self.0.clock).await {
@@ -222,10 +222,16 @@ impl Host {
     }
 
     /// Forgets a platform that came to nothing here: it may be made in another database.
-    async fn forget_unmade(&self, name: &BlueprintName) -> Result<()> {
+    /// Why it came to nothing is what the person is told; what fails here is logged.
+    async fn forget_unmade(&self, name: &BlueprintName) {
         match tenant::exists(&self.0.admin, name).await {
-            Ok(false) => records::forget(&self.0.home, name.as_str()),
-            Ok(true) | Err(_) => Ok(()),
+            Ok(false) => {
+                if let Err(error) = records::forget(&self.0.home, name.as_str()) {
+                    tracing::error!(%name, %error, "a platform that was not made is remembered");
+                }
+            }
+            Ok(true) => {}
+            Err(error) => tracing::warn!(%name, %error, "whether it was made is unknown"),
         }
     }
 
@@ -238,7 +244,12 @@ impl Host {
             let host = self.clone();
             stopping.spawn(async move { platform.stop(&host).await });
         }
-        stopping.join_all().await;
+        // One that cannot be stopped keeps nothing else from it.
+        while let Some(stopped) = stopping.join_next().await {
+            if let Err(error) = stopped {
+                tracing::error!(%error, "a platform was not stopped in order");
+            }
+        }
         self.0.stop.cancel();
     }
 
