@@ -33,7 +33,7 @@ use work::sealed::RootKey;
 use self::control::{Reply, Request, Running};
 use self::gate::Gate;
 use self::platform::Platform;
-use self::records::Before;
+use self::records::{Before, Kept};
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
@@ -59,7 +59,7 @@ struct Inner {
     credentials: Credentials,
     model_base: Url,
     models: Vec<String>,
-    external: bool,
+    kept: Kept,
     client: reqwest::Client,
     platforms: Mutex<BTreeMap<String, Platform>>,
     /// Cancelled when the host is told to stop: no platform is taken in any more.
@@ -82,8 +82,8 @@ pub struct Parts {
     pub admin: Admin,
     /// The same as a URL, for backup and the like.
     pub admin_url: secrecy::SecretString,
-    /// Whether the database is not ours to start and stop.
-    pub external: bool,
+    /// Which database server it is.
+    pub kept: Kept,
     /// The model server, whose engine may still be loading.
     pub inference: Inference,
     /// Who may ask it.
@@ -123,7 +123,7 @@ impl Host {
             secure,
             admin,
             admin_url,
-            external,
+            kept,
             inference,
             credentials,
             models,
@@ -170,7 +170,7 @@ impl Host {
             model_base: Url::parse(&format!("http://{address}/"))
                 .map_err(|error| unexpected("name the model server", &error))?,
             models,
-            external,
+            kept,
             client: web::client::internal()
                 .map_err(|error| unexpected("make the HTTP client", &error))?,
             platforms: Mutex::default(),
@@ -203,7 +203,7 @@ impl Host {
             platform.same_folder(folder)?;
             return platform.running(&self.0.clock).await;
         }
-        let before = records::remember(&self.0.home, &name, folder, self.0.external)?;
+        let before = records::remember(&self.0.home, &name, folder, &self.0.kept)?;
         let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text).await;
         if started.is_err() && before == Before::Unknown {
             self.forget_unmade(&name).await;
@@ -303,7 +303,7 @@ impl Host {
                 use secrecy::ExposeSecret;
                 Ok(Reply::Database {
                     url: self.0.admin_url.expose_secret().to_owned(),
-                    external: self.0.external,
+                    kept: self.0.kept.clone(),
                 })
             }
         };
@@ -404,7 +404,7 @@ mod tests {
             secure: None,
             admin,
             admin_url: String::new().into(),
-            external: true,
+            kept: Kept { external: true, server: None },
             inference,
             credentials,
             models: vec![],

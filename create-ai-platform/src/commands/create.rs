@@ -16,6 +16,7 @@ use crate::folder::Folder;
 use crate::home::Home;
 use crate::host::control::{self, Reply, Request, Running};
 use crate::host::postgres::Postgres;
+use crate::host::records::Kept;
 use crate::host::{self, Host, Parts, Signals, models, records, unexpected};
 use crate::printer::{Event, Printer};
 
@@ -60,9 +61,11 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             join(&home, &folder, &printer).await
         }
         Some(lock) => {
-            // Told before a server starts that this platform has nothing in.
+            // Told before a server starts that this platform has nothing in; which one of the
+            // person's own it is, is known once it answers.
             if let Some(known) = records::find(&home, name.as_str())? {
-                known.in_database(&name, wish.database_url.is_some())?;
+                let kept = Kept { external: wish.database_url.is_some(), server: None };
+                known.in_database(&name, &kept)?;
             }
             // Who just began, and chose no model, may want to know of a better one.
             let advice = models::advice(&entry, name.as_str());
@@ -199,7 +202,7 @@ async fn host(
             secure,
             admin: postgres.admin.clone(),
             admin_url: postgres.url.clone(),
-            external: postgres.is_external(),
+            kept: postgres.kept.clone(),
             inference: inference.clone(),
             credentials,
             models: vec![entry.id.clone()],

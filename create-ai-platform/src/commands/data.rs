@@ -16,6 +16,7 @@ use crate::home::{Home, HostLock};
 use crate::host::control::{self, Reply, Request};
 use crate::host::platform::SCHEMA as TABLES;
 use crate::host::postgres::Postgres;
+use crate::host::records::Kept;
 use crate::host::{records, unexpected};
 use crate::printer::Printer;
 
@@ -109,7 +110,7 @@ pub async fn restore(
         ));
     }
     let door = Door::any(home, printer).await?;
-    let place = || place(&unpacked, &folder, &name, home, door.external);
+    let place = || place(&unpacked, &folder, &name, home, &door.kept);
     let brought = bring_back(&door.admin, &name, home, &work.path().join(DATA), place).await;
     door.close().await;
     brought?;
@@ -158,7 +159,7 @@ fn place(
     folder: &Folder,
     name: &BlueprintName,
     home: &Home,
-    external: bool,
+    kept: &Kept,
 ) -> Result<()> {
     // A backup holds none: it is this program's, not the person's.
     let schema = unpacked.path().join(SCHEMA);
@@ -169,7 +170,7 @@ fn place(
         .map_err(|error| Failure::file("write", &schema, &error))?;
     std::fs::rename(unpacked.path(), folder.path())
         .map_err(|error| Failure::file("make", folder.path(), &error))?;
-    let remembered = records::remember(home, name, folder, external).map(|_| ());
+    let remembered = records::remember(home, name, folder, kept).map(|_| ());
     if remembered.is_err() {
         // Back into what is removed anyway.
         std::fs::rename(folder.path(), unpacked.path())
@@ -191,7 +192,7 @@ pub async fn destroy(
     let phase = printer.phase("destroy");
     let host = Door::of_host_with(home, &name, &record).await?;
     // Where a database of the person's own is, only the running host knows.
-    let external = if record.external { Some(host.ok_or_else(no_way_in)?) } else { None };
+    let external = if record.kept.external { Some(host.ok_or_else(no_way_in)?) } else { None };
     state::stop(Some(name.to_string()), home, &Printer::silent()).await?;
     let running = Door::of_host_with(home, &name, &record).await?;
     // Held to the end: no host may start in a home that is about to go.
@@ -261,8 +262,8 @@ fn describes(folder: &Path, name: &BlueprintName) -> bool {
 /// A way into the database: that of the running host, or one opened for the moment.
 struct Door {
     admin: Admin,
-    /// Whether the database is not the embedded one.
-    external: bool,
+    /// Which server it is.
+    kept: Kept,
     own: Option<Postgres>,
     lock: Option<HostLock>,
 }
@@ -278,7 +279,7 @@ impl Door {
         home.prepare()?;
         match Self::of_host_with(home, name, record).await? {
             Some(door) => Ok(door),
-            None if record.external => Err(no_way_in()),
+            None if record.kept.external => Err(no_way_in()),
             None => Self::locked(home, printer).await,
         }
     }
@@ -294,17 +295,17 @@ impl Door {
     /// Into the running host's database. `None`: none runs.
     async fn of_host(home: &Home) -> Result<Option<Self>> {
         match control::ask(home, &Request::Database).await? {
-            Some(Reply::Database { url, external }) => {
+            Some(Reply::Database { url, kept }) => {
                 let admin = Admin::from_url(&SecretString::from(url))
                     .map_err(|error| unexpected(&format!("read the host's database: {error}")))?;
-                Ok(Some(Self { admin, external, own: None, lock: None }))
+                Ok(Some(Self { admin, kept, own: None, lock: None }))
             }
             Some(other) => Err(unexpected(&format!("the host answered {other:?}"))),
             None => Ok(None),
         }
     }
 
-    /// The same, refused if the platform's data is in a database of the other kind.
+    /// The same, refused if the platform's data is in another database.
     async fn of_host_with(
         home: &Home,
         name: &BlueprintName,
@@ -312,7 +313,7 @@ impl Door {
     ) -> Result<Option<Self>> {
         let door = Self::of_host(home).await?;
         if let Some(door) = &door {
-            record.in_database(name, door.external)?;
+            record.in_database(name, &door.kept)?;
         }
         Ok(door)
     }
@@ -326,8 +327,8 @@ impl Door {
     /// Starts the embedded server; the caller has the lock.
     async fn own(home: &Home, printer: &Printer) -> Result<Self> {
         let postgres = Postgres::start(home, None, printer).await?;
-        let admin = postgres.admin.clone();
-        Ok(Self { admin, external: false, own: Some(postgres), lock: None })
+        let (admin, kept) = (postgres.admin.clone(), postgres.kept.clone());
+        Ok(Self { admin, kept, own: Some(postgres), lock: None })
     }
 
     async fn close(self) {

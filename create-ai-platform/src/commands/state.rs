@@ -36,7 +36,7 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
             running: found.is_some(),
             site: found.map(|platform| platform.site.clone()),
             folder: record.folder.display().to_string(),
-            external: record.external,
+            external: record.kept.external,
             name,
         });
     }

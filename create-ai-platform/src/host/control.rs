@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::records::Kept;
 use crate::failure::{Failure, Kind, Result};
 use crate::home::Home;
 
@@ -89,8 +90,9 @@ pub enum Reply {
     Database {
         /// A Postgres URL.
         url: String,
-        /// Whether it is not the embedded one.
-        external: bool,
+        /// Which server it is.
+        #[serde(flatten)]
+        kept: Kept,
     },
     /// It could not be done.
     Failed {

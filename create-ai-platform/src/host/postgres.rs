@@ -2,8 +2,11 @@
 
 use database::Admin;
 use database::embedded::{Installation, Options, Phase, Server};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
 
+use super::records::Kept;
 use crate::failure::{Failure, Kind, Result};
 use crate::home::Home;
 use crate::printer::Printer;
@@ -14,6 +17,8 @@ pub struct Postgres {
     pub admin: Admin,
     /// The same as a URL.
     pub url: SecretString,
+    /// Which server it is.
+    pub kept: Kept,
     server: Option<Server>,
 }
 
@@ -31,11 +36,6 @@ impl Postgres {
             Err(failure) => phase.failed(&failure.what),
         }
         started
-    }
-
-    /// Whether it is not ours to start and stop.
-    pub fn is_external(&self) -> bool {
-        self.server.is_none()
     }
 
     /// Ends the embedded server.
@@ -71,7 +71,8 @@ async fn embedded(home: &Home, printer: &Printer) -> Result<Postgres> {
                 "Nothing was lost. Mend the cause and run the same command again.",
             )
         })?;
-    Ok(Postgres { admin: server.admin(), url: server.url(), server: Some(server) })
+    let kept = Kept { external: false, server: None };
+    Ok(Postgres { admin: server.admin(), url: server.url(), kept, server: Some(server) })
 }
 
 async fn reach(url: &str) -> Result<Postgres> {
@@ -80,6 +81,42 @@ async fn reach(url: &str) -> Result<Postgres> {
     let admin = Admin::from_url(&url).map_err(|error| {
         Failure::new(Kind::Database, format!("read --database-url: {error}"), hint)
     })?;
-    admin.connect().await.map_err(|error| Failure::new(Kind::Database, error.to_string(), hint))?;
-    Ok(Postgres { admin, url, server: None })
+    let mut db = admin
+        .connect()
+        .await
+        .map_err(|error| Failure::new(Kind::Database, error.to_string(), hint))?;
+    let kept = Kept { external: true, server: Some(identity(&mut db, &url).await) };
+    Ok(Postgres { admin, url, kept, server: None })
+}
+
+/// What tells this server from others: the number it was given when it was made, else where it
+/// is.
+async fn identity(db: &mut PgConnection, url: &SecretString) -> String {
+    let number = sqlx::query_scalar("SELECT system_identifier FROM pg_control_system()");
+    match number.fetch_one(db).await {
+        Ok(number) => format!("number {}", i64::cast_unsigned(number)),
+        Err(error) => {
+            tracing::info!(%error, "this role may not read the server's number; its address counts");
+            address(url)
+        }
+    }
+}
+
+/// The host and the port, with no name and no password.
+fn address(url: &SecretString) -> String {
+    url.expose_secret().parse::<PgConnectOptions>().map_or_else(
+        |_| "unknown address".to_owned(),
+        |options| format!("{}:{}", options.get_host(), options.get_port()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_no_secret() {
+        let url = "postgres://ada:secret@db.example:5433/postgres?application_name=x";
+        assert_eq!(address(&url.into()), "db.example:5433");
+    }
 }

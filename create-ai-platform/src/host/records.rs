@@ -14,9 +14,21 @@ use crate::home::Home;
 pub struct Record {
     /// Its folder.
     pub folder: PathBuf,
-    /// Whether its data is in a database that is not ours to start and stop.
+    /// Where its data is.
+    #[serde(flatten)]
+    pub kept: Kept,
+}
+
+/// Which Postgres server keeps data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whether it is not ours to start and stop.
     #[serde(default)]
     pub external: bool,
+    /// What tells one of the person's servers from another, without secrets; `None` where that
+    /// is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// Whether a platform was known before.
@@ -34,18 +46,18 @@ pub fn remember(
     home: &Home,
     name: &BlueprintName,
     folder: &Folder,
-    external: bool,
+    kept: &Kept,
 ) -> Result<Before> {
     let known = find(home, name.as_str())?;
     if let Some(known) = &known {
         if known.folder != folder.path() && known.folder.join("blueprint.yaml").exists() {
             return Err(elsewhere(name.as_str(), &known.folder));
         }
-        known.in_database(name, external)?;
+        known.in_database(name, kept)?;
     }
     let before = if known.is_some() { Before::Known } else { Before::Unknown };
     let path = path(home, name.as_str());
-    let record = Record { folder: folder.path().to_owned(), external };
+    let record = Record { folder: folder.path().to_owned(), kept: kept.clone() };
     let written = serde_json::to_vec(&record).map_err(std::io::Error::from).and_then(|text| {
         std::fs::create_dir_all(home.platforms())?;
         crate::files::write_whole(&path, &text)
@@ -55,12 +67,30 @@ pub fn remember(
 }
 
 impl Record {
-    /// Refuses a database of the other kind: in that one the platform would seem to be empty.
-    pub fn in_database(&self, name: &BlueprintName, external: bool) -> Result<()> {
-        if self.external == external {
+    /// Refuses another database than the one its data is in: there the platform would seem to be
+    /// empty, or would be somebody else's of the same name.
+    pub fn in_database(&self, name: &BlueprintName, kept: &Kept) -> Result<()> {
+        let (known, given) = (&self.kept, kept);
+        let (what, hint) = if known.external && given.external {
+            // One that is not known yet is taken at its word.
+            let (Some(server), Some(other)) = (&known.server, &given.server) else { return Ok(()) };
+            if server == other {
+                return Ok(());
+            }
+            (
+                format!(
+                    "{name} keeps its data in another database server of yours ({server}) than \
+                     this one ({other})"
+                ),
+                format!(
+                    "Give the same --database-url as before: create-ai-platform stop --all, then \
+                     create-ai-platform {name} --database-url URL. If you moved its data to this \
+                     server, remove platforms/{name}.json in the home folder and run it once more."
+                ),
+            )
+        } else if known.external == given.external {
             return Ok(());
-        }
-        let (what, hint) = if self.external {
+        } else if known.external {
             (
                 format!("{name} keeps its data in a database of yours, not in the embedded one"),
                 format!(

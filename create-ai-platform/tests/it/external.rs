@@ -83,6 +83,45 @@ async fn a_platform_that_could_not_be_made_in_a_database_is_not_tied_to_it() {
     own.server.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn another_server_of_ones_own_is_not_taken_for_the_one_that_holds_the_data() {
+    let (own, other) = (Own::start().await, Own::start().await);
+    let ground = Ground::new();
+    let host = own.host(&ground, "acme").await;
+    let owner = Visitor::of(host.site());
+    let owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
+    let conversation = owner.talk("Remember the word marigold.").await.unwrap();
+    host.interrupt();
+    assert_eq!(host.ended().await, Some(0));
+
+    let mistyped = ["acme", "--port", "0", "--json", "--database-url", &other.url];
+    let refused = ground.run(&mistyped).await.expect(6);
+    assert!(refused.stderr.contains("another database server of yours"), "{refused:?}");
+    assert!(refused.stderr.contains("--database-url"), "{refused:?}");
+    assert!(!refused.stderr.contains(&other.url), "{refused:?}");
+    ground.quiet().await;
+
+    // Nor through a host that runs there.
+    let host = other.host(&ground, "school").await;
+    for command in
+        [&["acme", "--json"][..], &["backup", "acme"], &["destroy", "acme", "--confirm", "acme"]]
+    {
+        ground.run(command).await.expect(6);
+    }
+    assert_eq!(other.tenants().await.len(), 1, "only school is there");
+    host.interrupt();
+    assert_eq!(host.ended().await, Some(0));
+
+    let host = own.host(&ground, "acme").await;
+    let owner = Visitor::of(host.site()).sign_in().await;
+    assert!(owner.history(&conversation).await.contains("marigold"));
+    host.interrupt();
+    assert_eq!(host.ended().await, Some(0));
+    for server in [own.server, other.server] {
+        server.stop().await.unwrap();
+    }
+}
+
 /// `acme` outside and running, `school` embedded and stopped.
 const IN_BOTH: ((bool, bool), (bool, bool)) = ((true, true), (false, false));
 
