@@ -45,7 +45,9 @@ pub fn list(home: &Home, printer: &Printer) -> Result<()> {
     };
     let rows: Vec<Row> = entries.into_iter().map(row).collect();
     if printer.is_json() {
-        printer.json(&rows);
+        for row in &rows {
+            printer.json(row);
+        }
         return Ok(());
     }
     printer.data("NAME           PARAMETERS  DOWNLOAD   MEMORY  LICENSE");
