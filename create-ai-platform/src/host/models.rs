@@ -1,5 +1,8 @@
 //! The host's model: found, fetched, re-encoded once, loaded.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use engine_mistralrs::{MistralEngine, Options};
@@ -27,15 +30,27 @@ pub fn choose(wanted: Option<&str>, home: &Home, printer: &Printer) -> Result<En
 /// The model chosen last; at first the smallest, whatever the machine has: nobody should wait for
 /// gigabytes before the first page.
 pub fn by_default(home: &Home, printer: &Printer) -> Result<Entry> {
-    if let Ok(name) = std::fs::read_to_string(home.chosen_model()) {
-        match find(&name) {
-            Ok(entry) => return Ok(entry),
-            Err(_) => printer.note(&format!(
-                "The model chosen last is gone: {name}. The smallest takes its place."
-            )),
+    if let Some(name) = remembered(home)? {
+        // A path need not be text.
+        let known = name.to_str().and_then(|name| find(name).ok());
+        if let Some(entry) = known.or_else(|| Entry::from_path(Path::new(&name))) {
+            return Ok(entry);
         }
+        let name = name.display();
+        printer
+            .note(&format!("The model chosen last is gone: {name}. The smallest takes its place."));
     }
     smallest().ok_or_else(|| unexpected("the catalogue of models is empty"))
+}
+
+/// The name or path chosen last, without what an editor leaves around it.
+fn remembered(home: &Home) -> Result<Option<OsString>> {
+    let path = home.chosen_model();
+    match std::fs::read(&path) {
+        Ok(name) => Ok(Some(OsString::from_vec(name.trim_ascii().to_vec()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file("read", &path, &error)),
+    }
 }
 
 /// Keeps the choice for the next start.
@@ -142,6 +157,18 @@ mod tests {
 
         remember(&home, &choose(Some("qwen2.5-7b"), &home, &printer).unwrap());
         assert_eq!(default().id, "qwen2.5-7b");
+
+        // Somebody looked into it with an editor.
+        std::fs::write(home.chosen_model(), "qwen2.5-1.5b\n").unwrap();
+        assert_eq!(default().id, "qwen2.5-1.5b");
+
+        // A file of one's own, in a folder whose name is no text.
+        let odd = folder.path().join(OsString::from_vec(b"odd-\xff".to_vec()));
+        std::fs::create_dir(&odd).unwrap();
+        let file = odd.join("mine.gguf");
+        std::fs::write(&file, "GGUF").unwrap();
+        remember(&home, &Entry::from_path(&file).unwrap());
+        assert_eq!(default().sources, [Source::File(file)]);
 
         // A file of one's own, and then it is gone.
         let file = folder.path().join("mine.gguf");
