@@ -3,11 +3,13 @@
 //! All licenses are Apache-2.0.
 //!
 //! Memory is for the whole computer: the engine with the model, a conversation, and two gigabytes
-//! for everything else. The engine was measured with files of the same shape that hold random
-//! numbers; what a conversation of 4000 words takes is reckoned from the shape, 32 bits a number:
+//! for everything else, rounded up. The smallest was measured itself, the others with files of the
+//! same shape that hold random numbers; what a conversation of 4000 words takes is reckoned from
+//! the shape, 32 bits a number:
 //!
 //! | model | loaded | conversation |
 //! | --- | --- | --- |
+//! | smollm2-135m | 0.8 GB | 0.2 GB |
 //! | smollm2-360m | 0.8 GB | 0.3 GB |
 //! | qwen2.5-0.5b | 1.3 GB | 0.1 GB |
 //! | smollm2-1.7b | 1.9 GB | 1.6 GB |
@@ -15,7 +17,8 @@
 //! | qwen3-4b | 4.7 GB | 1.2 GB |
 //! | qwen2.5-7b | 7.1 GB | 0.5 GB |
 //!
-//! The two largest are rounded up further: a computer that swaps answers nobody.
+//! The two largest are rounded up further: a computer that swaps answers nobody. Copies of a small
+//! model for several people at once are not counted: they are made only where memory is free.
 
 /// One row.
 pub(super) struct Listed {
@@ -49,7 +52,7 @@ pub(super) const LISTED: &[Listed] = &[
         parameters: 134_515_008,
         size_bytes: 98_362_432,
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        memory_gb: 1,
+        memory_gb: 3,
         tried: true,
         places: &[
             Place::PyPi {
@@ -71,7 +74,7 @@ pub(super) const LISTED: &[Listed] = &[
         parameters: 361_821_120,
         size_bytes: 386_404_992,
         sha256: "48ab3034d0dd401fbc721eb1df3217902fee7dab9078992d66431f09b7750201",
-        memory_gb: 3,
+        memory_gb: 4,
         tried: false,
         places: &[Place::Hf {
             repo: "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF",

@@ -327,7 +327,8 @@ fn a_better_model_is_one_that_fits_and_does_not_make_people_wait() {
     assert_eq!(better(64, 1), None);
     assert_eq!(better(8, 2).as_deref(), Some("qwen2.5-0.5b"));
     assert_eq!(better(8, 8).as_deref(), Some("qwen2.5-1.5b"));
-    assert_eq!(better(3, 8).as_deref(), Some("smollm2-360m"));
+    assert_eq!(better(3, 8), None);
+    assert_eq!(better(4, 8).as_deref(), Some("qwen2.5-0.5b"));
     assert_eq!(better(16, 16).as_deref(), Some("qwen3-4b"));
     assert_eq!(better(64, 64).as_deref(), Some("qwen2.5-7b"));
 }
