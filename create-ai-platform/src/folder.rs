@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use blueprint::PlatformBlueprint;
 use blueprint::templates::Template;
+use blueprint::{BlueprintName, PlatformBlueprint};
 
 use crate::failure::{Failure, Kind, Result};
 
@@ -78,6 +78,12 @@ impl Folder {
         Ok((self.understand(&text)?, text))
     }
 
+    /// Which platform is described here, as that may have changed since it was remembered; `None`
+    /// where nothing is, or what cannot be used.
+    pub fn described(&self) -> Option<BlueprintName> {
+        self.read().ok()?.0.platform_name().ok()
+    }
+
     /// The blueprint as it is written.
     pub fn text(&self) -> Result<String> {
         let path = self.blueprint_file();
@@ -98,6 +104,13 @@ impl Folder {
             )
         })
     }
+}
+
+/// A blueprint as text in place of an older one. A person's comments and order stay, wherever their
+/// text can be changed in place.
+pub fn rewrite(text: &str, wanted: &PlatformBlueprint) -> String {
+    blueprint::edit(text, wanted)
+        .unwrap_or_else(|| blueprint::write_with_schema_line(wanted, SCHEMA))
 }
 
 /// Everything a new folder holds.

@@ -11,7 +11,7 @@ use work::sealed::RootKey;
 
 use super::state;
 use crate::failure::{Failure, Kind, Result};
-use crate::folder::{Folder, SCHEMA};
+use crate::folder::{self, Folder, SCHEMA};
 use crate::home::{Home, HostLock};
 use crate::host::control::{self, Reply, Request};
 use crate::host::platform::SCHEMA as TABLES;
@@ -91,10 +91,10 @@ pub async fn restore(
         _ => Failure::file("unpack", file, &error),
     })?;
     let unpacked = Folder::at(&work.path().join(FOLDER))?;
-    let (mut blueprint, _) = unpacked.read()?;
+    let (mut blueprint, text) = unpacked.read()?;
     if let Some(name) = name {
         blueprint.metadata.name = Some(name);
-        let text = blueprint::write_with_schema_line(&blueprint, SCHEMA);
+        let text = folder::rewrite(&text, &blueprint);
         crate::files::write_whole(&unpacked.blueprint_file(), text.as_bytes())
             .map_err(|error| Failure::file("write", &unpacked.blueprint_file(), &error))?;
     }
@@ -215,7 +215,7 @@ pub async fn destroy(
             Failure::new(Kind::Database, error.to_string(), "Run the same command again.")
         })?;
     }
-    if describes(&record.folder, &name) {
+    if Folder::at(&record.folder)?.described().as_ref() == Some(&name) {
         remove(&record.folder)?;
     } else if record.folder.exists() {
         let folder = record.folder.display();
@@ -236,7 +236,8 @@ fn confirmed(
     folder: &Path,
     printer: &Printer,
 ) -> Result<()> {
-    let folder = if describes(folder, name) {
+    let described = Folder::at(folder)?.described();
+    let folder = if described.as_ref() == Some(name) {
         format!(", its conversations and the folder {}", folder.display())
     } else {
         " and its conversations".to_owned()
@@ -251,12 +252,6 @@ fn confirmed(
         format!("{name} was not destroyed: its name was not typed"),
         format!("Without a terminal: create-ai-platform destroy {name} --confirm {name}"),
     ))
-}
-
-/// Whether a folder is still this platform's: it may have been renamed since.
-fn describes(folder: &Path, name: &BlueprintName) -> bool {
-    let read = Folder::at(folder).and_then(|folder| folder.read());
-    read.is_ok_and(|(blueprint, _)| blueprint.platform_name().is_ok_and(|found| found == *name))
 }
 
 /// A way into the database: that of the running host, or one opened for the moment.

@@ -254,9 +254,7 @@ impl BlueprintOwner for Local {
         if current != *base {
             return Err(ChangeRefused::ChangedMeanwhile);
         }
-        // A person's comments and order stay, wherever their text can be changed in place.
-        let text = blueprint::edit(&text, wanted)
-            .unwrap_or_else(|| blueprint::write_with_schema_line(wanted, crate::folder::SCHEMA));
+        let text = crate::folder::rewrite(&text, wanted);
         crate::files::write_whole(&self.folder.blueprint_file(), text.as_bytes())
             .map_err(|error| ChangeRefused::NotStored(error.to_string()))?;
         app.apply(self.site(wanted.clone()));

@@ -40,17 +40,14 @@ pub enum Before {
     Unknown,
 }
 
-/// Remembers where a platform lives. A name belongs to one folder as long as that describes it,
-/// and to one database for good.
-pub fn remember(
-    home: &Home,
-    name: &BlueprintName,
-    folder: &Folder,
-    kept: &Kept,
-) -> Result<Before> {
+/// Remembers where a platform lives. A name belongs to one folder as long as that describes it, or
+/// might once its blueprint is mended, and to one database for good.
+pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, kept: &Kept) -> Result<Before> {
     let known = find(home, name.as_str())?;
     if let Some(known) = &known {
-        if known.folder != folder.path() && known.folder.join("blueprint.yaml").exists() {
+        let there = Folder::at(&known.folder)?;
+        let taken = there.exists() && there.described().is_none_or(|described| described == *name);
+        if there != *folder && taken {
             return Err(elsewhere(name.as_str(), &known.folder));
         }
         known.in_database(name, kept)?;
@@ -181,4 +178,57 @@ pub fn elsewhere(name: &str, folder: &std::path::Path) -> Failure {
 
 fn path(home: &Home, name: &str) -> PathBuf {
     home.platforms().join(format!("{name}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use blueprint::templates::{self, Overrides};
+
+    use super::*;
+    use crate::cli::Places;
+
+    #[test]
+    fn a_name_is_free_once_its_folder_describes_another_platform() {
+        let place = tempfile::tempdir().unwrap();
+        let home = Home::find(&Places {
+            home: Some(place.path().join("home")),
+            cache: Some(place.path().join("cache")),
+        });
+        let name: BlueprintName = "acme".parse().unwrap();
+        let template = templates::get("creator").unwrap();
+        let blueprint =
+            templates::from_template(template, &Overrides::named(name.clone())).unwrap();
+        let [old, new] = ["old", "new"].map(|at| Folder::at(&place.path().join(at)).unwrap());
+        old.create(template, &blueprint).unwrap();
+        let kept = Kept { external: false, server: None };
+        let remembered = |folder| remember(&home, &name, folder, &kept);
+        assert_eq!(remembered(&old).unwrap(), Before::Unknown);
+        assert_eq!(remembered(&old).unwrap(), Before::Known);
+
+        let text = old.text().unwrap();
+        assert_eq!(remembered(&new).unwrap_err().kind, Kind::Name);
+        // Half-edited, it is still its own.
+        std::fs::write(old.blueprint_file(), "spec: [").unwrap();
+        assert_eq!(remembered(&new).unwrap_err().kind, Kind::Name);
+        let renamed = text.replacen("name: acme\n", "name: beta\n", 1);
+        assert_ne!(renamed, text);
+        std::fs::write(old.blueprint_file(), renamed).unwrap();
+        assert_eq!(remembered(&new).unwrap(), Before::Known);
+        assert_eq!(find(&home, "acme").unwrap().unwrap().folder, new.path());
+    }
+
+    #[test]
+    fn a_record_from_before_takes_the_first_server_it_meets() {
+        let record: Record =
+            serde_json::from_str(r#"{"folder":"/srv/acme","external":true}"#).unwrap();
+        let name = "acme".parse().unwrap();
+        let at = |server: &str| Kept { external: true, server: Some(server.to_owned()) };
+        record.in_database(&name, &at("number 1")).unwrap();
+        let record = Record { kept: at("number 1"), ..record };
+        record.in_database(&name, &at("number 1")).unwrap();
+        let refused = record.in_database(&name, &at("number 2")).unwrap_err();
+        assert_eq!(refused.kind, Kind::Database);
+        let embedded = Kept { external: false, server: None };
+        assert_eq!(record.in_database(&name, &embedded).unwrap_err().kind, Kind::Database);
+    }
 }

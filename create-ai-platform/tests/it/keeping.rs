@@ -67,6 +67,10 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
     let owner = owner.claim(host.ready["adminLink"].as_str().unwrap()).await;
     let conversation = owner.talk("Remember the word marigold.").await.unwrap();
     ground.run(&["stop", "acme"]).await.expect(0);
+    let blueprint = ground.at("acme/blueprint.yaml");
+    let text = std::fs::read_to_string(&blueprint).unwrap();
+    let text = format!("{text}# Ask Ada before you change the plan.\n");
+    std::fs::write(&blueprint, &text).unwrap();
     assert_eq!(host.ended().await, Some(0));
     let told = ground.run(&["backup", "acme", "-o", "acme.soulfra", "--json"]).await.expect(0);
     assert_eq!(told.lines().last().unwrap()["file"], "acme.soulfra");
@@ -78,6 +82,8 @@ async fn a_backup_of_a_stopped_platform_comes_back_under_another_name() {
     std::fs::rename(ground.at("away"), ground.at("acme")).unwrap();
     ground.run(&["restore", "acme.soulfra", "--name", "twin"]).await.expect(0);
     ground.quiet().await;
+    let twin = std::fs::read_to_string(ground.at("twin/blueprint.yaml")).unwrap();
+    assert_eq!(twin, text.replacen("name: acme\n", "name: twin\n", 1), "nothing else changed");
 
     let host = ground.start("twin").await;
     ground.run(&["acme", "--json"]).await.expect(0);
