@@ -113,22 +113,11 @@ impl Begin {
             taken = self.place() => taken,
             () = out.cancelled() => return out.end(Reason::Cancelled, Usage::default()),
         };
-        let Some((lane, reading)) = taken else {
-            let gone = EngineError::Broken("its lanes are gone".to_owned());
-            return out.end(Reason::Failed(gone), Usage::default());
+        let (lane, reading) = match taken {
+            Ok(taken) => taken,
+            Err(error) => return out.end(Reason::Failed(error), Usage::default()),
         };
         let Self { sampling, limits, longest_prompt, chat, stops, .. } = self;
-        match prompt_tokens(lane.runner(), &chat).await {
-            Ok(tokens) if tokens <= longest_prompt => {}
-            Ok(_) => {
-                let too_long = EngineError::PromptTooLong { limit: longest_prompt };
-                return out.end(Reason::Failed(too_long), Usage::default());
-            }
-            Err(error) => return out.end(Reason::Failed(error), Usage::default()),
-        }
-        if out.is_cancelled() {
-            return out.end(Reason::Cancelled, Usage::default());
-        }
         // A child: ends with the reader, or by itself at a stop sequence.
         let stop = out.cancellation().child_token();
         let meter = Arc::new(Meter::new(sampling, limits, stop.clone(), reading));
@@ -142,32 +131,43 @@ impl Begin {
     }
 
     /// A lane, then the turn to read.
-    async fn place(&self) -> Option<(Lane<Opener>, Reading)> {
-        let lane = self.lanes.take().await?;
-        Some((lane, self.turns.read().await))
+    async fn place(&self) -> Result<(Lane<Opener>, Reading), EngineError> {
+        let gone = || EngineError::Broken("its lanes are gone".to_owned());
+        let lane = self.lanes.take().await.ok_or_else(gone)?;
+        let tokens = prompt_tokens(&lane, &self.chat).await?;
+        if tokens > self.longest_prompt {
+            return Err(EngineError::PromptTooLong { limit: self.longest_prompt });
+        }
+        Ok((lane, self.turns.read(tokens).await))
     }
 }
 
 /// How long the prompt is, template included. Counted before it is read, since reading cannot be
 /// stopped.
-async fn prompt_tokens(runner: &MistralRs, chat: &TextMessages) -> Result<usize, EngineError> {
-    let (response, mut counted) = channel(1);
-    let request = Request::Tokenize(TokenizationRequest {
-        text: Either::Left(chat.messages_ref().to_vec()),
-        tools: None,
-        add_generation_prompt: true,
-        add_special_tokens: true,
-        enable_thinking: None,
-        reasoning_effort: None,
-        response,
+async fn prompt_tokens(lane: &Lane<Opener>, chat: &TextMessages) -> Result<usize, EngineError> {
+    let runner = Arc::clone(lane.runner());
+    let messages = chat.messages_ref().to_vec();
+    // A task of its own: the engine panics if nobody is there to hear the answer.
+    let counted = tokio::spawn(async move {
+        let (response, mut counted) = channel(1);
+        let request = Request::Tokenize(TokenizationRequest {
+            text: Either::Left(messages),
+            tools: None,
+            add_generation_prompt: true,
+            add_special_tokens: true,
+            enable_thinking: None,
+            reasoning_effort: None,
+            response,
+        });
+        let engine = runner.get_sender(None).map_err(|error| broken(&error))?;
+        engine.send(request).await.map_err(|error| broken(&error))?;
+        match counted.recv().await {
+            Some(Ok(tokens)) => Ok(tokens.len()),
+            Some(Err(error)) => Err(EngineError::Broken(format!("{error:#}"))),
+            None => Err(EngineError::Broken("it went away".to_owned())),
+        }
     });
-    let engine = runner.get_sender(None).map_err(|error| broken(&error))?;
-    engine.send(request).await.map_err(|error| broken(&error))?;
-    match counted.recv().await {
-        Some(Ok(tokens)) => Ok(tokens.len()),
-        Some(Err(error)) => Err(EngineError::Broken(format!("{error:#}"))),
-        None => Err(EngineError::Broken("it went away".to_owned())),
-    }
+    counted.await.map_err(|error| broken(&error))?
 }
 
 /// Hands a request to the engine. What it answers ends when it has let go of the request.

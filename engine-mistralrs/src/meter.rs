@@ -158,7 +158,7 @@ mod tests {
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0, repetition: 1.0 };
         let limits = Limits { max_tokens, context_tokens, end_token: 2 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let reading = runtime.block_on(Turns::new().read());
+        let reading = runtime.block_on(Turns::new().read(1));
         Meter::new(sampling, limits, stop.clone(), reading)
     }
 
