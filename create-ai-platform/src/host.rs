@@ -7,6 +7,7 @@ pub mod models;
 pub mod platform;
 pub mod postgres;
 pub mod records;
+mod room;
 mod tidy;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use web::serve::Transport;
+use web::serve::{Complaint, Transport};
 use work::Clock;
 use work::sealed::RootKey;
 
@@ -34,6 +35,7 @@ use self::control::{Reply, Request, Running};
 use self::gate::Gate;
 use self::platform::Platform;
 use self::records::{Before, Kept};
+use self::room::Room;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
@@ -140,17 +142,17 @@ impl Host {
         let address =
             inside.local_addr().map_err(|error| unexpected("read the model port", &error))?;
         let gate = Gate::default();
-        let limits = web::serve::Limits::default();
-        let serve = |listener, transport, router| {
-            tasks.spawn(web::serve::serve(listener, transport, router, stop.clone(), limits))
+        let Room { visitors, questions } = Room::make();
+        let serve = |listener, transport, router, places| {
+            tasks.spawn(web::serve::serve(listener, transport, router, stop.clone(), places))
         };
-        serve(listener, Transport::Plain, gate.router());
+        serve(listener, Transport::Plain, gate.router(), visitors.clone());
         if let Some((listener, authority)) = secure {
             let tls = authority.server().map_err(|error| unexpected("set up TLS", &error))?;
-            serve(listener, Transport::tls(tls), gate.router());
+            serve(listener, Transport::tls(tls), gate.router(), visitors);
         }
         let model_routes = inference::router(inference);
-        serve(inside, Transport::Plain, model_routes);
+        serve(inside, Transport::Plain, model_routes, questions);
         let key = RootKey::read_or_create(&home.root_key())
             .map_err(|error| Failure::new(
                 Kind::Files,
@@ -268,14 +270,14 @@ impl Host {
         let listener = control::listen(&self.0.home.socket()?)?;
         let host = self.clone();
         tasks.spawn(async move {
+            let mut broken = Complaint::default();
             loop {
                 let stream = tokio::select! {
                     () = host.0.stop.cancelled() => return,
                     accepted = listener.accept() => match accepted {
                         Ok((stream, _)) => stream,
                         Err(error) => {
-                            tracing::warn!(%error, "could not accept a request");
-                            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                            broken.not_accepted(&error).await;
                             continue;
                         }
                     },

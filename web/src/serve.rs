@@ -1,10 +1,16 @@
 //! The accept loop: bounded connections, bounded waits, a graceful end.
 //!
 //! `axum::serve` installs no timer, so hyper's own header timeout would never fire; this loop does.
+//! Whoever comes when all [`Places`] are taken is refused at once: a connection accepted and left
+//! waiting would hold a file descriptor all the same.
 
+mod complaint;
+mod places;
+
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -15,13 +21,23 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
 use tower_http::timeout::TimeoutBody;
+
+pub use self::complaint::Complaint;
+pub use self::places::Places;
+
+/// What a visitor too many gets over plain HTTP; over TLS, saying it would cost a handshake.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: text/plain; charset=utf-8\r\n\
+    retry-after: 10\r\n\
+    connection: close\r\n\r\n\
+    Too many connections are open at the moment. Try again in a few seconds.\n";
 
 /// The other end of the connection a request came on; each request carries it as an extension.
 #[derive(Debug, Clone)]
@@ -48,65 +64,88 @@ impl Transport {
     }
 }
 
-/// What one listener allows.
+/// What the listeners that share their places allow.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
+    /// Connections at once, over all these listeners; a further one is refused. Each takes a file
+    /// descriptor, so leave some of the process's for all else.
     pub connections: usize,
+    /// How many of them one address may hold, a /64 of IPv6 counting as one. Behind a proxy on
+    /// another machine everybody comes from one address: allow it all.
+    pub from_one_address: usize,
+    /// How many of them this machine itself may hold: everybody on a laptop, or a proxy here.
+    pub from_this_machine: usize,
     /// Until the whole request head, or the TLS handshake, must have arrived.
     pub head: Duration,
     /// The longest silence in the middle of a request's body.
     pub body: Duration,
+    /// How long the other end may take nothing of what waits to be sent. Where nothing waits, as
+    /// in a stream between two events, no time runs.
+    pub write: Duration,
     /// How long running answers may take to finish after the stop was asked for.
     pub drain: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// So many connections: a quarter of them at most for one address, three quarters for this
+    /// machine.
+    pub fn of(connections: usize) -> Self {
         Self {
-            connections: 4096,
+            connections,
+            from_one_address: connections.div_ceil(4),
+            from_this_machine: connections - connections / 4,
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
             drain: Duration::from_secs(5),
         }
     }
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self::of(4096)
+    }
+}
+
 /// Serves `router` on `listener` until `stop` is cancelled, then lets running answers finish for
-/// at most `limits.drain`.
+/// at most their `drain`.
 pub async fn serve(
     listener: TcpListener,
     transport: Transport,
     router: Router,
     stop: CancellationToken,
-    limits: Limits,
+    places: Places,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let limits = places.limits();
     let running = GracefulShutdown::new();
     let server = server(limits);
+    let (mut broken, mut full) = (Complaint::default(), Complaint::default());
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => match place {
-                Ok(place) => place,
-                Err(_closed) => break,
-            },
-        };
         let (stream, address) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file handles, mostly: give the running ones a moment to end.
-                    tracing::warn!(%error, "could not accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    broken.not_accepted(&error).await;
                     continue;
                 }
             },
         };
+        let Some(place) = places.take(address.ip()) else {
+            if let Some(times) = full.once_more(Instant::now()) {
+                tracing::warn!(times, "all places for connections are taken: refused some");
+            }
+            refuse(stream, &transport);
+            continue;
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
+        // Under TLS, since only here is seen what the other end takes.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write));
+        let stream = Box::pin(stream);
         let (server, router, watcher) = (server.clone(), router.clone(), running.watcher());
         match &transport {
             Transport::Plain => {
@@ -139,6 +178,17 @@ pub async fn serve(
     drop(listener);
     if tokio::time::timeout(limits.drain, running.shutdown()).await.is_err() {
         tracing::info!("some answers were still running when the time to stop was up");
+    }
+}
+
+/// Closes it, without waiting for anything.
+fn refuse(stream: TcpStream, transport: &Transport) {
+    if matches!(transport, Transport::Plain) {
+        // The socket stays one that does not block, and is new, so the few bytes fit.
+        let said = stream.into_std().and_then(|mut stream| stream.write_all(FULL));
+        if let Err(error) = said {
+            tracing::debug!(%error, "a visitor too many was not told so");
+        }
     }
 }
 
@@ -179,40 +229,4 @@ async fn connection<S>(
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::routing::post;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_visitor_who_never_finishes_the_head_is_let_go() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let moment = Duration::from_millis(100);
-        let limits = Limits { head: moment, body: moment, ..Limits::default() };
-        let router = Router::new().route("/", post(|said: String| async { said }));
-        let server = tokio::spawn(serve(listener, Transport::Plain, router, stop.clone(), limits));
-
-        let beginnings: [&[u8]; 4] = [
-            b"",
-            b"PRI * HT",
-            b"GET / HTTP/1.1\r\nhost: x\r\n",
-            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf",
-        ];
-        for beginning in beginnings {
-            let mut slow = TcpStream::connect(address).await.unwrap();
-            slow.write_all(beginning).await.unwrap();
-            let mut rest = Vec::new();
-            let read =
-                tokio::time::timeout(Duration::from_secs(5), slow.read_to_end(&mut rest)).await;
-            let beginning = String::from_utf8_lossy(beginning);
-            assert!(read.is_ok(), "stays open for ever: {beginning:?}");
-        }
-
-        stop.cancel();
-        server.await.unwrap();
-    }
-}
+mod tests;

@@ -247,7 +247,7 @@ pub(crate) async fn serve(router: Router, stop: CancellationToken) -> SocketAddr
         Transport::Plain,
         router,
         stop,
-        web::serve::Limits::default(),
+        web::serve::Places::new(web::serve::Limits::default()),
     ));
     address
 }
