@@ -8,10 +8,11 @@
 //!
 //! Reading order: [`spec`] is what a person writes, [`rules`] what may not be written, [`mod@read`]
 //! and [`write`](mod@write) the two ways of the text, [`mod@edit`] a change in a person's own text,
-//! [`templates`] where most blueprints begin.
+//! [`templates`] where most blueprints begin, [`effect`] what changes nothing yet.
 
 pub mod changes;
 pub mod edit;
+pub mod effect;
 pub mod money;
 pub mod name;
 mod places;
@@ -30,6 +31,7 @@ pub mod write;
 
 pub use changes::{Change, changes};
 pub use edit::edit;
+pub use effect::{changed_without_effect, without_effect};
 pub use money::{Bps, Currency, Money, MoneyError};
 pub use name::{BlueprintName, InvalidName};
 pub use plan::{Entitlements, PlanName, entitlement_problems};

@@ -51,6 +51,12 @@ pub fn warnings(folder: &Folder, blueprint: &PlatformBlueprint) -> Vec<String> {
     warnings
 }
 
+/// The fields that a person has set, or changed, and that change nothing yet.
+pub fn without_effect(fields: &[&str]) -> Option<String> {
+    let named = fields.join(", ");
+    (!named.is_empty()).then(|| format!("not in effect yet: {named} (what there is: README.md)"))
+}
+
 fn unreadable(problem: &ContrastProblem) -> String {
     let ContrastProblem { token, ratio, needed, suggestion } = problem;
     // Cut, not rounded: 4.46 must not read as the 4.5 that is needed.
@@ -86,6 +92,15 @@ pub fn picture(folder: &Folder, path: &str) -> Result<Picture, NotShown> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_without_effect_are_named_in_one_line() {
+        assert_eq!(without_effect(&[]), None);
+        assert_eq!(
+            without_effect(&["features", "ai.safety"]).unwrap(),
+            "not in effect yet: features, ai.safety (what there is: README.md)"
+        );
+    }
 
     #[test]
     fn a_picture_that_is_not_shown_says_why() {

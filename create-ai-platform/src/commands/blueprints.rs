@@ -22,7 +22,8 @@ pub fn check(file: &Path, home: &Home, printer: &Printer) -> Result<()> {
     });
     match checked {
         Ok(blueprint) => {
-            let warnings = look::warnings(&folder, &blueprint);
+            let mut warnings = look::warnings(&folder, &blueprint);
+            warnings.extend(look::without_effect(&blueprint::without_effect(&blueprint)));
             let name = blueprint.metadata.name.unwrap_or_default();
             if printer.is_json() {
                 let told = serde_json::json!({ "ok": true, "name": name, "warnings": warnings });

@@ -221,6 +221,8 @@ impl Local {
                 let old = app.site();
                 let changes = blueprint::changes(&old.blueprint, &blueprint);
                 warnings = look::warnings(&self.folder, &blueprint);
+                let idle = blueprint::changed_without_effect(&old.blueprint, &blueprint);
+                warnings.extend(look::without_effect(&idle));
                 app.apply(self.site(blueprint));
                 (changes.iter().map(ToString::to_string).collect(), true)
             }
