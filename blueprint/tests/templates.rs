@@ -104,6 +104,31 @@ fn nothing_names_the_factory_or_waits_to_be_filled_in() {
 }
 
 #[test]
+fn nothing_promises_what_is_not_there_yet() {
+    for template in templates::all() {
+        for (at, text) in texts(template) {
+            let text = text.to_lowercase();
+            // Agents of members, shops, documents, trying a draft, progress, a page for parents.
+            for promise in [
+                "agent of your own",
+                "agents of your own",
+                "my first agent",
+                "sell ",
+                "own knowledge",
+                "our documents",
+                "their source",
+                "try it and publish",
+                "try them and publish",
+                "progress",
+                "for parents",
+            ] {
+                assert!(!text.contains(promise), "{}/{at} has `{promise}`", template.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_logo_is_there_and_has_no_script() {
     for template in templates::all() {
         let made = from_template(template, &named("harbour")).unwrap();
