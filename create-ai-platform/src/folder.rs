@@ -135,17 +135,24 @@ fn files(
 }
 
 fn readme(name: &str, template: &Template) -> String {
+    let longest = "backup ".len() + name.len();
+    let commands = [
+        (name.to_owned(), "run it"),
+        ("status".to_owned(), "what runs, and where"),
+        (format!("stop {name}"), "stop it; nothing is lost"),
+        (format!("backup {name}"), "everything it holds, in one file"),
+    ]
+    .map(|(command, what)| format!("create-ai-platform {command:longest$}   # {what}\n"))
+    .concat();
     format!(
         "# {name}\n\n\
          An AI platform, described by `blueprint.yaml`.\n\n\
          ```sh\n\
-         create-ai-platform {name}          # run it (from the folder above)\n\
-         create-ai-platform status          # what runs, and where\n\
-         create-ai-platform stop {name}     # stop it; nothing is lost\n\
-         create-ai-platform backup {name}   # everything it holds, in one file\n\
+         {commands}\
          ```\n\n\
          Edit `blueprint.yaml` while it runs: a good edit is applied at once, a bad one is refused\n\
-         and the old one goes on serving. `kubectl apply -f blueprint.yaml` takes it as it is.\n\n\
+         and the old one goes on serving. Kubernetes is to take it as it is, once there is an\n\
+         operator.\n\n\
          {}\n",
         template.readme.trim()
     )
