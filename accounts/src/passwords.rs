@@ -36,8 +36,24 @@ impl Cost {
     pub const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
     /// As good as nothing. For tests only.
     pub const CHEAP: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+    /// The most that is spent on a hash. Hashes come from backups too, and those from anywhere:
+    /// one may name all the memory there is, or passes for a day.
+    const MOST: Self = Self { memory_kib: 64 * 1024, passes: 4, lanes: 4 };
+
+    fn of(params: &Params) -> Self {
+        Self { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() }
+    }
+
+    fn is_bearable(self) -> bool {
+        self.memory_kib <= Self::MOST.memory_kib
+            && self.passes <= Self::MOST.passes
+            && self.lanes <= Self::MOST.lanes
+    }
 
     fn argon2(self) -> Result<Argon2<'static>, PasswordsError> {
+        if !self.is_bearable() {
+            return Err(PasswordsError::Failed(format!("{self:?} is more than {:?}", Self::MOST)));
+        }
         let params = Params::new(self.memory_kib, self.passes, self.lanes, None)
             .map_err(|error| PasswordsError::Failed(error.to_string()))?;
         Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -152,7 +168,7 @@ impl Turn {
     }
 
     /// Whether the password fits the hash; `None` where there is no account, which takes as long
-    /// as a wrong password and gets the same verdict.
+    /// as a wrong password and gets the same verdict. So does a hash that costs too much.
     pub async fn verify(
         self,
         password: &SecretString,
@@ -164,9 +180,20 @@ impl Turn {
             (_, password) => (self.passwords.nobody.clone(), password.unwrap_or_default()),
         };
         let (cost, argon2) = (self.passwords.cost, self.passwords.argon2.clone());
+        let nobody = self.passwords.nobody.clone();
         self.run(move || {
             let password = password.expose_secret().as_bytes();
-            match check(&argon2, cost, password, &hash)? {
+            let fit = match bearable(&hash) {
+                Ok(()) => check(&argon2, cost, password, &hash)?,
+                Err(why) => {
+                    tracing::error!(
+                        "a stored password hash is none of ours ({why}): nobody can sign in with it"
+                    );
+                    check(&argon2, cost, password, &nobody)?;
+                    Fit::No
+                }
+            };
+            match fit {
                 Fit::No => Ok(Verdict::Wrong),
                 Fit::Yes => Ok(Verdict::Right),
                 Fit::YesAtAnotherCost => make(&argon2, password).map(Verdict::RightRehashed),
@@ -218,7 +245,17 @@ enum Fit {
     YesAtAnotherCost,
 }
 
-/// Checked at the cost the hash itself names.
+/// Refuses a hash that we would not make at any cost of ours.
+fn bearable(hash: &PasswordHash) -> Result<(), String> {
+    let hash = phc::PasswordHash::new(&hash.0).map_err(|error| error.to_string())?;
+    if hash.algorithm != Algorithm::Argon2id.ident() {
+        return Err(format!("made with {}", hash.algorithm));
+    }
+    let made_at = Cost::of(&Params::try_from(&hash).map_err(|error| error.to_string())?);
+    if made_at.is_bearable() { Ok(()) } else { Err(format!("made at {made_at:?}")) }
+}
+
+/// Checked at the cost the hash itself names, which is [`bearable`].
 fn check(
     argon2: &Argon2<'_>,
     cost: Cost,
@@ -231,11 +268,8 @@ fn check(
         Err(phc::Error::Password) => return Ok(Fit::No),
         Err(error) => return Err(failed(error)),
     }
-    let params = Params::try_from(&hash).map_err(failed)?;
-    let made_at =
-        Cost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
-    let same = made_at == cost && hash.algorithm == Algorithm::Argon2id.ident();
-    Ok(if same { Fit::Yes } else { Fit::YesAtAnotherCost })
+    let made_at = Cost::of(&Params::try_from(&hash).map_err(failed)?);
+    Ok(if made_at == cost { Fit::Yes } else { Fit::YesAtAnotherCost })
 }
 
 fn failed(error: phc::Error) -> PasswordsError {
@@ -299,6 +333,35 @@ mod tests {
         let Verdict::RightRehashed(hash) = right else { panic!("{right:?}") };
         assert!(hash.as_str().contains("t=2"));
         assert_eq!(verify(&after, PASSWORD, Some(&hash)).await.unwrap(), Verdict::Right);
+    }
+
+    #[tokio::test]
+    async fn a_stored_hash_that_costs_too_much_is_a_wrong_password() {
+        let passwords = Passwords::new(Cost::CHEAP, 1).unwrap();
+        let hash = hashed(&passwords).await;
+        for (ours, theirs) in [
+            ("m=8,t=1,p=1", "m=4294967295,t=1,p=1"),
+            ("m=8,t=1,p=1", "m=65537,t=1,p=1"),
+            ("m=8,t=1,p=1", "m=8,t=4000000,p=1"),
+            ("m=8,t=1,p=1", "m=8,t=4294967295,p=1"),
+            ("m=8,t=1,p=1", "m=40,t=1,p=5"),
+            ("m=8,t=1,p=1", "m=4000,t=1,p=400"),
+            ("m=8,t=1,p=1", "m=8,t=1,p=4"),
+            ("m=8,t=1,p=1", "m=99999999999,t=1,p=1"),
+            ("$argon2id$", "$argon2i$"),
+            ("$argon2id$", "$argon2d$"),
+            ("$argon2id$", "$scrypt$"),
+            ("$argon2id$", ""),
+        ] {
+            let stored = PasswordHash::stored(hash.as_str().replacen(ours, theirs, 1));
+            assert_ne!(stored, hash);
+            let verdict = verify(&passwords, PASSWORD, Some(&stored)).await.unwrap();
+            assert_eq!(verdict, Verdict::Wrong, "{theirs}");
+        }
+        assert_eq!(verify(&passwords, PASSWORD, Some(&hash)).await.unwrap(), Verdict::Right);
+        assert!(Cost::OWASP.is_bearable() && Cost::MOST.is_bearable());
+        let refused = Passwords::new(Cost { passes: 5, ..Cost::CHEAP }, 1);
+        assert!(matches!(refused, Err(PasswordsError::Failed(_))));
     }
 
     #[tokio::test]
