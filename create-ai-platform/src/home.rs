@@ -52,6 +52,9 @@ impl Home {
         for folder in [&self.data, &self.cache, &self.run] {
             private_folder(folder)?;
         }
+        if self.platforms().exists() {
+            protect(&self.platforms(), 0o700)?;
+        }
         // Postgres runs as another user when we are root, and must be able to walk in.
         if rustix::process::geteuid().is_root() {
             for folder in [&self.data, &self.cache] {
@@ -66,13 +69,17 @@ impl Home {
 
     /// Becomes the host process. `None`: another one is.
     pub fn lock(&self) -> Result<Option<HostLock>> {
+        use std::os::unix::fs::OpenOptionsExt;
         let path = self.data.join(LOCK);
         let file = OpenOptions::new()
             .create(true)
             .write(true)
             .truncate(false)
+            .mode(0o600)
             .open(&path)
             .map_err(|error| Failure::file("open", &path, &error))?;
+        // Whoever can open it can hold it, and keep us out.
+        protect(&path, 0o600)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(HostLock { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -163,7 +170,8 @@ impl Home {
     }
 }
 
-fn private_folder(folder: &Path) -> Result<()> {
+/// Makes a folder that nobody else can read, unless it is there.
+pub fn private_folder(folder: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -172,10 +180,11 @@ fn private_folder(folder: &Path) -> Result<()> {
         .map_err(|error| Failure::file("make", folder, &error))
 }
 
-fn protect(folder: &Path, mode: u32) -> Result<()> {
+/// Says who may do what with a file or folder.
+pub fn protect(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
-        .map_err(|error| Failure::file("protect", folder, &error))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .map_err(|error| Failure::file("protect", path, &error))
 }
 
 /// Refuses a folder in a place where anybody may make one, unless it is ours and closed. One that
@@ -222,6 +231,25 @@ mod tests {
         assert!(home.lock().unwrap().is_none());
         drop(first);
         assert!(home.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn nobody_else_can_hold_the_lock_or_see_what_platforms_there_are() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(folder.path());
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        home.prepare().unwrap();
+        home.lock().unwrap();
+        let lock = folder.path().join(LOCK);
+        assert_eq!(mode(&lock), 0o600);
+        // As an older program left them.
+        protect(&lock, 0o644).unwrap();
+        std::fs::create_dir(home.platforms()).unwrap();
+        protect(&home.platforms(), 0o755).unwrap();
+        home.prepare().unwrap();
+        home.lock().unwrap();
+        assert_eq!((mode(&lock), mode(&home.platforms())), (0o600, 0o700));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
-use crate::home::Home;
+use crate::home::{self, Home};
 
 /// What is remembered of one platform.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,11 +55,12 @@ pub fn remember(home: &Home, name: &BlueprintName, folder: &Folder, kept: &Kept)
     let before = if known.is_some() { Before::Known } else { Before::Unknown };
     let path = path(home, name.as_str());
     let record = Record { folder: folder.path().to_owned(), kept: kept.clone() };
-    let written = serde_json::to_vec(&record).map_err(std::io::Error::from).and_then(|text| {
-        std::fs::create_dir_all(home.platforms())?;
-        crate::files::write_whole(&path, &text)
-    });
+    home::private_folder(&home.platforms())?;
+    let written = serde_json::to_vec(&record)
+        .map_err(std::io::Error::from)
+        .and_then(|text| crate::files::write_whole(&path, &text));
     written.map_err(|error| Failure::file("write", &path, &error))?;
+    home::protect(&path, 0o600)?;
     Ok(before)
 }
 

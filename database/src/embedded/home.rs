@@ -2,7 +2,9 @@
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -201,7 +203,10 @@ fn lock(folder: &Path) -> Result<File, HomeError> {
     const TRIES: u32 = 50;
     let path = folder.join("lock");
     let io = |source| HomeError::Io { path: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    // Whoever can open it can hold it, and keep us out.
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(io)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
     for _ in 0..TRIES {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
@@ -263,6 +268,18 @@ mod tests {
         let going = std::thread::spawn(move || drop(first));
         lock(folder.path()).unwrap();
         going.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_else_can_hold_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lock");
+        let mode = || file.metadata().unwrap().mode() & 0o777;
+        drop(lock(folder.path()).unwrap());
+        assert_eq!(mode(), 0o600);
+        set_mode(&file, 0o644).unwrap();
+        drop(lock(folder.path()).unwrap());
+        assert_eq!(mode(), 0o600);
     }
 
     #[test]
