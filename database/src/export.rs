@@ -7,10 +7,12 @@
 //! that the same data gives the same bytes. The manifest comes last and holds the schema version
 //! and a SHA-256 per table: a file that was cut has none. An import happens in one transaction,
 //! into a database that nobody used yet, and is compared with the manifest before it commits.
+//! A file may come from anywhere: it is unpacked only as far as one of its size can need.
 //! Secrets stay sealed: they open only under the same root key and tenant name.
 
 mod archive;
 mod import;
+mod restore;
 mod tables;
 
 use std::io;
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use blueprint::BlueprintName;
 pub use import::import;
 use jiff::Timestamp;
+pub use restore::{Restored, restore};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 pub(crate) use tables::digest;
@@ -28,6 +31,8 @@ use crate::{Admin, Unreachable, sql};
 
 /// The format this program writes and reads.
 const FORMAT: u32 = 1;
+/// What stays free on a disk, in MiB.
+const KEPT_FREE_MIB: u64 = 1024;
 
 /// What an export holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +119,19 @@ pub enum Error {
         "the database of {0} is in use already: import only into one that was just provisioned"
     )]
     NotEmpty(BlueprintName),
+    /// The tenant has a database already.
+    #[error("there is a database of a platform named {0} already")]
+    Taken(BlueprintName),
+    /// The disk is too small for it.
+    #[error(
+        "there is too little room to unpack {file}: {room} MiB beside it, and {KEPT_FREE_MIB} MiB more that stay free; make room on that disk, then run the same again"
+    )]
+    NoRoom {
+        /// The file.
+        file: PathBuf,
+        /// What there is, in MiB.
+        room: u64,
+    },
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -130,6 +148,17 @@ pub enum Error {
         /// What Postgres said.
         source: sqlx::Error,
     },
+}
+
+/// How many bytes may be written into a folder: what its disk has free, less what a database
+/// beside them needs to go on.
+///
+/// # Errors
+/// What the system said when it was asked.
+pub fn room_in(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    Ok(free.saturating_sub(KEPT_FREE_MIB * 1024 * 1024))
 }
 
 /// Writes the tenant's data into `file`, which appears whole or not at all, readable by us only.

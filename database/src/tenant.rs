@@ -39,6 +39,8 @@ pub use steps::Steps;
 pub(crate) use lock::hold;
 pub(crate) use marker::{Marker, of_tenant as marker_of};
 pub(crate) use names::Names;
+pub(crate) use provision::provision_held;
+pub(crate) use remove::drop_held;
 
 use crate::{Admin, Unreachable};
 
@@ -151,8 +153,11 @@ impl fmt::Debug for TenantDatabase {
 
 /// Whether a database stands under the tenant's name, whoever made it.
 pub async fn exists(admin: &Admin, name: &BlueprintName) -> Result<bool, Error> {
-    let mut conn = admin.connect().await?;
-    let found = marker::database(&mut conn, &Names::of(name).database).await;
+    stands(&mut admin.connect().await?, name).await
+}
+
+pub(crate) async fn stands(conn: &mut PgConnection, name: &BlueprintName) -> Result<bool, Error> {
+    let found = marker::database(conn, &Names::of(name).database).await;
     Ok(found.map_err(steps::reading("look for the database"))?.is_some())
 }
 

@@ -6,7 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::{Stage, login, run};
-use database::export::{self, Error, export, import};
+use database::export::{self, Error, export, import, restore};
+use database::tenant;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -225,6 +226,102 @@ async fn another_schema_version_is_refused(
     stage.provision(&to).await;
     let refused = import(&stage.admin, &to, &stage.schema, &file).await;
     assert!(matches!(refused, Err(export::Error::OtherSchema { .. })), "{refused:?}");
+    stage.clear().await;
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn of_two_restores_at_once_one_wins_and_keeps_its_data(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) -> sqlx::Result<()> {
+    let mut stage = Stage::new(options, "racer");
+    let (from, to) = (stage.name("race-from"), stage.name("racer"));
+    let made = stage.provision(&from).await;
+    run(&mut login(&made.app).await?, ROWS).await;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("x");
+    let Stage { admin, schema, key, .. } = &stage;
+    export(admin, &from, schema, &file, now()).await.unwrap();
+    let rows = dump(&mut stage.inside(&from).await).await;
+    let once = async || restore(admin, &to, schema, key, &file, &[]).await.map(drop);
+    for _ in 0..3 {
+        // And a start of that name in the same moment, which finds it or makes an empty one.
+        let (first, second, started) =
+            tokio::join!(once(), once(), tenant::provision(admin, &to, schema, key));
+        let started = started.unwrap();
+        let found = dump(&mut stage.inside(&to).await).await;
+        match (&first, &second) {
+            (Ok(()), Err(Error::Taken(_))) | (Err(Error::Taken(_)), Ok(())) => {
+                assert_eq!(found, rows);
+            }
+            (Err(Error::Taken(_)), Err(Error::Taken(_))) => {
+                assert!(found.contains(&"tenant.person: 0".to_owned()));
+            }
+            both => panic!("{both:?}"),
+        }
+        login(&started.app).await?;
+        tenant::drop_tenant(admin, &to).await.unwrap();
+        let (first, second) = tokio::join!(once(), once());
+        assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+        assert_eq!(dump(&mut stage.inside(&to).await).await, rows);
+        tenant::drop_tenant(admin, &to).await.unwrap();
+    }
+    stage.clear().await;
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_restore_that_fails_drops_what_it_made_and_nothing_else(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) -> sqlx::Result<()> {
+    let mut stage = Stage::new(options, "undo");
+    let (from, to) = (stage.name("undo-from"), stage.name("undo"));
+    let made = stage.provision(&from).await;
+    run(&mut login(&made.app).await?, ROWS).await;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("x");
+    let Stage { admin, schema, key, .. } = &stage;
+    export(admin, &from, schema, &file, now()).await.unwrap();
+    let rows = dump(&mut stage.inside(&from).await).await;
+    let exists = async || tenant::exists(admin, &to).await.unwrap();
+
+    let taken = restore(admin, &from, schema, key, &file, &[]).await;
+    assert!(matches!(taken, Err(Error::Taken(_))), "{taken:?}");
+    assert_eq!(dump(&mut stage.inside(&from).await).await, rows);
+    // Everything is in, and then a table to leave out is not there.
+    let failed = restore(admin, &to, schema, key, &file, &[("tenant", "missing")]).await;
+    assert!(matches!(failed, Err(Error::Step { .. })), "{failed:?}");
+    assert!(!exists().await);
+    // What follows a restore failed.
+    let restored = restore(admin, &to, schema, key, &file, &[]).await.unwrap();
+    assert!(exists().await);
+    restored.undo().await.unwrap();
+    assert!(!exists().await);
+    stage.clear().await;
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn sessions_stay_behind_in_a_restore(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) -> sqlx::Result<()> {
+    let mut stage = Stage::new(options, "behind");
+    let (from, to) = (stage.name("behind-from"), stage.name("behind"));
+    let made = stage.provision(&from).await;
+    run(&mut login(&made.app).await?, ROWS).await;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("x");
+    let Stage { admin, schema, key, .. } = &stage;
+    export(admin, &from, schema, &file, now()).await.unwrap();
+    drop(restore(admin, &to, schema, key, &file, &[("accounts", "session")]).await.unwrap());
+    let mut rows = dump(&mut stage.inside(&from).await).await;
+    let at = rows.iter().position(|row| row == "accounts.session: 1").unwrap();
+    rows.truncate(at);
+    rows.push("accounts.session: 0".into());
+    assert_eq!(dump(&mut stage.inside(&to).await).await, rows);
     stage.clear().await;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! `backup`, `restore` and `destroy`: everything a platform holds, out, back, and away.
 
+use std::ffi::OsString;
 use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use blueprint::BlueprintName;
@@ -25,6 +27,11 @@ const DATA: &str = "data.export";
 const FOLDER: &str = "folder";
 /// The most that is unpacked of a folder; brands are small.
 const LARGEST_FOLDER: u64 = 256 * 1024 * 1024;
+/// The longest path that systems take.
+const LONGEST_PATH: u64 = 4096;
+/// What stays behind when a platform comes back: a copy must not share who is signed in where,
+/// and what was ended since must not live again.
+const LEFT_BEHIND: [(&str, &str); 2] = [("accounts", "session"), ("accounts", "link")];
 
 /// Writes everything a platform holds into one file, while it runs or not.
 pub async fn backup(
@@ -126,31 +133,28 @@ async fn bring_back(
     data: &Path,
     place: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let failed = |error: tenant::Error| {
-        Failure::new(Kind::Database, error.to_string(), "Nothing was restored.")
-    };
-    // Only a database made here may be dropped below.
-    if tenant::exists(admin, name).await.map_err(failed)? {
-        return Err(Failure::new(
-            Kind::Name,
-            format!("there is a database of a platform named {name} already"),
-            "Restore under another name with --name; nothing was changed.",
-        ));
-    }
     let key = RootKey::read_or_create(&home.root_key())
         .map_err(|error| unexpected(&format!("read the root key: {error}")))?;
-    let brought = async {
-        tenant::provision(admin, name, &TABLES, &key).await.map_err(failed)?;
-        export::import(admin, name, &TABLES, data).await.map_err(|error| backup_failed(&error))?;
-        place()
-    };
-    let brought = brought.await;
-    if brought.is_err()
-        && let Err(error) = tenant::drop_tenant(admin, name).await
+    // Nobody else makes or drops this database until it is in place or gone.
+    let restored = export::restore(admin, name, &TABLES, &key, data, &LEFT_BEHIND).await;
+    let restored = restored.map_err(|error| match error {
+        export::Error::Taken(_) => Failure::new(
+            Kind::Name,
+            error.to_string(),
+            "Restore under another name with --name; nothing was changed.",
+        ),
+        export::Error::Tenant(_) | export::Error::Unreachable(_) => {
+            Failure::new(Kind::Database, error.to_string(), "Nothing was restored.")
+        }
+        error => backup_failed(&error),
+    })?;
+    let placed = place();
+    if placed.is_err()
+        && let Err(error) = restored.undo().await
     {
         tracing::error!("remove the database of a failed restore: {error}");
     }
-    brought
+    placed
 }
 
 /// Puts the unpacked folder where it belongs and remembers it, or neither.
@@ -373,6 +377,8 @@ fn pack(folder: &Path, data: &Path, scratch: &Path) -> Result<(NamedTempFile, Ve
     let unwritten = |error| Failure::file("write", scratch, &error);
     let whole = NamedTempFile::new_in(scratch).map_err(unwritten)?;
     let mut tar = tar::Builder::new(whole);
+    // Read back as plain files only.
+    tar.sparse(false);
     tar.append_path_with_name(data, DATA).map_err(unwritten)?;
     let left_out = pack_folder(&mut tar, folder, scratch)?;
     let whole = tar.into_inner().map_err(unwritten)?;
@@ -440,12 +446,30 @@ fn unpack(file: std::fs::File, to: &Path) -> std::io::Result<()> {
     let bad = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
     // What the reader of tars says of other files is their content.
     let no_backup = |_| bad("is not a backup");
+    if file.metadata()?.len() > export::room_in(to)? {
+        return Err(std::io::ErrorKind::StorageFull.into());
+    }
     let mut archive = tar::Archive::new(file);
     let mut folder_bytes = 0;
     let mut found = (false, false);
-    for entry in archive.entries()? {
+    let mut long_path = None;
+    // Raw: nothing is read into memory for us, however long it says that it is.
+    for entry in archive.entries()?.raw(true) {
         let mut entry = entry.map_err(no_backup)?;
-        let path = entry.path().map_err(no_backup)?.into_owned();
+        if entry.header().entry_type().is_gnu_longname() {
+            if entry.size() > LONGEST_PATH {
+                return Err(bad("is not a backup: it holds a name that is too long"));
+            }
+            let mut name = Vec::new();
+            entry.read_to_end(&mut name).map_err(no_backup)?;
+            name.pop_if(|last| *last == 0);
+            long_path = Some(PathBuf::from(OsString::from_vec(name)));
+            continue;
+        }
+        let path = match long_path.take() {
+            Some(path) => path,
+            None => entry.path().map_err(no_backup)?.into_owned(),
+        };
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         let kind = entry.header().entry_type();
         if !plain || !(kind.is_file() || kind.is_dir()) {
@@ -495,4 +519,56 @@ fn remove(path: &Path) -> Result<()> {
 
 fn backup_failed(error: &export::Error) -> Failure {
     Failure::new(Kind::Backup, error.to_string(), "Nothing half-made was left.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(folder: &Path, entries: impl FnOnce(&mut tar::Builder<std::fs::File>)) -> PathBuf {
+        let file = folder.join("acme.soulfra");
+        let mut tar = tar::Builder::new(std::fs::File::create(&file).unwrap());
+        entries(&mut tar);
+        tar.finish().unwrap();
+        file
+    }
+
+    fn add(tar: &mut tar::Builder<std::fs::File>, path: &str, bytes: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        tar.append_data(&mut header, path, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_file_with_a_long_path_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = format!("{FOLDER}/brand/{}.svg", "x".repeat(200));
+        let file = packed(folder.path(), |tar| {
+            add(tar, DATA, b"rows");
+            add(tar, &long, b"<svg/>");
+            add(tar, "folder/blueprint.yaml", b"kind: x");
+        });
+        let to = folder.path().join("to");
+        std::fs::create_dir(&to).unwrap();
+        unpack(std::fs::File::open(file).unwrap(), &to).unwrap();
+        assert_eq!(std::fs::read(to.join(long)).unwrap(), b"<svg/>");
+    }
+
+    #[test]
+    fn a_name_without_end_is_refused_unread() {
+        for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = packed(folder.path(), |tar| {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(kind);
+                header.set_size(3 * 1024 * 1024 * 1024);
+                header.set_path("x").unwrap();
+                header.set_cksum();
+                tar.append(&header, &b"longer"[..]).unwrap();
+            });
+            let error = unpack(std::fs::File::open(file).unwrap(), folder.path()).unwrap_err();
+            assert!(error.to_string().starts_with("is not a backup: it holds "), "{error}");
+        }
+    }
 }

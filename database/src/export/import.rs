@@ -21,10 +21,23 @@ pub async fn import(
     file: &Path,
 ) -> Result<Manifest, Error> {
     let unpacked = archive::unpack(file).await?;
-    let other = |why: String| Error::OtherSchema { file: file.to_owned(), why };
-    let step = |step| move |source| Error::Step { step, source };
     let mut held = admin.connect().await?;
     tenant::hold(&mut held, &format!("the database of {name}")).await?;
+    fill_held(admin, name, schema, file, &unpacked, &[]).await?;
+    Ok(unpacked.manifest)
+}
+
+/// The same, while the caller holds the tenant's lock, and without the rows of some tables.
+pub(super) async fn fill_held(
+    admin: &Admin,
+    name: &BlueprintName,
+    schema: &TenantSchema,
+    file: &Path,
+    unpacked: &Unpacked,
+    without: &[(&str, &str)],
+) -> Result<(), Error> {
+    let other = |why: String| Error::OtherSchema { file: file.to_owned(), why };
+    let step = |step| move |source| Error::Step { step, source };
     let (mut conn, marker) = enter(admin, name).await?;
     let manifest = &unpacked.manifest;
     if (manifest.schema.as_str(), Some(manifest.version)) != (schema.name, marker.version) {
@@ -46,7 +59,7 @@ pub async fn import(
     if let Some(why) = difference(&found, manifest) {
         return Err(other(why));
     }
-    fill(&mut tx, &found, &unpacked).await?;
+    fill(&mut tx, &found, unpacked).await?;
     for sequence in &manifest.sequences {
         tables::restart(&mut tx, sequence).await.map_err(step("set a sequence"))?;
     }
@@ -56,8 +69,11 @@ pub async fn import(
             return Err(other(format!("{} reads back differently", table.named())));
         }
     }
-    tx.commit().await.map_err(step("commit"))?;
-    Ok(unpacked.manifest)
+    for (schema, table) in without {
+        let sql = format!("DELETE FROM {}", qualified(schema, table));
+        run(&mut tx, sql).await.map_err(step("leave out what stays behind"))?;
+    }
+    tx.commit().await.map_err(step("commit"))
 }
 
 fn difference(found: &[Table], manifest: &Manifest) -> Option<String> {

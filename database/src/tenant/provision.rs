@@ -34,26 +34,37 @@ pub async fn provision_by(
     schema: &TenantSchema,
     key: &RootKey,
 ) -> Result<TenantDatabase, Error> {
+    let mut conn = admin.connect().await?;
+    hold(&mut conn, &format!("the database of {name}")).await?;
+    provision_held(steps, admin, &mut conn, name, schema, key).await
+}
+
+/// The same over a connection that holds the tenant's lock.
+pub(crate) async fn provision_held(
+    steps: &mut Steps,
+    admin: &Admin,
+    conn: &mut PgConnection,
+    name: &BlueprintName,
+    schema: &TenantSchema,
+    key: &RootKey,
+) -> Result<TenantDatabase, Error> {
     let names = Names::of(name);
     let app = Password::of(&names.app, key);
     let read = Password::of(&names.read, key);
-    let mut conn = admin.connect().await?;
-    hold(&mut conn, &format!("the database of {name}")).await?;
-
     let owner = Marker::new(Kind::Role, &names.database);
-    Role::owner(&names.owner, owner).ensure(&mut conn, steps).await?;
-    Role::app(&names, &app).ensure(&mut conn, steps).await?;
-    Role::read(&names, &read).ensure(&mut conn, steps).await?;
-    let marker = match existing(admin, &mut conn, steps, &names, schema).await? {
+    Role::owner(&names.owner, owner).ensure(conn, steps).await?;
+    Role::app(&names, &app).ensure(conn, steps).await?;
+    Role::read(&names, &read).ensure(conn, steps).await?;
+    let marker = match existing(admin, conn, steps, &names, schema).await? {
         Some(marker) => marker,
-        None => clone(admin, &mut conn, steps, &names, schema).await?,
+        None => clone(admin, conn, steps, &names, schema).await?,
     };
-    privileges::ensure_connect(&mut conn, steps, &names).await?;
+    privileges::ensure_connect(conn, steps, &names).await?;
     let mut inside = admin.connect_to(&names.database).await?;
     let from = Template::of(schema).tables;
     privileges::ensure_ownership(&mut inside, steps, &names, &from).await?;
     privileges::ensure_rows(&mut inside, steps, &names, schema.readable).await?;
-    mark(&mut conn, steps, &names, &marker).await?;
+    mark(conn, steps, &names, &marker).await?;
 
     Ok(TenantDatabase {
         version: marker.version.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Drops a tenant's database and roles, for good.
 
 use blueprint::BlueprintName;
+use sqlx::PgConnection;
 
 use super::marker::{self, Kind};
 use super::names::Names;
@@ -19,10 +20,19 @@ pub async fn drop_tenant(admin: &Admin, name: &BlueprintName) -> Result<(), Erro
 
 /// Like [`drop_tenant`], by steps that are counted and may be stopped.
 pub async fn drop_by(steps: &mut Steps, admin: &Admin, name: &BlueprintName) -> Result<(), Error> {
-    let names = Names::of(name);
     let mut conn = admin.connect().await?;
     hold(&mut conn, &format!("the database of {name}")).await?;
-    let found = marker::database(&mut conn, &names.database).await;
+    drop_held(steps, &mut conn, name).await
+}
+
+/// The same over a connection that holds the tenant's lock.
+pub(crate) async fn drop_held(
+    steps: &mut Steps,
+    conn: &mut PgConnection,
+    name: &BlueprintName,
+) -> Result<(), Error> {
+    let names = Names::of(name);
+    let found = marker::database(conn, &names.database).await;
     if let Some(found) = found.map_err(reading("look for the database"))? {
         let marked = found.marker.is_some_and(|m| m.is(Kind::Database, &names.database));
         if !marked && found.owner != names.owner {
@@ -31,19 +41,19 @@ pub async fn drop_by(steps: &mut Steps, admin: &Admin, name: &BlueprintName) -> 
         let database = ident(&names.database);
         if found.connectable && !found.half_dropped {
             let sql = format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false");
-            steps.write(&mut conn, "close the database", sql).await?;
+            steps.write(conn, "close the database", sql).await?;
         }
         let sql = format!("DROP DATABASE {database} WITH (FORCE)");
-        steps.write(&mut conn, "drop the database", sql).await?;
+        steps.write(conn, "drop the database", sql).await?;
     }
     // The owner last: while the database stands it shows whose that is.
     for role in [&names.app, &names.read, &names.owner] {
-        let found = marker::role(&mut conn, role).await.map_err(reading("look for a role"))?;
+        let found = marker::role(conn, role).await.map_err(reading("look for a role"))?;
         match found {
             None => {}
             Some(Some(marker)) if marker.is(Kind::Role, &names.database) => {
                 let sql = format!("DROP ROLE {}", ident(role));
-                steps.write(&mut conn, "drop a role", sql).await?;
+                steps.write(conn, "drop a role", sql).await?;
             }
             Some(_) => return Err(Error::Foreign { what: format!("the role `{role}`") }),
         }
