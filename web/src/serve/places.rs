@@ -74,13 +74,16 @@ fn locked(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
 
 /// This machine has all of 127.0.0.0/8, a household or a server a whole /64 of IPv6.
 fn counted_as(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        ip if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+    let ip = ip.to_canonical();
+    if ip.is_loopback() {
+        return Ipv4Addr::LOCALHOST.into();
+    }
+    match ip {
+        IpAddr::V4(_) => ip,
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
-        ip => ip,
     }
 }
 
