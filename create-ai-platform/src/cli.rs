@@ -1,8 +1,11 @@
 //! What can be typed. Parsing only; nothing happens here.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+
+use crate::program;
 
 /// Makes a live AI platform, and keeps it running, with one command.
 #[derive(Debug, Parser)]
@@ -10,10 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
     name = "create-ai-platform",
     version,
     about = "One command makes a live AI platform: own database, own pages, own model.",
-    after_help = "Start with: create-ai-platform my-company",
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = true
+    subcommand_negates_reqs = true
 )]
 pub struct Cli {
     /// The command, or none to create and run a platform.
@@ -28,6 +29,27 @@ pub struct Cli {
     /// Where things are kept.
     #[command(flatten)]
     pub places: Places,
+}
+
+impl Cli {
+    /// Reads the command line. Where it is only answered, with help or what is wrong with it: the
+    /// exit code.
+    pub fn read() -> std::result::Result<Self, ExitCode> {
+        let mut arguments: Vec<_> = std::env::args_os().collect();
+        let nothing = arguments.len() <= 1;
+        if nothing {
+            arguments = vec![program::called().into(), "-h".into()];
+        }
+        let command = Self::command()
+            .bin_name(program::called())
+            .after_help(program::in_words("Start with: create-ai-platform my-company"));
+        let read = command.try_get_matches_from(arguments);
+        read.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|answer| {
+            // A closed pipe is the reader's choice, not our failure.
+            _ = answer.print();
+            if nothing || answer.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        })
+    }
 }
 
 /// Creating and running a platform.
@@ -45,9 +67,9 @@ pub struct Create {
     /// A domain of your own, kept in the blueprint for going live.
     #[arg(long)]
     pub domain: Option<String>,
-    /// The port for pages; 0 takes a free one.
-    #[arg(long, default_value_t = 8080, env = "SOULFRA_PORT")]
-    pub port: u16,
+    /// The port for pages; 0 takes a free one. [default: 8080]
+    #[arg(long, env = "SOULFRA_PORT")]
+    pub port: Option<u16>,
     /// Pages over HTTPS too, on this port (8443, say), with a certificate of this machine's own
     /// authority: see `create-ai-platform trust`.
     #[arg(long, env = "SOULFRA_TLS_PORT")]
@@ -104,12 +126,12 @@ pub enum Command {
     /// Says which platforms run, and where.
     Status,
     /// Stops a platform, or all of them. Nothing is lost.
+    #[command(group = ArgGroup::new("which").required(true).args(["name", "all"]))]
     Stop {
         /// The platform's name.
-        #[arg(required_unless_present = "all")]
         name: Option<String>,
         /// Stop every platform and the host process.
-        #[arg(long, conflicts_with = "name")]
+        #[arg(long)]
         all: bool,
     },
     /// Prints a one-time link that lets the owner in.
@@ -165,7 +187,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
@@ -176,5 +197,17 @@ mod tests {
         assert_eq!(cli.create.name.as_deref(), Some("my-company"));
         assert!(Cli::try_parse_from(["create-ai-platform"]).is_err());
         assert!(Cli::parse_from(["create-ai-platform", "status", "--json"]).talk.json);
+    }
+
+    #[test]
+    fn help_is_a_command() {
+        use clap::error::ErrorKind;
+        let told = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap_err();
+        for line in ["x help", "x help destroy"] {
+            assert_eq!(told(line).kind(), ErrorKind::DisplayHelp, "{line}");
+        }
+        assert!(told("x help destroy").to_string().contains("Asks for its name"));
+        assert!(told("x stop").to_string().contains("--all"));
+        assert!(Cli::try_parse_from(["x", "stop", "acme", "--all"]).is_err());
     }
 }

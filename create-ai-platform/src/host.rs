@@ -52,6 +52,7 @@ struct Inner {
     home: Home,
     printer: Printer,
     port: u16,
+    secure_port: Option<u16>,
     gate: Gate,
     admin: Admin,
     admin_url: secrecy::SecretString,
@@ -147,7 +148,11 @@ impl Host {
             tasks.spawn(web::serve::serve(listener, transport, router, stop.clone(), places))
         };
         serve(listener, Transport::Plain, gate.router(), visitors.clone());
+        let mut secure_port = None;
         if let Some((listener, authority)) = secure {
+            let address = listener.local_addr();
+            secure_port =
+                Some(address.map_err(|error| unexpected("read the port", &error))?.port());
             let tls = authority.server().map_err(|error| unexpected("set up TLS", &error))?;
             serve(listener, Transport::tls(tls), gate.router(), visitors);
         }
@@ -161,6 +166,7 @@ impl Host {
             ))?;
         let host = Self(Arc::new(Inner {
             port,
+            secure_port,
             gate,
             admin,
             admin_url,
@@ -237,10 +243,12 @@ impl Host {
         }
     }
 
-    /// Ends everything in order: the platforms side by side, then the servers.
-    pub async fn end(self) {
+    /// Ends everything in order: the platforms side by side, then the servers. Names the platforms
+    /// that ran until then.
+    pub async fn end(self) -> Vec<String> {
         self.0.ending.cancel();
         let platforms = std::mem::take(&mut *self.0.platforms.lock().await);
+        let names = platforms.keys().cloned().collect();
         let mut stopping = JoinSet::new();
         for platform in platforms.into_values() {
             let host = self.clone();
@@ -253,6 +261,7 @@ impl Host {
             }
         }
         self.0.stop.cancel();
+        names
     }
 
     async fn stop_one(&self, name: &str) -> bool {

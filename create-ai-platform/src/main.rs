@@ -15,11 +15,10 @@ mod host;
 mod log;
 mod look;
 mod printer;
+mod program;
 mod watch;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Kind, Result};
@@ -32,7 +31,10 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == database::guard::SUBCOMMAND) {
         return database::guard::run(args);
     }
-    let Cli { command, create, talk, places } = Cli::parse();
+    let Cli { command, create, talk, places } = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let printer = Printer::new(talk.json);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::program;
 
 /// Prints for a person at a terminal, for a log, or for a program.
 #[derive(Clone)]
@@ -51,11 +52,16 @@ pub enum Event<'a> {
         name: &'a str,
         /// Its address.
         site: &'a str,
+        /// Its address over HTTPS, where that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        secure_site: Option<&'a str>,
         /// The one-time link that makes the first person its owner; none once there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         admin_link: Option<&'a str>,
         /// The folder that describes it.
         folder: &'a str,
+        /// Whether it runs in a host process that an earlier command started.
+        joined: bool,
     },
     /// The platform answers, but something in its blueprint is not shown as it is written.
     Warning {
@@ -75,7 +81,7 @@ pub enum Event<'a> {
         name: &'a str,
         /// Whether the edit is in effect.
         applied: bool,
-        /// What changed, or what is wrong.
+        /// What changed, or what is wrong; nothing where a refused file is as it was before.
         lines: &'a [String],
         /// What is not shown as it is written.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -148,7 +154,7 @@ impl Printer {
 
     /// Says something to a person.
     pub fn note(&self, text: &str) {
-        self.tell(&Event::Note { text });
+        self.tell(&Event::Note { text: &program::in_words(text) });
     }
 
     /// Asks a question on standard error and reads a line. `None` when nobody can answer.
@@ -164,18 +170,19 @@ impl Printer {
 
     /// Says how it failed, and what to do next.
     pub fn failure(&self, failure: &Failure) {
+        let hint = program::in_words(&failure.hint);
         if self.is_json() {
             let error = serde_json::json!({
                 "event": "error",
                 "code": failure.kind as u8,
                 "error": failure.what,
-                "hint": failure.hint,
+                "hint": hint,
             });
             self.data(&error.to_string());
         }
         self.0.bars.suspend(|| {
             eprintln!("error: {}", failure.what);
-            eprintln!("hint: {}", failure.hint);
+            eprintln!("hint: {hint}");
         });
     }
 }
@@ -187,9 +194,15 @@ fn words(event: &Event<'_>) {
             let mark = if *state == "done" { "✓" } else { "✗" };
             eprintln!("{mark} {name:<9} {detail} ({seconds:.1} s)");
         }
-        Event::Ready { name, site, admin_link, folder } => {
+        Event::Ready { name, site, secure_site, admin_link, folder, joined } => {
+            let program = program::called();
             eprintln!();
             out(&format!("Site        {site}"));
+            if let Some(secure) = secure_site {
+                out(&format!("HTTPS       {secure}"));
+                eprintln!("            (browsers warn of it until they trust this machine's own");
+                eprintln!("            certificates: {program} trust)");
+            }
             if let Some(link) = admin_link {
                 out(&format!("Admin link  {link}"));
                 eprintln!("            (makes you the owner; works once, for 24 hours)");
@@ -197,13 +210,22 @@ fn words(event: &Event<'_>) {
                 out(&format!("Sign in     {site}/signin"));
             }
             out(&format!("Blueprint   {folder}/blueprint.yaml"));
-            eprintln!("\nEdit the blueprint while it runs. To stop: Ctrl-C, or");
-            eprintln!("  create-ai-platform stop {name}");
+            let stop = if *joined {
+                "It runs in the host process that was started first. To stop it:"
+            } else {
+                "To stop: Ctrl-C, or"
+            };
+            eprintln!("\nEdit the blueprint while it runs. {stop}");
+            eprintln!("  {program} stop {name}");
         }
         Event::Warning { text, .. } => eprintln!("warning: {text}"),
         Event::Stopped { name } => eprintln!("\n{name} is stopped"),
         Event::Blueprint { name, applied, lines, warnings } => {
-            let outcome = if *applied { "applied" } else { "refused, the old one serves" };
+            let outcome = match (*applied, lines.is_empty()) {
+                (true, true) => "is good again",
+                (true, false) => "applied",
+                (false, _) => "refused, the old one serves",
+            };
             eprintln!("\n{name}: blueprint.yaml {outcome}");
             for line in *lines {
                 eprintln!("  {line}");

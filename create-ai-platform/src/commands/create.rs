@@ -3,11 +3,12 @@
 use std::cell::OnceCell;
 use std::pin::pin;
 
-use blueprint::{BlueprintName, templates};
+use blueprint::{BlueprintName, BlueprintSpec, templates};
 use clap::CommandFactory;
 use inference::models::Entry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::trust;
 use crate::cli::{Cli, Create};
@@ -19,6 +20,9 @@ use crate::host::postgres::Postgres;
 use crate::host::records::Kept;
 use crate::host::{self, Host, Parts, Signals, models, records, unexpected};
 use crate::printer::{Event, Printer};
+
+/// The port for pages, where none is chosen.
+const PORT: u16 = 8080;
 
 /// Runs it.
 pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Result<()> {
@@ -50,16 +54,13 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             ),
         ));
     }
+    if !made {
+        tell_idle(&idle_for_folder(&wish, &blueprint.spec), &printer, || {
+            format!("{name} is there already. Change it in {}", folder.blueprint_file().display())
+        });
+    }
     match home.lock()? {
-        None => {
-            if wish.model.is_some() || wish.tls_port.is_some() || wish.database_url.is_some() {
-                printer.note(
-                    "The host process runs already: its model, ports and database are in use, \
-                     not those of this command.",
-                );
-            }
-            join(&home, &folder, &printer).await
-        }
+        None => join(&wish, &home, &folder, &printer).await,
         Some(lock) => {
             // Told before a server starts that this platform has nothing in; which one of the
             // person's own it is, is known once it answers.
@@ -74,6 +75,52 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             drop(lock);
             outcome
         }
+    }
+}
+
+/// The options that only a new platform takes, where its blueprint has something else.
+fn idle_for_folder(wish: &Create, spec: &BlueprintSpec) -> Vec<String> {
+    let template = spec.template.as_ref().map(|template| template.name.clone());
+    let plan = spec.plan.map(|plan| plan.to_string());
+    let domain = spec.domains.first().map(ToString::to_string);
+    let wanted = [
+        ("--template", &wish.template, template),
+        ("--plan", &wish.plan, plan),
+        ("--domain", &wish.domain, domain),
+    ];
+    let idle = wanted.into_iter().filter(|(_, wish, known)| wish.is_some() && *wish != known);
+    idle.map(|(option, wish, _)| format!("{option} {}", wish.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+/// The options that only the first command takes, where the host process has something else. Its
+/// model and database are not known here.
+fn idle_in_host(wish: &Create, running: &Running) -> Vec<String> {
+    let port = |site: &str| Url::parse(site).ok()?.port_or_known_default();
+    let differs = |wish: Option<u16>, known| wish.filter(|port| *port != 0 && Some(*port) != known);
+    let secure = running.secure_site.as_deref();
+    let tls_port = match wish.tls_port {
+        // Any would do, but there is none.
+        Some(0) if secure.is_none() => Some(0),
+        wish => differs(wish, secure.and_then(port)),
+    };
+    let idle = [
+        differs(wish.port, port(&running.site)).map(|port| format!("--port {port}")),
+        tls_port.map(|port| format!("--tls-port {port}")),
+        wish.model.as_ref().map(|model| format!("--model {model}")),
+        // It may hold a password.
+        wish.database_url.as_ref().map(|_| "--database-url".to_owned()),
+    ];
+    idle.into_iter().flatten().collect()
+}
+
+/// Says of each option that it has no effect, and why.
+fn tell_idle(options: &[String], printer: &Printer, why: impl FnOnce() -> String) {
+    for option in options {
+        printer.note(&format!("{option} has no effect"));
+    }
+    if !options.is_empty() {
+        printer.note(&why());
     }
 }
 
@@ -150,13 +197,18 @@ fn make_folder(
 }
 
 /// Hands the folder to the host process that runs already.
-async fn join(home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
+async fn join(wish: &Create, home: &Home, folder: &Folder, printer: &Printer) -> Result<()> {
     let request = Request::Add { folder: folder.path().to_owned() };
     // The host may be starting or ending just now; give it a moment.
     for _ in 0..50 {
         match control::ask(home, &request).await? {
             Some(Reply::Added { running }) => {
-                ready(printer, &running);
+                tell_idle(&idle_in_host(wish, &running), printer, || {
+                    "The host process that was started first has ports, model and database of its \
+                     own. To change them: create-ai-platform stop --all, then start again."
+                        .to_owned()
+                });
+                ready(printer, &running, Place::Joined);
                 return Ok(());
             }
             Some(Reply::Failed { code, what, hint }) => return Err(passed_on(code, what, hint)),
@@ -182,7 +234,7 @@ async fn host(
 ) -> Result<()> {
     let mut signals = Signals::listen()?;
     let socket = home.socket()?;
-    let listener = host::listen(wish.port).await?;
+    let listener = host::listen(wish.port.unwrap_or(PORT)).await?;
     let secure = match wish.tls_port {
         Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
         None => None,
@@ -227,7 +279,7 @@ async fn host(
         if wish.model.is_some() {
             models::remember(&home, &entry);
         }
-        ready(&printer, running);
+        ready(&printer, running, Place::Here);
         if let Some(advice) = advice {
             printer.note(&advice);
         }
@@ -235,28 +287,41 @@ async fn host(
     }
     // However far it came, what has begun ends in order. A Postgres that was still starting is
     // seen to by its guard.
-    if let Some(host) = host.into_inner() {
-        host.end().await;
-    }
+    let ended = match host.into_inner() {
+        Some(host) => host.end().await,
+        None => Vec::new(),
+    };
     tasks.close();
     _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
     if let Some(postgres) = postgres.into_inner() {
         postgres.stop().await;
-        printer.note("stopped; nothing was lost");
+        let names = if ended.is_empty() { String::new() } else { format!(" {}", ended.join(", ")) };
+        printer.note(&format!("stopped{names}; nothing was lost"));
     }
     _ = std::fs::remove_file(socket);
     outcome.map(|_| ())
 }
 
-fn ready(printer: &Printer, running: &Running) {
+/// In which host process a platform runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In this one.
+    Here,
+    /// In one that an earlier command became.
+    Joined,
+}
+
+fn ready(printer: &Printer, running: &Running, place: Place) {
     for text in &running.warnings {
         printer.tell(&Event::Warning { name: &running.name, text });
     }
     printer.tell(&Event::Ready {
         name: &running.name,
         site: &running.site,
+        secure_site: running.secure_site.as_deref(),
         admin_link: running.admin_link.as_deref(),
         folder: &running.folder.to_string_lossy(),
+        joined: place == Place::Joined,
     });
 }
 
@@ -268,6 +333,39 @@ pub fn passed_on(code: u8, what: String, hint: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wish(line: &str) -> Create {
+        use clap::Parser;
+        Cli::parse_from(["x", "acme"].into_iter().chain(line.split_whitespace())).create
+    }
+
+    #[test]
+    fn an_option_without_effect_is_told() {
+        let template = templates::get("creator").unwrap();
+        let overrides = templates::Overrides::named("acme".parse().unwrap());
+        let spec = templates::from_template(template, &overrides).unwrap().spec;
+        let idle = |line: &str| idle_for_folder(&wish(line), &spec);
+        assert_eq!(idle("--template creator"), [""; 0]);
+        let both = ["--template business", "--domain a.org"];
+        assert_eq!(idle(&both.join(" ")), both);
+        let mut running = Running {
+            name: "acme".into(),
+            site: "http://acme.localhost:8080".into(),
+            secure_site: None,
+            folder: "/acme".into(),
+            admin_link: None,
+            warnings: Vec::new(),
+        };
+        let idle = |line: &str, running: &Running| idle_in_host(&wish(line), running);
+        assert_eq!(idle("", &running), [""; 0]);
+        assert_eq!(idle("--port 0", &running), [""; 0]);
+        assert_eq!(idle("--port 8080", &running), [""; 0]);
+        assert_eq!(idle("--port 9000 --tls-port 0", &running), ["--port 9000", "--tls-port 0"]);
+        running.secure_site = Some("https://acme.localhost:8443".into());
+        assert_eq!(idle("--tls-port 8443", &running), [""; 0]);
+        let secret = "--model m --tls-port 1 --database-url postgres://ann:secret@db/x";
+        assert_eq!(idle(secret, &running), ["--tls-port 1", "--model m", "--database-url"]);
+    }
 
     #[test]
     fn a_slip_of_the_hand_is_no_platform() {

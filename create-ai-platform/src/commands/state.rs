@@ -19,6 +19,8 @@ struct Line {
     running: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secure_site: Option<String>,
     folder: String,
     /// Whether its data is in a database of the person's own.
     external: bool,
@@ -35,6 +37,7 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
         lines.push(Line {
             running: found.is_some(),
             site: found.map(|platform| platform.site.clone()),
+            secure_site: found.and_then(|platform| platform.secure_site.clone()),
             folder: record.folder.display().to_string(),
             external: record.kept.external,
             name,
@@ -49,7 +52,7 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
     if lines.is_empty() {
         printer.note("There are no platforms yet. Make one: create-ai-platform my-company");
     }
-    for Line { name, running: _, site, folder, external } in lines {
+    for Line { name, running: _, site, secure_site: _, folder, external } in lines {
         let stopped = if external { "stopped, data in your database" } else { "stopped" };
         let state = site.unwrap_or_else(|| stopped.to_owned());
         printer.data(&format!("{name:<20} {state:<40} {folder}"));

@@ -52,6 +52,9 @@ pub struct Running {
     pub name: String,
     /// Its address.
     pub site: String,
+    /// Its address over HTTPS, where the host answers so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure_site: Option<String>,
     /// Its folder.
     pub folder: PathBuf,
     /// The one-time link, while it has no owner.

@@ -36,6 +36,7 @@ pub struct Platform {
     local: Arc<Local>,
     app: App,
     site: String,
+    secure_site: Option<String>,
     host_name: String,
     stop: CancellationToken,
 }
@@ -47,9 +48,16 @@ struct Local {
     printer: Printer,
     /// Weak, because the app holds its blueprint's owner.
     app: OnceLock<WeakApp>,
-    /// The text last looked at, applied or refused; `None` where there was none to read. Held
-    /// while it is changed, so that file and portal take turns.
-    seen: Mutex<Option<String>>,
+    /// Held while the file is changed, so that file and portal take turns.
+    seen: Mutex<Seen>,
+}
+
+/// What was last seen of the file.
+struct Seen {
+    /// Its text; `None` where there was none to read.
+    text: Option<String>,
+    /// Whether that was refused.
+    refused: bool,
 }
 
 impl Platform {
@@ -74,6 +82,7 @@ impl Platform {
         let db = database.pool().map_err(|error| unexpected(&format!("open the pool: {error}")))?;
         let host_name = format!("{name}.localhost");
         let site = format!("http://{host_name}:{}", inner.port);
+        let secure_site = inner.secure_port.map(|port| format!("https://{host_name}:{port}"));
         let credential =
             Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
         let local = Arc::new(Local {
@@ -81,7 +90,7 @@ impl Platform {
             folder,
             printer: inner.printer.clone(),
             app: OnceLock::new(),
-            seen: Mutex::new(Some(text)),
+            seen: Mutex::new(Seen { text: Some(text), refused: false }),
         });
         let template = blueprint
             .spec
@@ -125,7 +134,7 @@ impl Platform {
             }
         });
         phase.done(&site);
-        Ok(Self { local, app, site, host_name, stop })
+        Ok(Self { local, app, site, secure_site, host_name, stop })
     }
 
     /// Where it is, with a fresh admin link while it has no owner.
@@ -159,6 +168,7 @@ impl Platform {
         Running {
             name: self.local.name.to_string(),
             site: self.site.clone(),
+            secure_site: self.secure_site.clone(),
             folder: self.local.folder.path().to_owned(),
             admin_link: None,
             warnings: Vec::new(),
@@ -202,15 +212,15 @@ impl Local {
     }
 
     /// Looks at the file again: a good edit is applied, a bad one is told, once, and changes
-    /// nothing.
+    /// nothing. One that is taken back is told too, or the last word on it would be a refusal.
     async fn look_again(&self) {
         let Some(app) = self.app() else { return };
         let mut seen = self.seen.lock().await;
         let text = self.folder.text();
-        if text.as_ref().ok() == seen.as_ref() {
+        if text.as_ref().ok() == seen.text.as_ref() {
             return;
         }
-        *seen = text.as_ref().ok().cloned();
+        seen.text = text.as_ref().ok().cloned();
         let mut warnings = Vec::new();
         let (lines, applied) = match text.and_then(|text| self.folder.understand(&text)) {
             Ok(blueprint) if blueprint.metadata.name.as_deref() != Some(self.name.as_str()) => {
@@ -228,7 +238,8 @@ impl Local {
             }
             Err(failure) => (failure.what.lines().map(str::to_owned).collect(), false),
         };
-        if applied && lines.is_empty() {
+        let before = std::mem::replace(&mut seen.refused, !applied);
+        if applied && lines.is_empty() && !before {
             return;
         }
         let name = self.name.as_str();
@@ -260,7 +271,7 @@ impl BlueprintOwner for Local {
         crate::files::write_whole(&self.folder.blueprint_file(), text.as_bytes())
             .map_err(|error| ChangeRefused::NotStored(error.to_string()))?;
         app.apply(self.site(wanted.clone()));
-        *seen = Some(text);
+        *seen = Seen { text: Some(text), refused: false };
         Ok(())
     }
 }

@@ -154,6 +154,9 @@ async fn the_portal_leaves_what_a_person_wrote_and_a_bad_edit_is_told_with_its_l
     let line = 1 + bad.lines().position(|line| line == "  plan: gold").unwrap();
     let wanted = format!("blueprint.yaml:{line}: spec.plan: ");
     assert!(told.to_string().contains(&wanted), "{wanted} in {told}");
+    edit(&ground, "acme", &after);
+    let told = timeout(SEEN_WITHIN, host.event("blueprint")).await.unwrap();
+    assert_eq!((&told["applied"], &told["lines"]), (&true.into(), &Value::Array(vec![])), "{told}");
 }
 
 /// 100 good and 100 bad edits, spread over the platforms of one host: each edit of one of them

@@ -8,7 +8,7 @@ use crate::visitor::Visitor;
 #[tokio::test]
 async fn the_first_run_makes_the_folder_and_answers() {
     let ground = Ground::new();
-    let host = ground.start("acme").await;
+    let mut host = ground.start_with(&["acme", "--tls-port", "0"]).await;
     let phases: Vec<_> = host.told.iter().filter(|event| event["event"] == "phase").collect();
     for name in ["folder", "database", "model", "platform"] {
         let phase = phases.iter().find(|phase| phase["name"] == name);
@@ -20,6 +20,9 @@ async fn the_first_run_makes_the_folder_and_answers() {
         [".gitignore", ".soulfra", "README.md", "blueprint.yaml", "brand"]
     );
     assert!(host.site().starts_with("http://acme.localhost:"));
+    let secure = host.ready["secureSite"].as_str().unwrap();
+    assert!(secure.starts_with("https://acme.localhost:"), "{secure}");
+    assert_eq!(host.ready["joined"], false);
     let page = Visitor::of(host.site()).get("/").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("Acme"), "{}", page.body);
@@ -27,6 +30,7 @@ async fn the_first_run_makes_the_folder_and_answers() {
     assert_eq!(Visitor::of(&stranger).get("/").await.status, StatusCode::NOT_FOUND);
 
     host.interrupt();
+    while host.event("note").await["text"] != "stopped acme; nothing was lost" {}
     assert_eq!(host.ended().await, Some(0));
     ground.quiet().await;
 }
@@ -42,10 +46,21 @@ async fn several_platforms_share_a_host_and_the_same_command_changes_nothing() {
     assert_eq!(ground.postmasters(), 1);
 
     let joined = ground.run(&["school", "--template", "education", "--json"]).await.expect(0);
+    assert_eq!(joined.json()["joined"], true);
+    assert_eq!(joined.lines().iter().find(|event| event["event"] == "note"), None);
     let site = joined.json()["site"].as_str().unwrap().to_owned();
     assert_eq!(site, host.site().replace("acme", "school"));
     assert!(Visitor::of(&site).get("/").await.body.contains("School"));
     assert_eq!(ground.postmasters(), 1);
+
+    let idle = ["school", "--template", "business", "--port", "9", "--tls-port", "8443"];
+    let told = ground.run(&idle).await.expect(0).stderr;
+    for option in ["--template business", "--port 9", "--tls-port 8443"] {
+        assert!(told.contains(&format!("{option} has no effect\n")), "{option} in {told}");
+    }
+    assert!(told.contains("runs in the host process that was started first"), "{told}");
+    assert!(!told.contains("Ctrl-C") && !told.contains("HTTPS"), "{told}");
+    assert!(told.contains("/create-ai-platform stop school\n"), "can be copied: {told}");
 
     let status = ground.run(&["status", "--json"]).await.expect(0).lines();
     assert_eq!(status[0]["name"], "acme");

@@ -17,6 +17,19 @@ async fn completions_know_the_commands() {
 }
 
 #[tokio::test]
+async fn who_types_nothing_or_help_gets_help() {
+    let ground = Ground::new();
+    for arguments in [&[][..], &["help"]] {
+        let told = ground.run(arguments).await;
+        assert!(told.stdout.contains("/create-ai-platform my-company"), "{told:?}");
+        assert!(told.stdout.contains("admin-link"), "{told:?}");
+    }
+    let told = ground.run(&["help", "destroy"]).await.expect(0);
+    assert!(told.stdout.contains("--confirm"), "{told:?}");
+    assert!(!ground.home().exists(), "asking made nothing");
+}
+
+#[tokio::test]
 async fn the_manual_page_is_one() {
     let ground = Ground::new();
     let text = ground.run(&["man"]).await.expect(0).stdout;
