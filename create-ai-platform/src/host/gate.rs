@@ -67,7 +67,8 @@ fn misdirected() -> Response {
 /// A neutral page: it does not tell which platforms there are.
 fn nobody(host: Option<&str>) -> Response {
     let why = if host.is_some() {
-        "No platform answers under this address. It may be stopped, or the address mistyped."
+        "No platform answers under this address. It may be stopped, or the address mistyped. \
+         Open http://NAME.localhost:PORT, with a platform's name, and the port of this address."
     } else {
         "The request did not say which platform it is for."
     };
@@ -103,6 +104,7 @@ mod tests {
         let (nothing, page) = status(&gate, "c.localhost").await;
         assert_eq!(nothing, StatusCode::NOT_FOUND);
         assert!(!page.contains("a.localhost"));
+        assert!(status(&gate, "localhost:8080").await.1.contains("http://NAME.localhost:PORT"));
         let mut crossed =
             Request::builder().uri("/").header("host", "b.localhost").body(Body::empty()).unwrap();
         crossed.extensions_mut().insert(web::serve::Peer {
