@@ -161,6 +161,15 @@ pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from accounts.person"#).fetch_one(conn).await
 }
 
+/// How many wait to be let in.
+pub async fn waiting(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from accounts.person where status = 'pending'"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// How many hold a place: all but the suspended.
 pub async fn places_taken(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(

@@ -1,6 +1,7 @@
 // <chat-composer data-list="ID">: sends its form without leaving the page and adds the answer's
-// messages to the list. Enter sends, Shift+Enter begins a line; on a touch screen Enter begins a
-// line and the button sends. Text is only cleared once the server has it.
+// messages to the list; without `data-list` the form goes where it would go. Enter sends,
+// Shift+Enter begins a line; on a touch screen Enter begins a line and the button sends. Text is
+// only cleared once the server has it.
 
 class ChatComposer extends HTMLElement {
   connectedCallback() {
@@ -8,13 +9,14 @@ class ChatComposer extends HTMLElement {
     this.field = this.querySelector("textarea");
     if (!this.form || !this.field || this.ready) return;
     this.ready = true;
+    this.field.addEventListener("keydown", (event) => this.key(event));
+    this.field.addEventListener("input", () => this.fit());
+    this.fit();
+    if (!this.dataset.list) return;
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
     });
-    this.field.addEventListener("keydown", (event) => this.key(event));
-    this.field.addEventListener("input", () => this.fit());
-    this.fit();
     // A conversation is read from its end.
     if (!location.hash) scrollTo({ top: document.scrollingElement.scrollHeight });
   }
@@ -25,7 +27,8 @@ class ChatComposer extends HTMLElement {
     if (event.key !== "Enter" || !plain || event.isComposing || event.keyCode === 229) return;
     if (matchMedia("(pointer: coarse)").matches) return;
     event.preventDefault();
-    this.form.requestSubmit();
+    // A key that is held down does not send twice.
+    if (!event.repeat) this.form.requestSubmit();
   }
 
   // Where the style sheet cannot do it.

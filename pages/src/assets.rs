@@ -89,7 +89,8 @@ mod tests {
                 .map(|asset| asset.bytes.len())
                 .sum::<usize>()
         };
-        assert!(size(CSS) <= 25_000, "{} bytes of CSS", size(CSS));
+        // A thousand more than for desks alone: a table's rows stack on a phone.
+        assert!(size(CSS) <= 26_000, "{} bytes of CSS", size(CSS));
         assert!(size(SCRIPT) <= 60_000, "{} bytes of script", size(SCRIPT));
         let fragment = assets().iter().find(|asset| asset.name == "fragment.js").unwrap();
         assert!(fragment.bytes.split(|byte| *byte == b'\n').count() <= 200);

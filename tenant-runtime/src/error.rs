@@ -30,9 +30,6 @@ pub enum Error {
     /// It collides with something that happened meanwhile; the text is for the person.
     #[error("{0}")]
     Conflict(String),
-    /// It was there and is over; the text is for the person.
-    #[error("{0}")]
-    Gone(String),
     /// Too often; try again after so many seconds.
     #[error("too many tries")]
     TooOften(u64),
@@ -90,7 +87,6 @@ impl IntoResponse for Error {
                     .detail("Something in the address or in the form is not as it should be.")
             }
             Self::Conflict(text) => Problem::new(StatusCode::CONFLICT, "conflict", text),
-            Self::Gone(text) => Problem::new(StatusCode::GONE, "gone", text),
             Self::TooOften(seconds) => {
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-often", "Too many tries in a row.")
                     .detail(format!("Wait {seconds} seconds and try again."))

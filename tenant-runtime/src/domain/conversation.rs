@@ -114,9 +114,11 @@ pub struct Conversation {
     pub updated_at: Timestamp,
 }
 
-/// A title from the first question: its first line, cut at a word.
+/// A title from the first question: its first line without the marks of Markdown, cut at a word.
 pub fn title_of(question: &str) -> String {
-    let line = question.trim().lines().next().unwrap_or_default().trim();
+    let mut lines = question.lines().map(str::trim);
+    let line = lines.find(|line| !line.is_empty() && !line.starts_with("```")).unwrap_or_default();
+    let line = without_pairs(&without_pairs(without_head(line), "**"), "`");
     let mut title: String = line.chars().take(80).collect();
     if title.chars().count() == 80 {
         if let Some(space) = title.rfind(' ') {
@@ -125,6 +127,35 @@ pub fn title_of(question: &str) -> String {
         title.push('…');
     }
     if title.is_empty() { "New conversation".to_owned() } else { title }
+}
+
+/// A line without what makes it a heading, a quotation or an item of a list.
+fn without_head(line: &str) -> &str {
+    let is_mark = |word: &str| matches!(word, ">" | "-" | "*") || word.trim_matches('#').is_empty();
+    match line.split_once(' ') {
+        Some((mark, rest)) if is_mark(mark) => without_head(rest.trim_start()),
+        _ => line,
+    }
+}
+
+/// A text without pairs of `mark` around words. One alone, or with spaces inside, means itself.
+fn without_pairs(text: &str, mark: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(mark) {
+        kept.push_str(before);
+        match after.split_once(mark) {
+            Some((inner, behind)) if !inner.is_empty() && inner.trim() == inner => {
+                kept.push_str(inner);
+                rest = behind;
+            }
+            _ => {
+                kept.push_str(mark);
+                rest = after;
+            }
+        }
+    }
+    kept + rest
 }
 
 /// What the model is told: the newest turns of a branch that fit, oldest first. Always holds the
@@ -172,6 +203,21 @@ mod tests {
         assert_eq!(title_of(" \n "), "New conversation");
         let long = title_of(&"word ".repeat(40));
         assert!(long.ends_with("word…") && long.chars().count() <= 81, "{long}");
+    }
+
+    #[test]
+    fn a_title_shows_no_marks_of_markdown() {
+        for (question, title) in [
+            ("**Write** a `haiku` about **the sea**", "Write a haiku about the sea"),
+            ("## Plan\nmore", "Plan"),
+            ("> - one", "one"),
+            ("```rust\nfn main() {}\n```", "fn main() {}"),
+            // What only looks like marks stays.
+            ("What is 2 ** 3 ** 4?", "What is 2 ** 3 ** 4?"),
+            ("#marigold -1 `", "#marigold -1 `"),
+        ] {
+            assert_eq!(title_of(question), title);
+        }
     }
 
     #[test]

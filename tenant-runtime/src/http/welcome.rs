@@ -7,11 +7,11 @@ use axum::response::Response;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::session::{card, signed_in};
+use super::session::{card, sentence, signed_in};
 use super::visitor::{From, Jar};
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::view::forms::{CardForm, NewAccount};
+use crate::error::Result;
+use crate::view::forms::{CardForm, NewAccount, Other};
 
 /// What the form sends; empty when the owner only comes back.
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub async fn page(State(app): State<App>, Path(token): Path<String>) -> Result<R
     let looked = ownership::look(&mut *app.db().acquire().await?, &token, app.now()).await;
     match looked {
         Ok(welcome) => form(&app, StatusCode::OK, &token, &welcome, &NewAccount::default()),
-        Err(error) => refused(error),
+        Err(error) => refused(&app, error),
     }
 }
 
@@ -45,7 +45,7 @@ pub async fn enter(
     let looked = ownership::look(&mut *app.db().acquire().await?, &token, now).await;
     let welcome = match looked {
         Ok(welcome) => welcome,
-        Err(error) => return refused(error),
+        Err(error) => return refused(&app, error),
     };
     let outcome = match &welcome {
         Welcome::Back(_) => {
@@ -81,7 +81,7 @@ pub async fn enter(
     };
     match outcome {
         Ok((_, session)) => signed_in(cookie, &session, "/admin"),
-        Err(error) => refused(error),
+        Err(error) => refused(&app, error),
     }
 }
 
@@ -111,11 +111,14 @@ fn form(
     Ok(response)
 }
 
-fn refused(error: WelcomeError) -> Result<Response> {
-    match error {
-        WelcomeError::Link(accounts::links::LinkError::Store(error)) => Err(error.into()),
-        told => Err(Error::Gone(format!(
-            "This link cannot be used: {told}. Ask for a new one, or sign in."
-        ))),
-    }
+fn refused(app: &App, error: WelcomeError) -> Result<Response> {
+    let told = match error {
+        WelcomeError::Link(accounts::links::LinkError::Store(error)) => return Err(error.into()),
+        told => told,
+    };
+    let mut form = CardForm::new("This link cannot be used", "/signin", "", Vec::new());
+    form.button = None;
+    form.lead = Some(format!("{} Ask for a new one, or sign in.", sentence(&told)));
+    form.other = Some(Other::new("Have an account already?", "Sign in", "/signin".to_owned()));
+    card(app, StatusCode::GONE, "/welcome", form)
 }

@@ -16,7 +16,7 @@ use super::shell::role_name;
 #[derive(Debug, Clone, Serialize)]
 pub struct Home {
     /// What the owner has to know first.
-    pub notice: Option<Notice>,
+    pub notices: Vec<Notice>,
     /// What to do next.
     pub checklist: Option<Checklist>,
     /// How it goes.
@@ -30,6 +30,8 @@ pub struct Home {
 /// The people of the platform.
 #[derive(Debug, Clone, Serialize)]
 pub struct People {
+    /// Why the last change was refused.
+    pub refused: Option<String>,
     /// The page on which people sign up.
     pub sign_up: String,
     /// Some of them.
@@ -160,6 +162,18 @@ pub fn health(label: &str, well: bool, text: &str) -> Health {
         state: if well { HealthState::Ok } else { HealthState::Bad },
         text: text.to_owned(),
     }
+}
+
+/// What to know and do when people wait to be let in.
+pub fn waiting(people: i64) -> Option<Notice> {
+    let title = match people {
+        ..=0 => return None,
+        1 => "1 person waits for your approval".to_owned(),
+        more => format!("{more} people wait for your approval"),
+    };
+    let text = "Whoever has made an account here can sign in once you let them in.".to_owned();
+    let action = Some(Action::secondary("See who waits", "/admin/people"));
+    Some(Notice { kind: Kind::Info, title: Some(title), text, action })
 }
 
 /// What to know and do when nobody else, or hardly anybody, fits into the plan.

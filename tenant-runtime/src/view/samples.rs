@@ -260,13 +260,13 @@ impl Sample for Chat {
 impl Sample for AdminHome {
     fn samples() -> Vec<Self> {
         let full = Self {
-            notice: Some(Notice::samples().remove(0)),
+            notices: Notice::samples(),
             checklist: Some(Checklist::samples().remove(0)),
             tiles: Tile::samples(),
             health: Health::samples(),
             site: "http://acme.localhost:8080".to_owned(),
         };
-        vec![Self { notice: None, checklist: None, ..full.clone() }, full]
+        vec![Self { notices: vec![], checklist: None, ..full.clone() }, full]
     }
 }
 
@@ -292,7 +292,9 @@ impl Sample for People {
         };
         let rows = vec![row(1, "active"), changeable];
         let pages = Pagination::samples().remove(1);
-        vec![Self { sign_up: "http://acme.localhost:8080/signup".to_owned(), rows, pages }]
+        let sign_up = "http://acme.localhost:8080/signup".to_owned();
+        let plain = Self { refused: None, sign_up, rows, pages };
+        vec![Self { refused: Some(ODD.to_owned()), ..plain.clone() }, plain]
     }
 }
 

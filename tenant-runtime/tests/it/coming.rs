@@ -151,7 +151,7 @@ async fn the_admin_link_makes_one_owner_once() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     winner.get("/admin").await.expect(200);
-    platform.visitor().get(&link).await.expect(410).with("cannot be used");
+    platform.visitor().get(&link).await.expect(410).with("cannot be used").with("href=\"/signin\"");
     platform.visitor().get("/welcome/made-up").await.expect(410);
 }
 
@@ -179,9 +179,13 @@ async fn where_an_admin_lets_people_in_a_new_account_waits() {
     assert_eq!(ada.cookie(), None);
     ada.sign_in("ada").await.expect(422);
 
+    // The owner is told so, and whoever only waits is not yet one who was invited.
+    let (told, invite) = ("1 person waits for your approval", "Share the address");
+    olive.get("/admin").await.expect(200).with(told).with("See who waits").with(invite);
     olive.get("/admin/people").await.expect(200).with("ada@example.com").with("pending");
     let id = id_of(&platform, "ada").await;
     olive.post(&format!("/admin/people/{id}/activate"), &[]).await.expect(303);
+    olive.get("/admin").await.expect(200).without("for your approval").without(invite);
     ada.sign_in("ada").await.expect(303);
 }
 
@@ -210,7 +214,9 @@ async fn the_last_owner_stays() {
     let olive = platform.owned().await;
     let id = id_of(&platform, "olive").await;
     let refused = olive.post(&format!("/admin/people/{id}/role"), &[("role", "user")]).await;
-    refused.expect(409).with("this is the only owner").with("Make somebody else an owner first.");
+    let refused = refused.expect(409).with("role=\"alert\"").with("this is the only owner");
+    // On the page on which it can be done.
+    refused.with("Make somebody else an owner first.").with("olive@example.com");
     olive.post(&format!("/admin/people/{id}/suspend"), &[]).await.expect(409);
     olive.get("/admin").await.expect(200);
 }

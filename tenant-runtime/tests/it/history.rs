@@ -88,6 +88,9 @@ async fn a_deleted_conversation_is_gone() {
     let answer = chat.answer_id().await;
     ada.post(&format!("/messages/{answer}/again"), &[]).await.expect(303);
     chat.hear().await;
+    // The button that deletes stands behind one that asks.
+    let asks = "<summary class=\"button button--quiet button--small\">Delete this chat</summary>";
+    chat.page().await.with(asks).with("Yes, delete it");
     let sent = ada.post(&format!("{}/delete", chat.path()), &[]).await.expect(303);
     assert_eq!(sent.location(), "/conversations");
     ada.get(&chat.path()).await.expect(404);

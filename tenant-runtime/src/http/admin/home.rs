@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::db;
 use crate::error::Result;
 use crate::http::visitor::Admin;
-use crate::view::admin::{Home, health, places, tile};
+use crate::view::admin::{Home, health, places, tile, waiting};
 use crate::view::shell;
 
 /// Renders it.
@@ -23,6 +23,7 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Htm
     let tokens_now = db::messages::tokens_between(&mut db, now - week, now).await?;
     let tokens_then = db::messages::tokens_between(&mut db, now - week - week, now - week).await?;
     let people = accounts::people::count(&mut db).await?;
+    let pending = accounts::people::waiting(&mut db).await?;
     let taken = accounts::people::places_taken(&mut db).await?;
     let own_agents = db::agents::count_own(&mut db).await?;
     let brand_done = db::facts::get(&mut db, super::brand::SAVED).await?.is_some();
@@ -58,7 +59,7 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Htm
                 "Share the address of your sign-up page.",
                 "See the address",
                 "/admin/people",
-                people > 1,
+                people - pending > 1,
             ),
         ],
     );
@@ -67,7 +68,10 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Htm
         None => "your plan has no limit".to_owned(),
     };
     let body = Home {
-        notice: places(taken, site.entitlements.users),
+        notices: waiting(pending)
+            .into_iter()
+            .chain(places(taken, site.entitlements.users))
+            .collect(),
         checklist: (checklist.done < checklist.total).then_some(checklist),
         tiles: vec![
             tile("People active this week", people_now, people_then, "/admin/people"),

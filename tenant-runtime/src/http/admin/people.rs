@@ -1,9 +1,12 @@
 //! The people of the platform: who they are, what they may do, who is let in.
 
 use accounts::people::{self, ChangeError};
+use accounts::sessions::SignedIn;
 use accounts::{Permission, Role, Status};
 use axum::extract::{Form, Path, Query, State};
-use axum::response::{Html, Response};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use pages::Page;
 use pages::parts::Pagination;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -40,10 +43,23 @@ pub async fn list(
     told: Told,
     Query(After { after }): Query<After>,
 ) -> Result<Response> {
+    let mut page = page(&app, &signed_in, after, None).await?;
+    page.flash = told.flash();
+    Ok(told.on(Html(app.engine().render("admin/people", &page)?)))
+}
+
+/// The page of people from `after` on, and why the last change was `refused`.
+async fn page(
+    app: &App,
+    signed_in: &SignedIn,
+    after: Option<Uuid>,
+    refused: Option<String>,
+) -> Result<Page<People>> {
     let has_families = app.site().has_families();
     let found = people::list(&mut *app.db().acquire().await?, after, A_PAGE).await?;
     let me = &signed_in.person;
     let body = People {
+        refused,
         sign_up: format!("{}/signup", app.origin()),
         rows: found
             .people
@@ -74,9 +90,7 @@ pub async fn list(
             ..Pagination::default()
         },
     };
-    let mut page = shell::admin_page(&app, &signed_in, PEOPLE, "People", body);
-    page.flash = told.flash();
-    Ok(told.on(Html(app.engine().render("admin/people", &page)?)))
+    Ok(shell::admin_page(app, signed_in, PEOPLE, "People", body))
 }
 
 /// Gives a person another role.
@@ -95,7 +109,10 @@ pub async fn set_role(
         let person = people::get(&mut tx, id).await?;
         person.filter(|person| person.role == role).ok_or_else(no_role)?;
     }
-    people::set_role(&mut tx, signed_in.person.role, id, role).await.map_err(refused)?;
+    if let Err(error) = people::set_role(&mut tx, signed_in.person.role, id, role).await {
+        tx.rollback().await?;
+        return refuse(&app, &signed_in, error).await;
+    }
     tx.commit().await?;
     Ok(Done::RoleChanged.and_go(jar, PEOPLE))
 }
@@ -108,7 +125,10 @@ pub async fn suspend(
     Path(id): Path<Uuid>,
 ) -> Result<Response> {
     let mut tx = app.db().begin().await?;
-    people::suspend(&mut tx, signed_in.person.role, id).await.map_err(refused)?;
+    if let Err(error) = people::suspend(&mut tx, signed_in.person.role, id).await {
+        tx.rollback().await?;
+        return refuse(&app, &signed_in, error).await;
+    }
     tx.commit().await?;
     Ok(Done::PersonSuspended.and_go(jar, PEOPLE))
 }
@@ -122,7 +142,10 @@ pub async fn activate(
 ) -> Result<Response> {
     let places = app.site().entitlements.users;
     let mut tx = app.db().begin().await?;
-    people::activate(&mut tx, signed_in.person.role, id, places).await.map_err(refused)?;
+    if let Err(error) = people::activate(&mut tx, signed_in.person.role, id, places).await {
+        tx.rollback().await?;
+        return refuse(&app, &signed_in, error).await;
+    }
     tx.commit().await?;
     Ok(Done::PersonLetIn.and_go(jar, PEOPLE))
 }
@@ -132,20 +155,21 @@ fn of_families(role: Role) -> bool {
     matches!(role, Role::Parent | Role::Child)
 }
 
-fn refused(error: ChangeError) -> Error {
-    match error {
-        ChangeError::Store(error) => Error::Database(error),
-        ChangeError::NoPerson => Error::Nothing("person"),
-        ChangeError::NotAllowed => Error::NotAllowed(Permission::ManagePeople),
-        ChangeError::LastOwner => Error::Conflict(
+/// Says on the page of people why nothing was changed, where something can be done about it there.
+async fn refuse(app: &App, signed_in: &SignedIn, error: ChangeError) -> Result<Response> {
+    let why = match error {
+        ChangeError::Store(error) => return Err(Error::Database(error)),
+        ChangeError::NoPerson => return Err(Error::Nothing("person")),
+        ChangeError::NotAllowed => return Err(Error::NotAllowed(Permission::ManagePeople)),
+        ChangeError::LastOwner => {
             "Nothing was changed: this is the only owner, and a platform needs one. Make somebody \
              else an owner first."
-                .to_owned(),
-        ),
-        ChangeError::NoPlace => Error::Conflict(
+        }
+        ChangeError::NoPlace => {
             "Nobody was let in: as many people are here as your plan allows. Suspend somebody \
              else first, or choose a larger plan."
-                .to_owned(),
-        ),
-    }
+        }
+    };
+    let page = page(app, signed_in, None, Some(why.to_owned())).await?;
+    Ok((StatusCode::CONFLICT, Html(app.engine().render("admin/people", &page)?)).into_response())
 }
