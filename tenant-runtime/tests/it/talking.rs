@@ -15,7 +15,7 @@ async fn a_question_leads_to_a_page_on_which_the_answer_streams() {
     let ada = platform.person("ada").await;
     let asked = "Tell me **two** things:\n\n1. one\n2. <two>\n\nand the end 🎉";
     let chat = ada.asks("guide", &format!("  {asked}\r\n")).await;
-    let page = chat.page().await.with("<h1>Tell me **two** things:</h1>").with("&lt;two&gt;");
+    let page = chat.page().await.with("<h1>Tell me two things:</h1>").with("&lt;two&gt;");
     let stream = format!("data-src=\"/messages/{}/stream\"", chat.answer_id().await);
     page.with(&stream).with("aria-busy=\"true\"");
 
