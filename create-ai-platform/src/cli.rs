@@ -1,7 +1,6 @@
 //! What can be typed. Parsing only; nothing happens here.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
@@ -32,9 +31,9 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line. Where it is only answered, with help or what is wrong with it: the
-    /// exit code.
-    pub fn read() -> std::result::Result<Self, ExitCode> {
+    /// Reads the command line. Where it is only answered, with help or what is wrong with it:
+    /// whether help was asked for.
+    pub fn read() -> std::result::Result<Self, bool> {
         let mut arguments: Vec<_> = std::env::args_os().collect();
         let nothing = arguments.len() <= 1;
         if nothing {
@@ -47,7 +46,7 @@ impl Cli {
         read.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|answer| {
             // A closed pipe is the reader's choice, not our failure.
             _ = answer.print();
-            if nothing || answer.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+            !nothing && !answer.use_stderr()
         })
     }
 }

@@ -33,7 +33,9 @@ fn main() -> ExitCode {
     }
     let Cli { command, create, talk, places } = match Cli::read() {
         Ok(cli) => cli,
-        Err(code) => return code,
+        Err(true) => return ExitCode::SUCCESS,
+        // The usual code for a command line that cannot be used.
+        Err(false) => return ExitCode::from(2),
     };
     let printer = Printer::new(talk.json);
     let outcome = tokio::runtime::Builder::new_multi_thread()

@@ -36,8 +36,12 @@ pub(crate) fn claim(build: &Path, clone: &Path, roots: &[PathBuf]) -> Result<Cla
         if let Some(claim) = try_claim(&path, clone, roots)? {
             return Ok(claim);
         }
+        let other = fs::read_to_string(&path).unwrap_or_default();
+        if other == clone.to_string_lossy() {
+            // Just noted: what is left is to share it.
+            continue;
+        }
         if !has_told {
-            let other = fs::read_to_string(&path).unwrap_or_default();
             say::line(&format!("waiting for {other}, which builds in the same folder"));
             has_told = true;
         }

@@ -28,7 +28,9 @@ const MAINS: [&str; 3] = [
 ];
 
 /// Who may look at the environment. Everybody else is told by clap.
-const READERS: [&str; 1] = [
+const READERS: [&str; 2] = [
+    // Looks for itself on the path, as the shell did that started it.
+    "create-ai-platform/src/program.rs",
     // Hands the loader's path on to Postgres, which starts with a clean environment.
     "database/src/embedded/process.rs",
 ];
