@@ -1,5 +1,6 @@
-//! One file a command.
+//! One file a command; `archive` is the file that `backup` writes and `restore` reads.
 
+mod archive;
 pub mod blueprints;
 pub mod create;
 pub mod data;
