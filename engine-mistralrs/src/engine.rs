@@ -8,19 +8,22 @@ use inference::engine::{PieceSender, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
 use inference::stop::{Shown, StopFilter};
 use inference::turns::{Reading, Turns};
-use inference::{Engine, EngineError, Job, Message, ModelCard, Reason, Role, Usage};
+use inference::{
+    Engine, EngineError, Job, Message, Meter, ModelCard, Prompt, Reason, Role, Shape, Usage,
+};
 use mistralrs::core::{MistralRs, TokenizationRequest};
 use mistralrs::{
-    CustomLogitsProcessor, NormalRequest, Request, RequestLike, Response, SamplingParams,
-    TextMessageRole, TextMessages,
+    Constraint, CustomLogitsProcessor, NormalRequest, Request, RequestLike, RequestMessage,
+    Response, SamplingParams, TextMessageRole, TextMessages,
 };
+use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::drawing::{Drawing, Limits, Verdict};
 use crate::gguf::Header;
 use crate::load::Opener;
-use crate::meter::{Limits, Meter, Verdict};
 use crate::sampling::Sampling;
 
 /// A loaded model. Dropping it frees the model once its last answer is done.
@@ -71,9 +74,12 @@ impl Engine for MistralEngine {
         self.lanes.room()
     }
 
-    async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {
+    async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
         if job.model != self.card.id {
             return Err(EngineError::UnknownModel(job.model));
+        }
+        if job.logprobs.is_some() {
+            return Err(EngineError::Unsupported("logprobs"));
         }
         let (out, stream) = token_stream();
         let limits = Limits {
@@ -81,15 +87,16 @@ impl Engine for MistralEngine {
             context_tokens: self.header.context_tokens,
             end_token: self.header.end_token,
         };
-        let chat = chat(&job.messages, &self.header.control_texts);
         let begin = Begin {
             lanes: Arc::clone(&self.lanes),
             turns: Arc::clone(&self.turns),
             sampling: self.sampling(&job),
             limits,
             longest_prompt: self.card.context_tokens,
-            chat,
+            shape: job.shape,
+            prompt: prompt(job.prompt, &self.header.control_texts),
             stops: job.stop,
+            meter,
         };
         tokio::spawn(begin.answer(out));
         Ok(stream)
@@ -103,8 +110,10 @@ struct Begin {
     sampling: Sampling,
     limits: Limits,
     longest_prompt: usize,
-    chat: TextMessages,
+    shape: Shape,
+    prompt: RequestMessage,
     stops: Vec<String>,
+    meter: Meter,
 }
 
 impl Begin {
@@ -117,13 +126,15 @@ impl Begin {
             Ok(taken) => taken,
             Err(error) => return out.end(Reason::Failed(error), Usage::default()),
         };
-        let Self { sampling, limits, longest_prompt, chat, stops, .. } = self;
+        let Self { sampling, limits, longest_prompt, shape, prompt, stops, meter, .. } = self;
         // A child: ends with the reader, or by itself at a stop sequence.
         let stop = out.cancellation().child_token();
-        let meter = Arc::new(Meter::new(sampling, limits, stop.clone(), reading));
-        match ask(lane.runner(), chat, limits.max_tokens, &meter).await {
+        let drawing = Drawing::new(meter.clone(), sampling, limits, stop.clone(), reading);
+        let drawing = Arc::new(drawing);
+        let is_shaped = shape != Shape::Free;
+        match ask(lane.runner(), prompt, shape, limits.max_tokens, &drawing).await {
             Ok(responses) => {
-                let answer = Answer { meter, stop, longest_prompt };
+                let answer = Answer { meter, drawing, stop, longest_prompt, is_shaped };
                 answer.follow(responses, StopFilter::new(stops), out).await;
             }
             Err(error) => out.end(Reason::Failed(error), Usage::default()),
@@ -134,7 +145,7 @@ impl Begin {
     async fn place(&self) -> Result<(Lane<Opener>, Reading), EngineError> {
         let gone = || EngineError::Broken("its lanes are gone".to_owned());
         let lane = self.lanes.take().await.ok_or_else(gone)?;
-        let tokens = prompt_tokens(&lane, &self.chat).await?;
+        let tokens = prompt_tokens(&lane, &self.prompt).await?;
         if tokens > self.longest_prompt {
             return Err(EngineError::PromptTooLong { limit: self.longest_prompt });
         }
@@ -144,14 +155,18 @@ impl Begin {
 
 /// How long the prompt is, template included. Counted before it is read, since reading cannot be
 /// stopped.
-async fn prompt_tokens(lane: &Lane<Opener>, chat: &TextMessages) -> Result<usize, EngineError> {
+async fn prompt_tokens(lane: &Lane<Opener>, prompt: &RequestMessage) -> Result<usize, EngineError> {
     let runner = Arc::clone(lane.runner());
-    let messages = chat.messages_ref().to_vec();
+    let text = match prompt {
+        RequestMessage::Chat { messages, .. } => Either::Left(messages.clone()),
+        RequestMessage::Completion { text, .. } => Either::Right(text.clone()),
+        _ => return Err(EngineError::Broken("a prompt of another kind came".to_owned())),
+    };
     // A task of its own: the engine panics if nobody is there to hear the answer.
     let counted = tokio::spawn(async move {
         let (response, mut counted) = channel(1);
         let request = Request::Tokenize(TokenizationRequest {
-            text: Either::Left(messages),
+            text,
             tools: None,
             add_generation_prompt: true,
             add_special_tokens: true,
@@ -173,17 +188,18 @@ async fn prompt_tokens(lane: &Lane<Opener>, chat: &TextMessages) -> Result<usize
 /// Hands a request to the engine. What it answers ends when it has let go of the request.
 async fn ask(
     runner: &MistralRs,
-    mut chat: TextMessages,
+    prompt: RequestMessage,
+    shape: Shape,
     max_tokens: usize,
-    meter: &Arc<Meter>,
+    drawing: &Arc<Drawing>,
 ) -> Result<Receiver<Response>, EngineError> {
     // Room for every message it can send: the engine waits for a slow reader in the middle of
     // its step.
     let (response, responses) = channel(max_tokens + 16);
-    let processor: Arc<dyn CustomLogitsProcessor> = Arc::clone(meter) as _;
+    let processor: Arc<dyn CustomLogitsProcessor> = Arc::clone(drawing) as _;
     let mut request = NormalRequest::new_simple(
-        chat.take_messages(),
-        // Draws the likeliest; the meter has left only one.
+        prompt,
+        // Draws the likeliest; the drawing has left only one.
         SamplingParams {
             temperature: Some(0.0),
             max_len: Some(max_tokens),
@@ -195,6 +211,11 @@ async fn ask(
         None,
     );
     request.is_streaming = true;
+    request.constraint = match shape {
+        Shape::Free => Constraint::None,
+        Shape::Json => Constraint::JsonSchema(serde_json::json!({"type": "object"})),
+        Shape::Schema(schema) => Constraint::JsonSchema(Value::clone(&schema)),
+    };
     request.logits_processors = Some(vec![processor]);
 
     // A dead engine thread is started anew here; what ran in it has ended as broken.
@@ -204,12 +225,27 @@ async fn ask(
     Ok(responses)
 }
 
+fn first_line(error: &dyn std::error::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
 fn broken(error: &dyn std::fmt::Display) -> EngineError {
     EngineError::Broken(error.to_string())
 }
 
-/// The messages as the engine's template wants them. Texts that would become control tokens are
+/// The prompt as the engine wants it. Texts that would become control tokens are
 /// broken up: nobody may write an instruction as a message.
+fn prompt(prompt: Prompt, control_texts: &[String]) -> RequestMessage {
+    match prompt {
+        Prompt::Chat(messages) => chat(&messages, control_texts).take_messages(),
+        Prompt::Text(text) => RequestMessage::Completion {
+            text: without_control(&text, control_texts),
+            echo_prompt: false,
+            best_of: None,
+        },
+    }
+}
+
 fn chat(messages: &[Message], control_texts: &[String]) -> TextMessages {
     messages.iter().fold(TextMessages::new(), |chat, message| {
         let role = match message.role {
@@ -235,9 +271,11 @@ fn without_control(text: &str, control_texts: &[String]) -> String {
 
 /// One answer on its way.
 struct Answer {
-    meter: Arc<Meter>,
+    meter: Meter,
+    drawing: Arc<Drawing>,
     stop: CancellationToken,
     longest_prompt: usize,
+    is_shaped: bool,
 }
 
 impl Answer {
@@ -251,7 +289,13 @@ impl Answer {
     ) {
         let mut said = None;
         let mut stopped = false;
-        while let Some(response) = responses.recv().await {
+        loop {
+            let response = tokio::select! {
+                response = responses.recv() => response,
+                // A shape may not allow the end that the drawing would draw.
+                () = self.stop.cancelled(), if self.is_shaped => None,
+            };
+            let Some(response) = response else { break };
             match response {
                 Response::Chunk(chunk) => {
                     for choice in chunk.choices {
@@ -264,6 +308,9 @@ impl Answer {
                 }
                 Response::ModelError(error, _) => said = Some(Said::Error(error)),
                 Response::InternalError(error) => said = Some(Said::Error(error.to_string())),
+                Response::ValidationError(error) if self.is_shaped => {
+                    said = Some(Said::BadShape(first_line(&*error)));
+                }
                 // The template is there and messages are not empty, so it is the length.
                 Response::ValidationError(error) => {
                     tracing::debug!(%error, "the engine refused a prompt");
@@ -273,7 +320,7 @@ impl Answer {
             }
         }
         // What was refused was never read.
-        self.meter.end_reading();
+        self.drawing.end_reading();
         let reason = self.reason(said, stopped, out.is_cancelled());
         if !stopped {
             out.text(stops.rest());
@@ -297,11 +344,12 @@ impl Answer {
     }
 
     fn reason(&self, said: Option<Said>, stopped: bool, cancelled: bool) -> Reason {
-        match (said, self.meter.verdict()) {
+        match (said, self.drawing.verdict()) {
             (Some(Said::Error(error)), _) => Reason::Failed(EngineError::Broken(error)),
             (Some(Said::TooLong), _) => {
                 Reason::Failed(EngineError::PromptTooLong { limit: self.longest_prompt })
             }
+            (Some(Said::BadShape(why)), _) => Reason::Failed(EngineError::BadShape(why)),
             (_, Verdict::Unusable) => {
                 Reason::Failed(EngineError::Broken("the model gave no usable numbers".to_owned()))
             }
@@ -319,6 +367,7 @@ impl Answer {
 enum Said {
     Finish,
     TooLong,
+    BadShape(String),
     Error(String),
 }
 

@@ -3,7 +3,7 @@
 //! Reading order: [`cpu`] says whether this computer can run what was compiled; [`gguf`] reads
 //! what we need to know of a file before loading it; [`reencode`] writes a faster copy once;
 //! [`load`] makes an engine of it, several where there is [`memory`] for them; [`sampling`] picks
-//! tokens, [`meter`] counts, delays and stops them; [`engine`] runs one job.
+//! tokens, [`drawing`] counts, delays and stops them; [`engine`] runs one job.
 
 pub mod cpu;
 mod gguf;
@@ -12,8 +12,8 @@ mod reencode;
 mod load;
 mod memory;
 
+mod drawing;
 mod engine;
-mod meter;
 mod sampling;
 
 pub use engine::MistralEngine;

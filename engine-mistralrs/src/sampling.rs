@@ -66,7 +66,8 @@ impl Sampling {
     }
 }
 
-fn likeliest(logits: &[f32]) -> Option<(usize, f32)> {
+/// The highest of the usable numbers and its token.
+pub(crate) fn likeliest(logits: &[f32]) -> Option<(usize, f32)> {
     let finite = logits.iter().copied().enumerate().filter(|(_, logit)| logit.is_finite());
     finite.max_by(|a, b| a.1.total_cmp(&b.1))
 }

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use engine_mistralrs::{Encoding, LoadError, MistralEngine, Options, Precision};
 use inference::models::{Entry, Store, find};
-use inference::{Engine, EngineError, Job, Message, Piece, Reason, Role, Usage};
+use inference::{
+    Engine, EngineError, Job, Message, Meter, Piece, Prompt, Reason, Role, Shape, Usage,
+};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 const MODEL: &str = "smollm2-135m";
@@ -41,18 +44,11 @@ async fn fetched() -> (Entry, std::path::PathBuf, Options) {
 
 fn job(question: &str) -> Job {
     let message = |role, content: &str| Message { role, content: content.to_owned() };
-    Job {
-        model: MODEL.to_owned(),
-        messages: vec![
-            message(Role::System, "You are a helpful assistant. Answer briefly."),
-            message(Role::User, question),
-        ],
-        max_tokens: 48,
-        temperature: Some(0.0),
-        top_p: None,
-        seed: None,
-        stop: Vec::new(),
-    }
+    let prompt = Prompt::Chat(vec![
+        message(Role::System, "You are a helpful assistant. Answer briefly."),
+        message(Role::User, question),
+    ]);
+    Job { temperature: Some(0.0), ..Job::new(MODEL, prompt, 48) }
 }
 
 struct Answer {
@@ -63,7 +59,8 @@ struct Answer {
 }
 
 async fn answer(engine: &MistralEngine, job: Job) -> Answer {
-    let mut stream = engine.generate(job).await.unwrap();
+    let meter = Meter::default();
+    let mut stream = engine.generate(job, meter.clone()).await.unwrap();
     let mut answer =
         Answer { text: String::new(), pieces: 0, reason: Reason::Stop, usage: Usage::default() };
     while let Some(piece) = stream.next().await {
@@ -72,9 +69,11 @@ async fn answer(engine: &MistralEngine, job: Job) -> Answer {
                 answer.text.push_str(&text);
                 answer.pieces += 1;
             }
+            Piece::Token(_) => {}
             Piece::End { reason, usage } => (answer.reason, answer.usage) = (reason, usage),
         }
     }
+    assert_eq!(answer.usage, meter.usage());
     answer
 }
 
@@ -88,6 +87,71 @@ fn it_knows_the_capital_of_france_and_counts_its_tokens() {
         // Plain English: a piece for each token, and the end token shows nothing.
         assert_eq!(answer.usage.completion_tokens, answer.pieces + 1);
         assert!((20..60).contains(&answer.usage.prompt_tokens), "{:?}", answer.usage);
+    });
+}
+
+#[test]
+fn an_answer_has_the_shape_that_was_asked_for() {
+    with_engine(async |engine| {
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["city", "people"],
+            "properties": {
+                "city": {"type": "string", "maxLength": 20},
+                "people": {"type": "integer", "minimum": 0, "maximum": 99_999_999},
+            },
+        });
+        let shape = Shape::Schema(Arc::new(schema));
+        let answer = answer(&engine, Job { shape, ..job("Tell me about Paris.") }).await;
+        let said: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+        assert!(said["city"].is_string() && said["people"].is_u64(), "{said}");
+        assert_eq!(answer.reason, Reason::Stop);
+    });
+}
+
+#[test]
+fn a_shape_that_nothing_has_is_refused_and_the_engine_lives_on() {
+    with_engine(async |engine| {
+        let nothing = Shape::Schema(Arc::new(json!({"type": "no such type"})));
+        let refused = answer(&engine, Job { shape: nothing, ..job("Tell me about Paris.") }).await;
+        let Reason::Failed(EngineError::BadShape(why)) = refused.reason else {
+            panic!("{:?}", refused.reason);
+        };
+        eprintln!("{why}");
+        assert_eq!(refused.usage, Usage::default());
+        assert!(!answer(&engine, job("Hello?")).await.text.is_empty());
+    });
+}
+
+#[test]
+fn a_shaped_answer_can_be_cancelled() {
+    with_engine(async |engine| {
+        let long = Shape::Schema(Arc::new(json!({
+            "type": "array", "minItems": 200, "items": {"type": "integer"},
+        })));
+        let meter = Meter::default();
+        let job = Job { shape: long, max_tokens: 400, ..job("Count.") };
+        let mut stream = engine.generate(job, meter.clone()).await.unwrap();
+        stream.next().await.unwrap();
+        let before = meter.usage().completion_tokens;
+        stream.cancel();
+        while stream.next().await.is_some() {}
+        assert!(!answer(&engine, job_of_one_token()).await.text.is_empty());
+        assert!(meter.usage().completion_tokens <= before + 2, "{meter:?}");
+    });
+}
+
+fn job_of_one_token() -> Job {
+    Job { max_tokens: 1, ..job("Hello?") }
+}
+
+#[test]
+fn a_text_is_continued() {
+    with_engine(async |engine| {
+        let prompt = Prompt::Text("One, two, three, four, five,".to_owned());
+        let on = Job { temperature: Some(0.0), ..Job::new(MODEL, prompt, 8) };
+        let answer = answer(&engine, on).await;
+        assert!(answer.text.contains("six"), "{}", answer.text);
+        assert!((10..20).contains(&answer.usage.prompt_tokens), "{:?}", answer.usage);
     });
 }
 
@@ -129,7 +193,7 @@ fn a_seed_gives_the_same_answer_again_and_another_seed_another() {
 fn a_cancelled_answer_ends_within_two_tokens_and_tells_its_usage() {
     with_engine(async |engine| {
         let long = Job { max_tokens: 400, ..job("Tell me a very long story about the sea.") };
-        let mut stream = engine.generate(long).await.unwrap();
+        let mut stream = engine.generate(long, Meter::default()).await.unwrap();
         let mut pieces = 0;
         while pieces < 5 {
             assert!(matches!(stream.next().await, Some(Piece::Text(_))));
@@ -139,6 +203,7 @@ fn a_cancelled_answer_ends_within_two_tokens_and_tells_its_usage() {
         let usage = loop {
             match stream.next().await.unwrap() {
                 Piece::Text(_) => pieces += 1,
+                Piece::Token(_) => {}
                 Piece::End { reason, usage } => {
                     assert_eq!(reason, Reason::Cancelled);
                     break usage;
@@ -153,7 +218,7 @@ fn a_cancelled_answer_ends_within_two_tokens_and_tells_its_usage() {
 fn a_dropped_stream_frees_the_engine() {
     with_engine(async |engine| {
         let long = Job { max_tokens: 2000, ..job("Tell me a very long story about the sea.") };
-        let mut stream = engine.generate(long).await.unwrap();
+        let mut stream = engine.generate(long, Meter::default()).await.unwrap();
         stream.next().await.unwrap();
         drop(stream);
         let begun = Instant::now();
@@ -201,7 +266,7 @@ fn a_prompt_that_does_not_fit_is_refused_and_the_engine_lives_on() {
             assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         }
         let other = Job { model: "other".to_owned(), ..job("hi") };
-        let error = engine.generate(other).await.unwrap_err();
+        let error = engine.generate(other, Meter::default()).await.unwrap_err();
         assert_eq!(error, EngineError::UnknownModel("other".to_owned()));
         assert!(!answer(&engine, job("Hello?")).await.text.is_empty());
     });
@@ -263,11 +328,12 @@ async fn best(engine: &MistralEngine, job: Job) -> (f64, f64, usize) {
     let (mut first_ms, mut rate, mut prompt) = (f64::MAX, 0f64, 0);
     for _ in 0..3 {
         let begun = Instant::now();
-        let mut stream = engine.generate(job.clone()).await.unwrap();
+        let mut stream = engine.generate(job.clone(), Meter::default()).await.unwrap();
         let mut first = None;
         while let Some(piece) = stream.next().await {
             match piece {
                 Piece::Text(_) => _ = first.get_or_insert_with(Instant::now),
+                Piece::Token(_) => {}
                 Piece::End { usage, .. } => {
                     let first = first.unwrap();
                     let after = f64::from(u32::try_from(usage.completion_tokens - 1).unwrap());
@@ -297,11 +363,12 @@ fn crowd() {
                     let words = "They want neither a long letter nor a list. ".repeat(9);
                     let text = format!("Letter {person}{round}. {words}Answer with one word.");
                     let begun = Instant::now();
-                    let mut stream = engine.generate(job(&text)).await.unwrap();
+                    let mut stream = engine.generate(job(&text), Meter::default()).await.unwrap();
                     let mut first = None;
                     while let Some(piece) = stream.next().await {
                         match piece {
                             Piece::Text(_) => _ = first.get_or_insert_with(|| begun.elapsed()),
+                            Piece::Token(_) => {}
                             Piece::End { usage, .. } => eprintln!(
                                 "{person} {round}: first {first:?}, whole {:?}, {usage:?}",
                                 begun.elapsed()

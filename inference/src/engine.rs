@@ -2,12 +2,18 @@
 //!
 //! An [`Engine`] takes a [`Job`] and answers with a [`TokenStream`] that it fills without ever
 //! waiting for the reader. Dropping the stream stops the work; reading it to the end tells what
-//! the work used, also when it was cancelled or failed.
+//! the work used, also when it was cancelled or failed. What it uses is told to a [`Meter`] token
+//! by token meanwhile, so that it is known even of an engine that dies.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub use crate::meter::{Charge, Meter};
 
 /// Computes answers. Engines run what they are given at once: whose turn it is was decided before.
 #[async_trait]
@@ -18,8 +24,14 @@ pub trait Engine: Send + Sync {
     /// How many jobs it works on at once now; at least 1. Further ones are kept waiting outside.
     fn room(&self) -> watch::Receiver<usize>;
 
-    /// Starts one job. Text arrives on the stream as it is made.
-    async fn generate(&self, job: Job) -> Result<TokenStream, EngineError>;
+    /// The most tokens that the prompt of this job can have. Cheap: asked before its turn.
+    fn prompt_at_most(&self, job: &Job) -> usize {
+        job.prompt.tokens_at_most()
+    }
+
+    /// Starts one job. Text arrives on the stream as it is made, and each token is told to the
+    /// meter before its text is sent.
+    async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError>;
 }
 
 /// What a model is, for lists and for callers that cut their prompt to size.
@@ -38,8 +50,8 @@ pub struct ModelCard {
 pub struct Job {
     /// One of [`Engine::models`].
     pub model: String,
-    /// The conversation, oldest first; at least one message.
-    pub messages: Vec<Message>,
+    /// What is to be answered or continued.
+    pub prompt: Prompt,
     /// The answer ends after this many tokens at the latest; at least 1.
     pub max_tokens: usize,
     /// 0 takes the likeliest token each time, 2 is wild; the engine's own choice if not set.
@@ -50,6 +62,79 @@ pub struct Job {
     pub seed: Option<u64>,
     /// The answer ends before the first of these.
     pub stop: Vec<String>,
+    /// Tells each token and so many likelier ones, as [`Piece::Token`], if set.
+    pub logprobs: Option<usize>,
+    /// What the answer must look like.
+    pub shape: Shape,
+    /// Whose text it is.
+    pub owner: Owner,
+}
+
+impl Job {
+    /// A job that asks for nothing special, of nobody.
+    pub fn new(model: impl Into<String>, prompt: Prompt, max_tokens: usize) -> Self {
+        Self {
+            model: model.into(),
+            prompt,
+            max_tokens,
+            temperature: None,
+            top_p: None,
+            seed: None,
+            stop: Vec::new(),
+            logprobs: None,
+            shape: Shape::Free,
+            owner: Owner::default(),
+        }
+    }
+}
+
+/// What a job is to answer or continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prompt {
+    /// A conversation, oldest first; at least one message. The model's template is put round it.
+    Chat(Vec<Message>),
+    /// Text to go on with, as it is.
+    Text(String),
+}
+
+/// What an answer must look like, whatever the model would rather say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Anything.
+    Free,
+    /// One JSON object.
+    Json,
+    /// JSON that this schema allows.
+    Schema(Arc<Value>),
+}
+
+/// Whose text a job reads. Engines that keep what they have read give it to nobody else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The tenant: nothing is ever shared between two.
+    pub tenant: String,
+    /// The person, within the tenant.
+    pub user: String,
+    /// So many of the first messages are the platform's own, the same for all of its people, who
+    /// may share what was read of them. What follows is the person's alone.
+    pub shared_messages: usize,
+}
+
+impl Prompt {
+    /// A conversation of one question.
+    pub fn question(text: impl Into<String>) -> Self {
+        Self::Chat(vec![Message { role: Role::User, content: text.into() }])
+    }
+
+    /// A token is at least a byte, and a template puts a few round each message.
+    fn tokens_at_most(&self) -> usize {
+        const TEMPLATE: usize = 32;
+        let of = |message: &Message| message.content.len() + TEMPLATE;
+        match self {
+            Self::Chat(messages) => messages.iter().map(of).sum::<usize>() + TEMPLATE,
+            Self::Text(text) => text.len() + 1,
+        }
+    }
 }
 
 /// Who said a message.
@@ -77,15 +162,19 @@ pub struct Message {
 pub struct Usage {
     /// Tokens of the prompt, template included.
     pub prompt_tokens: usize,
+    /// Those of them that had been read before, for an earlier job of the same owner.
+    pub cached_tokens: usize,
     /// Tokens made, the one that ends the answer included.
     pub completion_tokens: usize,
 }
 
 /// What arrives on a [`TokenStream`]: text, then exactly one end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
     /// A bit of the answer; never empty, always whole characters.
     Text(String),
+    /// One token and its chances, before the text that it ends up in. Only where asked for.
+    Token(Box<TokenChances>),
     /// Nothing follows.
     End {
         /// Why it ended.
@@ -93,6 +182,26 @@ pub enum Piece {
         /// What it used.
         usage: Usage,
     },
+}
+
+/// A token that was drawn, and the likeliest at its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenChances {
+    /// The one that was drawn.
+    pub chosen: Chance,
+    /// The likeliest ones, likeliest first.
+    pub others: Vec<Chance>,
+}
+
+/// One token and how likely the model found it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chance {
+    /// What it says. A token may be a part of a character, which this shows as U+FFFD.
+    pub text: String,
+    /// The very bytes.
+    pub bytes: Vec<u8>,
+    /// The natural logarithm of its chance before temperature and all else; at most 0.
+    pub logprob: f32,
 }
 
 /// Why an answer ended.
@@ -120,6 +229,12 @@ pub enum EngineError {
         /// The longest prompt, in tokens.
         limit: usize,
     },
+    /// The answer cannot be given that shape; the text says why, in words for who asked.
+    #[error("an answer of that shape cannot be made: {0}")]
+    BadShape(String),
+    /// It is not this engine's to do; the text names what, like `logprobs`.
+    #[error("this engine has no {0}")]
+    Unsupported(&'static str),
     /// The engine broke; the text is for the log.
     #[error("the engine failed: {0}")]
     Broken(String),
@@ -176,6 +291,11 @@ impl Drop for TokenStream {
 }
 
 impl PieceSender {
+    /// Hands over a token and its chances; never waits.
+    pub fn token(&self, chances: TokenChances) {
+        let _ = self.pieces.send(Piece::Token(Box::new(chances)));
+    }
+
     /// Hands over text; never waits. Empty text is left out.
     pub fn text(&self, text: String) {
         if !text.is_empty() {

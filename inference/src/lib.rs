@@ -1,11 +1,12 @@
 //! Model server: who may ask, whose turn it is, which engine answers, and what it used.
 //!
-//! Reading order: [`engine`] is the seam that every engine fills; [`stop`], [`lanes`] and [`turns`]
+//! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with; [`stop`], [`lanes`] and [`turns`]
 //! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
 pub mod lanes;
+pub mod meter;
 pub mod stop;
 pub mod turns;
 
@@ -19,5 +20,8 @@ pub mod server;
 
 pub mod models;
 
-pub use engine::{Engine, EngineError, Job, Message, ModelCard, Piece, Reason, Role, Usage};
+pub use engine::{
+    Engine, EngineError, Job, Message, ModelCard, Owner, Piece, Prompt, Reason, Role, Shape, Usage,
+};
+pub use meter::Meter;
 pub use server::{Credentials, Inference, Limits, router};

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::engine::{
-    Engine, EngineError, Job, ModelCard, PieceSender, Reason, Role, TokenStream, Usage,
+    Engine, EngineError, Job, Meter, ModelCard, PieceSender, Prompt, Reason, Role, TokenStream,
     token_stream,
 };
 use crate::stop::{Shown, StopFilter};
@@ -132,7 +132,7 @@ impl Simulator {
         self.pace / 2 + self.pace * share / 1000
     }
 
-    async fn work(&self, job: &Job, out: &PieceSender, usage: &mut Usage) -> Reason {
+    async fn work(&self, job: &Job, out: &PieceSender, meter: &Meter) -> Reason {
         let asked = question(job);
         let (text, breaks) = match &self.answer {
             Answer::Echo => (asked, None),
@@ -142,18 +142,19 @@ impl Simulator {
         let mut stops = StopFilter::new(job.stop.clone());
         tokio::time::sleep(self.prefill).await;
         for token in text.split_inclusive(' ') {
-            if breaks == Some(usage.completion_tokens) {
+            let made = meter.usage().completion_tokens;
+            if breaks == Some(made) {
                 return Reason::Failed(EngineError::Broken("as it was told to".to_owned()));
             }
-            if usage.completion_tokens == job.max_tokens {
+            if made == job.max_tokens {
                 return Reason::Length;
             }
             tokio::select! {
                 biased;
                 () = out.cancelled() => return Reason::Cancelled,
-                () = tokio::time::sleep(self.wait(usage.completion_tokens)) => {}
+                () = tokio::time::sleep(self.wait(made)) => {}
             }
-            usage.completion_tokens += 1;
+            meter.made(1);
             match stops.push(token) {
                 Shown::More(text) => out.text(text),
                 Shown::Last(text) => {
@@ -181,8 +182,8 @@ impl Engine for Simulator {
         watch::Sender::new(self.at_once).subscribe()
     }
 
-    async fn generate(&self, job: Job) -> Result<TokenStream, EngineError> {
-        let words = job.messages.iter().map(|m| m.content.split_whitespace().count()).sum();
+    async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
+        let words = words(&job.prompt);
         if words > self.context {
             return Err(EngineError::PromptTooLong { limit: self.context });
         }
@@ -194,8 +195,9 @@ impl Engine for Simulator {
         });
         let simulator = self.clone();
         tokio::spawn(async move {
-            let mut usage = Usage { prompt_tokens: words, completion_tokens: 0 };
-            let reason = simulator.work(&job, &out, &mut usage).await;
+            meter.read(words);
+            let reason = simulator.work(&job, &out, &meter).await;
+            let usage = meter.usage();
             simulator.with_record(|record| {
                 record.running -= 1;
                 record.tokens += usage.completion_tokens;
@@ -208,8 +210,21 @@ impl Engine for Simulator {
 }
 
 fn question(job: &Job) -> String {
-    let last = job.messages.iter().rev().find(|message| message.role == Role::User);
-    last.map(|message| message.content.clone()).unwrap_or_default()
+    match &job.prompt {
+        Prompt::Chat(messages) => {
+            let last = messages.iter().rev().find(|message| message.role == Role::User);
+            last.map(|message| message.content.clone()).unwrap_or_default()
+        }
+        Prompt::Text(text) => text.clone(),
+    }
+}
+
+fn words(prompt: &Prompt) -> usize {
+    let of = |text: &str| text.split_whitespace().count();
+    match prompt {
+        Prompt::Chat(messages) => messages.iter().map(|message| of(&message.content)).sum(),
+        Prompt::Text(text) => of(text),
+    }
 }
 
 /// `SplitMix64`: enough to vary a wait.
@@ -223,26 +238,19 @@ fn mixed(seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Message, Piece};
+    use crate::engine::{Piece, Usage};
 
     fn job(text: &str) -> Job {
-        Job {
-            model: SIMULATED_MODEL.to_owned(),
-            messages: vec![Message { role: Role::User, content: text.to_owned() }],
-            max_tokens: 100,
-            temperature: None,
-            top_p: None,
-            seed: None,
-            stop: Vec::new(),
-        }
+        Job::new(SIMULATED_MODEL, Prompt::question(text), 100)
     }
 
     async fn answer(engine: &Simulator, job: Job) -> (String, Reason, Usage) {
-        let mut stream = engine.generate(job).await.unwrap();
+        let mut stream = engine.generate(job, Meter::default()).await.unwrap();
         let mut text = String::new();
         loop {
             match stream.next().await.unwrap() {
                 Piece::Text(more) => text.push_str(&more),
+                Piece::Token(_) => {}
                 Piece::End { reason, usage } => return (text, reason, usage),
             }
         }
@@ -253,7 +261,7 @@ mod tests {
         let engine = Simulator::echo().with_pace(Duration::from_secs(1)).with_jitter(7);
         let (text, reason, usage) = answer(&engine, job("one two three")).await;
         assert_eq!((text.as_str(), reason), ("one two three", Reason::Stop));
-        assert_eq!(usage, Usage { prompt_tokens: 3, completion_tokens: 3 });
+        assert_eq!(usage, Usage { prompt_tokens: 3, cached_tokens: 0, completion_tokens: 3 });
     }
 
     #[tokio::test(start_paused = true)]
@@ -274,7 +282,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_stops_when_nobody_reads() {
         let engine = Simulator::echo().with_pace(Duration::from_secs(1));
-        let mut stream = engine.generate(job(&"word ".repeat(50))).await.unwrap();
+        let mut stream = engine.generate(job(&"word ".repeat(50)), Meter::default()).await.unwrap();
         stream.next().await.unwrap();
         drop(stream);
         tokio::time::sleep(Duration::from_secs(5)).await;

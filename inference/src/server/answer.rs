@@ -10,7 +10,7 @@ use tracing::Instrument;
 use web::token::Caller;
 
 use crate::admission::Place;
-use crate::engine::{Engine, Job, Piece, Reason, Usage};
+use crate::engine::{Engine, Job, Meter, Piece, Reason, Usage};
 
 /// What a client may be told. Ends with [`Progress::End`]. Not bounded: an answer is.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ async fn run(
     client: &UnboundedSender<Progress>,
 ) -> (Reason, Usage, Option<Instant>) {
     let mut first = None;
-    let mut stream = match engine.generate(job).await {
+    let mut stream = match engine.generate(job, Meter::default()).await {
         Ok(stream) => stream,
         Err(error) => return (Reason::Failed(error), Usage::default(), first),
     };
@@ -104,6 +104,7 @@ async fn run(
                 first.get_or_insert_with(Instant::now);
                 let _ = client.send(Progress::Text(text));
             }
+            Some(Piece::Token(_)) => {}
             Some(Piece::End { reason, usage }) => return (reason, usage, first),
             None => return (Reason::Cancelled, Usage::default(), first),
         }

@@ -138,6 +138,14 @@ pub fn problem_of(error: &EngineError) -> Problem {
             Problem::bad_request("prompt-too-long", "The conversation is too long for the model.")
                 .detail(format!("Prompt and answer have {limit} tokens together; send less."))
         }
+        EngineError::BadShape(why) => {
+            Problem::bad_request("unusable-schema", "The answer cannot be given that shape.")
+                .detail(why.clone())
+        }
+        EngineError::Unsupported(what) => {
+            Problem::bad_request("unsupported-field", format!("{what} cannot be set here."))
+                .detail("The model that was asked for cannot do it; leave it out.")
+        }
         EngineError::Broken(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "engine-failed",
@@ -149,10 +157,11 @@ pub fn problem_of(error: &EngineError) -> Problem {
 }
 
 fn usage_json(usage: Usage) -> Value {
-    let Usage { prompt_tokens, completion_tokens } = usage;
+    let Usage { prompt_tokens, cached_tokens, completion_tokens } = usage;
     json!({
         "prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": cached_tokens},
     })
 }
 

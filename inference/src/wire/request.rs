@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use web::Problem;
 
-use crate::engine::{Job, Message, Role};
+use crate::engine::{Job, Message, Owner, Prompt, Role, Shape};
 
 /// How much one request may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -112,10 +112,13 @@ pub fn read(body: &[u8], default_model: &str, bounds: &Bounds) -> Result<(Job, D
         max_tokens: max_tokens(&body, bounds)?,
         temperature: within(body.temperature, "temperature", 0.0, 2.0)?,
         top_p: within(body.top_p, "top_p", f32::MIN_POSITIVE, 1.0)?,
-        messages: messages(&body.messages, bounds)?,
+        prompt: Prompt::Chat(messages(&body.messages, bounds)?),
         // The sign only makes room for every number a client may send.
         seed: body.seed.map(i64::cast_unsigned),
         stop: stops(body.stop)?,
+        logprobs: None,
+        shape: Shape::Free,
+        owner: Owner::default(),
         model: body.model.unwrap_or_else(|| default_model.to_owned()),
     };
     neutral(body.n.is_none_or(|n| n == 1), "n", "Only 1 answer a request is made.")?;
@@ -249,8 +252,9 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(delivery, Delivery::Stream { usage: true });
-        assert_eq!(job.messages[0].role, Role::System);
-        assert_eq!(job.messages[1].content, "ab");
+        let Prompt::Chat(messages) = job.prompt else { panic!("{:?}", job.prompt) };
+        assert_eq!(messages[0].role, Role::System);
+        assert_eq!(messages[1].content, "ab");
         assert_eq!((job.max_tokens, job.seed), (7, Some(u64::MAX)));
         assert_eq!(job.stop, ["END"]);
     }

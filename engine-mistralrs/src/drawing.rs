@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
-use inference::Usage;
+use inference::Meter;
 use inference::turns::{Reading, Turns};
 use mistralrs::CustomLogitsProcessor;
 use tokio_util::sync::CancellationToken;
 
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, likeliest};
 
 /// Why the answer goes on or ends, as far as the drawing of tokens decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +34,9 @@ pub(crate) enum Verdict {
     Unusable,
 }
 
-/// One answer's counter and brake.
-pub(crate) struct Meter {
+/// How one answer is drawn, counted and ended.
+pub(crate) struct Drawing {
+    meter: Meter,
     sampling: Sampling,
     limits: Limits,
     stop: CancellationToken,
@@ -57,15 +58,17 @@ pub(crate) struct Limits {
     pub(crate) end_token: u32,
 }
 
-impl Meter {
+impl Drawing {
     /// `stop` ends the answer at the next token; the turn to read the prompt ends with the first.
     pub(crate) fn new(
+        meter: Meter,
         sampling: Sampling,
         limits: Limits,
         stop: CancellationToken,
         reading: Reading,
     ) -> Self {
         Self {
+            meter,
             sampling,
             limits,
             stop,
@@ -75,13 +78,6 @@ impl Meter {
             total: AtomicUsize::new(0),
             verdict: AtomicU8::new(Verdict::On as u8),
         }
-    }
-
-    /// Tokens read and drawn until now, the end token included.
-    pub(crate) fn usage(&self) -> Usage {
-        let prompt_tokens = self.prompt.load(Ordering::Acquire);
-        let total = self.total.load(Ordering::Acquire);
-        Usage { prompt_tokens, completion_tokens: total - prompt_tokens }
     }
 
     /// The prompt has been read, or never will be.
@@ -95,11 +91,18 @@ impl Meter {
         verdicts.into_iter().find(|verdict| *verdict as u8 == now).unwrap_or(Verdict::On)
     }
 
+    /// The end token; where a shape does not allow it, whatever it allows.
+    fn end(&self, logits: &[f32]) -> usize {
+        let end = self.limits.end_token as usize;
+        let is_refused = logits.get(end).is_some_and(|logit| *logit == f32::NEG_INFINITY);
+        if is_refused { likeliest(logits).map_or(end, |(token, _)| token) } else { end }
+    }
+
     fn draw(&self, logits: &[f32], position: usize) -> (Verdict, usize) {
         let Limits { max_tokens, context_tokens, end_token } = self.limits;
         let end = end_token as usize;
         if self.stop.is_cancelled() {
-            return (Verdict::Stopped, end);
+            return (Verdict::Stopped, self.end(logits));
         }
         let Some(token) = self.sampling.pick(logits, position) else {
             return (Verdict::Unusable, end);
@@ -115,24 +118,31 @@ impl Meter {
     }
 }
 
-impl CustomLogitsProcessor for Meter {
+impl CustomLogitsProcessor for Drawing {
     /// `context` is the prompt and what was drawn until now. By its length, not by calls: the
     /// engine may draw one token twice.
     fn apply(&self, logits: &Tensor, context: &[u32]) -> candle_core::Result<Tensor> {
         let position = context.len();
         self.end_reading();
         // The first call comes with the prompt alone.
-        let _ = self.prompt.compare_exchange(0, position, Ordering::AcqRel, Ordering::Acquire);
+        let is_first =
+            self.prompt.compare_exchange(0, position, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_first {
+            self.meter.read(position);
+        }
         let mut numbers = logits.to_vec1::<f32>()?;
         let answer = context.get(self.prompt.load(Ordering::Acquire)..).unwrap_or_default();
         self.sampling.dampen(&mut numbers, answer);
         let is_over =
             self.verdict() != Verdict::On && position >= self.total.load(Ordering::Acquire);
         let token = if is_over {
-            self.limits.end_token as usize
+            self.end(&numbers)
         } else {
             let (verdict, token) = self.draw(&numbers, position);
-            self.total.fetch_max(position + 1, Ordering::AcqRel);
+            let before = self.total.fetch_max(position + 1, Ordering::AcqRel);
+            if before <= position {
+                self.meter.made(1);
+            }
             self.verdict.store(verdict as u8, Ordering::Release);
             token
         };
@@ -154,17 +164,17 @@ impl CustomLogitsProcessor for Meter {
 mod tests {
     use super::*;
 
-    fn meter(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Meter {
+    fn drawing(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Drawing {
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0, repetition: 1.0 };
         let limits = Limits { max_tokens, context_tokens, end_token: 2 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let reading = runtime.block_on(Turns::new().read(1));
-        Meter::new(sampling, limits, stop.clone(), reading)
+        Drawing::new(Meter::default(), sampling, limits, stop.clone(), reading)
     }
 
-    fn drawn(meter: &Meter, logits: [f32; 4], position: usize) -> usize {
+    fn drawn(drawing: &Drawing, logits: [f32; 4], position: usize) -> usize {
         let logits = Tensor::new(&logits, &Device::Cpu).unwrap();
-        let chosen = meter.apply(&logits, &vec![9; position]).unwrap().to_vec1::<f32>().unwrap();
+        let chosen = drawing.apply(&logits, &vec![9; position]).unwrap().to_vec1::<f32>().unwrap();
         let mut ones = (0..chosen.len()).filter(|at| chosen[*at] > 0.5);
         let token = ones.next().unwrap();
         assert_eq!(ones.next(), None, "one token is chosen");
@@ -176,38 +186,42 @@ mod tests {
 
     #[test]
     fn tokens_are_counted_once_each() {
-        let meter = meter(100, 100, &CancellationToken::new());
+        let drawing = drawing(100, 100, &CancellationToken::new());
         for position in [10, 11, 11, 12] {
-            assert_eq!(drawn(&meter, SECOND, position), 1);
+            assert_eq!(drawn(&drawing, SECOND, position), 1);
         }
-        assert_eq!(meter.usage(), Usage { prompt_tokens: 10, completion_tokens: 3 });
-        assert_eq!(meter.verdict(), Verdict::On);
-        assert_eq!(drawn(&meter, END, 13), 2);
-        assert_eq!((meter.verdict(), meter.usage().completion_tokens), (Verdict::Ended, 4));
+        let usage = drawing.meter.usage();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (10, 3));
+        assert_eq!(drawing.verdict(), Verdict::On);
+        assert_eq!(drawn(&drawing, END, 13), 2);
+        assert_eq!(
+            (drawing.verdict(), drawing.meter.usage().completion_tokens),
+            (Verdict::Ended, 4)
+        );
     }
 
     #[test]
     fn after_the_end_nothing_is_drawn_or_counted() {
         for (max_tokens, first, verdict) in [(9, END, Verdict::Ended), (1, SECOND, Verdict::Full)] {
-            let meter = meter(max_tokens, 100, &CancellationToken::new());
-            drawn(&meter, first, 10);
-            assert_eq!(drawn(&meter, SECOND, 11), 2);
-            assert_eq!((meter.verdict(), meter.usage().completion_tokens), (verdict, 1));
+            let drawing = drawing(max_tokens, 100, &CancellationToken::new());
+            drawn(&drawing, first, 10);
+            assert_eq!(drawn(&drawing, SECOND, 11), 2);
+            assert_eq!((drawing.verdict(), drawing.meter.usage().completion_tokens), (verdict, 1));
         }
     }
 
     #[test]
     fn an_answer_ends_when_stopped_when_full_and_when_nothing_is_usable() {
         let stop = CancellationToken::new();
-        let full = meter(100, 12, &stop);
+        let full = drawing(100, 12, &stop);
         assert_eq!(drawn(&full, SECOND, 11), 1);
         assert_eq!((full.verdict(), drawn(&full, SECOND, 12)), (Verdict::Full, 2));
 
-        let unusable = meter(100, 100, &stop);
+        let unusable = drawing(100, 100, &stop);
         assert_eq!(drawn(&unusable, [f32::NAN; 4], 10), 2);
         assert_eq!(unusable.verdict(), Verdict::Unusable);
 
-        let stopped = meter(100, 100, &stop);
+        let stopped = drawing(100, 100, &stop);
         assert_eq!(drawn(&stopped, SECOND, 10), 1);
         stop.cancel();
         assert_eq!((drawn(&stopped, SECOND, 11), stopped.verdict()), (2, Verdict::Stopped));
