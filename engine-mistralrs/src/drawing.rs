@@ -56,6 +56,8 @@ pub(crate) struct Limits {
     pub(crate) context_tokens: usize,
     /// The model's word for the end.
     pub(crate) end_token: u32,
+    /// The end of a text, which a shape allows when it is full.
+    pub(crate) text_end: Option<u32>,
 }
 
 impl Drawing {
@@ -99,7 +101,7 @@ impl Drawing {
     }
 
     fn draw(&self, logits: &[f32], position: usize) -> (Verdict, usize) {
-        let Limits { max_tokens, context_tokens, end_token } = self.limits;
+        let Limits { max_tokens, context_tokens, end_token, text_end } = self.limits;
         let end = end_token as usize;
         if self.stop.is_cancelled() {
             return (Verdict::Stopped, self.end(logits));
@@ -110,6 +112,10 @@ impl Drawing {
         let drawn = position + 1 - self.prompt.load(Ordering::Acquire);
         if token == end {
             (Verdict::Ended, end)
+        } else if text_end.is_some_and(|text_end| text_end as usize == token) {
+            // The engine would go on after it, so whoever follows lets go of the request.
+            self.stop.cancel();
+            (Verdict::Ended, token)
         } else if drawn >= max_tokens || position + 1 >= context_tokens {
             (Verdict::Full, token)
         } else {
@@ -166,7 +172,7 @@ mod tests {
 
     fn drawing(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Drawing {
         let sampling = Sampling { temperature: 0.0, top_p: 1.0, seed: 0, repetition: 1.0 };
-        let limits = Limits { max_tokens, context_tokens, end_token: 2 };
+        let limits = Limits { max_tokens, context_tokens, end_token: 2, text_end: Some(0) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let reading = runtime.block_on(Turns::new().read(1));
         Drawing::new(Meter::default(), sampling, limits, stop.clone(), reading)

@@ -16,7 +16,7 @@ use mistralrs::{
     Constraint, CustomLogitsProcessor, NormalRequest, Request, RequestLike, RequestMessage,
     Response, SamplingParams, TextMessageRole, TextMessages,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,7 @@ impl Engine for MistralEngine {
             max_tokens: job.max_tokens,
             context_tokens: self.header.context_tokens,
             end_token: self.header.end_token,
+            text_end: self.header.text_end,
         };
         let begin = Begin {
             lanes: Arc::clone(&self.lanes),
@@ -213,8 +214,8 @@ async fn ask(
     request.is_streaming = true;
     request.constraint = match shape {
         Shape::Free => Constraint::None,
-        Shape::Json => Constraint::JsonSchema(serde_json::json!({"type": "object"})),
-        Shape::Schema(schema) => Constraint::JsonSchema(Value::clone(&schema)),
+        Shape::Json => Constraint::JsonSchema(tight(json!({"type": "object"}))),
+        Shape::Schema(schema) => Constraint::JsonSchema(tight(Value::clone(&schema))),
     };
     request.logits_processors = Some(vec![processor]);
 
@@ -223,6 +224,18 @@ async fn ask(
     let request = Request::Normal(Box::new(request));
     engine.send(request).await.map_err(|error| broken(&error))?;
     Ok(responses)
+}
+
+/// No blanks but those that are written here: they are tokens that people wait and pay for, and
+/// small models make lines of them.
+fn tight(mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        let format = json!({
+            "whitespace_flexible": false, "item_separator": ", ", "key_separator": ": ",
+        });
+        schema.insert("x-guidance".to_owned(), format);
+    }
+    schema
 }
 
 fn first_line(error: &dyn std::error::Error) -> String {
@@ -291,6 +304,7 @@ impl Answer {
         let mut stopped = false;
         loop {
             let response = tokio::select! {
+                biased;
                 response = responses.recv() => response,
                 // A shape may not allow the end that the drawing would draw.
                 () = self.stop.cancelled(), if self.is_shaped => None,
@@ -300,9 +314,13 @@ impl Answer {
                 Response::Chunk(chunk) => {
                     for choice in chunk.choices {
                         let text = choice.delta.content.unwrap_or_default();
-                        if !stopped {
-                            stopped = self.show(&text, &mut stops, &out);
-                        }
+                        stopped = stopped || self.show(&text, &mut stops, &out);
+                        said = choice.finish_reason.map(|_| Said::Finish).or(said);
+                    }
+                }
+                Response::CompletionChunk(chunk) => {
+                    for choice in chunk.choices {
+                        stopped = stopped || self.show(&choice.text, &mut stops, &out);
                         said = choice.finish_reason.map(|_| Said::Finish).or(said);
                     }
                 }

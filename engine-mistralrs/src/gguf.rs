@@ -14,6 +14,8 @@ pub(crate) struct Header {
     pub(crate) context_tokens: usize,
     /// The token that ends an answer.
     pub(crate) end_token: u32,
+    /// The token that ends a text, which the engine's shapes end with; often another one.
+    pub(crate) text_end: Option<u32>,
     /// How tokens are written that steer the model; people must not be able to write them.
     pub(crate) control_texts: Vec<String>,
     /// Numbers in the model.
@@ -37,10 +39,24 @@ impl Header {
         Ok(Self {
             context_tokens: usize::try_from(length)?,
             end_token: value(&content, "tokenizer.ggml.eos_token_id")?.to_u32()?,
+            text_end: text_end(&content)?,
             control_texts: control_texts(&content)?,
             parameters: content.tensor_infos.values().map(|t| t.shape.elem_count()).sum(),
         })
     }
+}
+
+/// As the engine finds it when it prepares a shape: by name.
+fn text_end(content: &Content) -> Result<Option<u32>> {
+    const NAMES: [&str; 3] = ["<|endoftext|>", "<|end_of_text|>", "</s>"];
+    let tokens = value(content, "tokenizer.ggml.tokens")?.to_vec()?;
+    let mut found = None;
+    for (id, token) in (0..).zip(tokens) {
+        if NAMES.contains(&token.to_string()?.as_str()) {
+            found = found.or(Some(id));
+        }
+    }
+    Ok(found)
 }
 
 /// Every token that the engine takes for more than ordinary text (type 1). Blanks steer nothing,

@@ -102,6 +102,7 @@ fn an_answer_has_the_shape_that_was_asked_for() {
         });
         let shape = Shape::Schema(Arc::new(schema));
         let answer = answer(&engine, Job { shape, ..job("Tell me about Paris.") }).await;
+        eprintln!("{:?} {:?}", answer.text, answer.usage);
         let said: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
         assert!(said["city"].is_string() && said["people"].is_u64(), "{said}");
         assert_eq!(answer.reason, Reason::Stop);
