@@ -13,15 +13,17 @@
 //! A stream begins as soon as the model is loaded, also while its request waits for its turn:
 //! comment lines (`: position 3`) then say how many answers begin before it. What fails after that comes as `data: {"error": ...}`.
 
+mod admin;
 mod answer;
 mod chat;
 mod credentials;
+mod fleet;
 mod request_id;
+mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
@@ -31,13 +33,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use web::Problem;
 
-pub use credentials::Credentials;
+use fleet::Fleet;
 
-use crate::admission::{Admission, Load, Places};
+pub use admin::admin_router;
+pub use credentials::Credentials;
+pub use fleet::{LoadFailed, Loader};
+
+use crate::admission::{Load, Places};
 use crate::engine::Engine;
 use crate::wire::{Bounds, ModelList};
 
@@ -69,10 +73,7 @@ impl Default for Limits {
 /// The model server. Clones are the same server.
 #[derive(Clone)]
 pub struct Inference {
-    engine: watch::Sender<Option<Arc<dyn Engine>>>,
-    /// Tells the queue how much room the present engine has.
-    follower: Arc<Mutex<Option<AbortHandle>>>,
-    admission: Admission,
+    fleet: Arc<Fleet>,
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
@@ -82,56 +83,32 @@ pub struct Inference {
 impl Inference {
     /// A server without an engine: it answers 503 `model-loading` until [`Self::set_engine`].
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
-        Self {
-            engine: watch::Sender::new(None),
-            follower: Arc::default(),
-            // None start before there is an engine.
-            admission: Admission::new(limits.places, 0),
-            bounds: limits.bounds,
-            model_wait: limits.model_wait,
-            credentials,
-            now,
+        let Limits { bounds, places, model_wait } = limits;
+        let fleet = Arc::new(Fleet::new(places));
+        Self { fleet, bounds, model_wait, credentials, now }
+    }
+
+    /// From now on this engine answers for its models and for who names none. What another one
+    /// has begun runs to its end there. Must be called from within a runtime.
+    pub fn set_engine(&self, engine: Arc<dyn Engine>) {
+        if let Some(slot) = self.fleet.default_slot() {
+            slot.set(engine);
         }
     }
 
-    /// From now on this engine answers. What another one has begun runs to its end there. Must be
-    /// called from within a runtime.
-    pub fn set_engine(&self, engine: Arc<dyn Engine>) {
-        let mut room = engine.room();
-        self.engine.send_replace(Some(engine));
-        self.admission.set_at_once(*room.borrow_and_update());
-        let admission = self.admission.clone();
-        let follower = tokio::spawn(async move {
-            while room.changed().await.is_ok() {
-                admission.set_at_once(*room.borrow_and_update());
-            }
-        });
-        let follower = Some(follower.abort_handle());
-        let before = mem::replace(&mut *self.lock_follower(), follower);
-        before.inspect(AbortHandle::abort);
+    /// Takes in a further engine, for its models. Must be called from within a runtime.
+    pub fn add_engine(&self, engine: Arc<dyn Engine>) {
+        self.fleet.add(engine);
     }
 
-    fn lock_follower(&self) -> MutexGuard<'_, Option<AbortHandle>> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the default model answers.
+    pub fn is_ready(&self) -> bool {
+        self.fleet.default_slot().is_some_and(|slot| slot.engine().is_some())
     }
 
     /// How busy it is.
     pub fn load(&self) -> Load {
-        self.admission.load()
-    }
-
-    fn engine(&self) -> Result<Arc<dyn Engine>, Problem> {
-        self.engine.borrow().clone().ok_or_else(model_loading)
-    }
-
-    /// The engine, waited for if it is still being loaded.
-    async fn engine_soon(&self) -> Result<Arc<dyn Engine>, Problem> {
-        let mut engine = self.engine.subscribe();
-        let loaded = tokio::time::timeout(self.model_wait, engine.wait_for(Option::is_some)).await;
-        match loaded {
-            Ok(Ok(engine)) => engine.clone().ok_or_else(model_loading),
-            _ => Err(model_loading()),
-        }
+        self.fleet.load()
     }
 }
 
@@ -162,14 +139,18 @@ async fn models(
     headers: HeaderMap,
 ) -> Result<Json<ModelList>, Problem> {
     inference.credentials.caller(&headers, (inference.now)())?;
-    Ok(Json(ModelList::new(inference.engine()?.models())))
+    if !inference.is_ready() {
+        return Err(model_loading());
+    }
+    Ok(Json(ModelList::new(inference.fleet.models())))
 }
 
 /// For whoever watches the process: no token, nothing about tenants.
 async fn health(State(inference): State<Inference>) -> Response {
-    let (status, word) = match inference.engine() {
-        Ok(_) => (StatusCode::OK, "ok"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "loading"),
+    let (status, word) = if inference.is_ready() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "loading")
     };
     let Load { running, waiting } = inference.load();
     (status, Json(json!({"status": word, "running": running, "waiting": waiting}))).into_response()

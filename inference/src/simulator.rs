@@ -21,6 +21,7 @@ pub const SIMULATED_MODEL: &str = "simulated";
 /// A pretend engine. Cloning shares the record of what it was asked.
 #[derive(Debug, Clone)]
 pub struct Simulator {
+    model: String,
     answer: Answer,
     prefill: Duration,
     pace: Duration,
@@ -70,6 +71,7 @@ impl Simulator {
 
     fn answering(answer: Answer) -> Self {
         Self {
+            model: SIMULATED_MODEL.to_owned(),
             answer,
             prefill: Duration::ZERO,
             pace: Duration::ZERO,
@@ -78,6 +80,13 @@ impl Simulator {
             context: 8192,
             record: Arc::default(),
         }
+    }
+
+    /// Answers to another name than [`SIMULATED_MODEL`].
+    #[must_use]
+    pub fn named(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
     }
 
     /// Waits this long before the first token.
@@ -172,7 +181,7 @@ impl Simulator {
 impl Engine for Simulator {
     fn models(&self) -> Vec<ModelCard> {
         vec![ModelCard {
-            id: SIMULATED_MODEL.to_owned(),
+            id: self.model.clone(),
             title: "Simulator".to_owned(),
             context_tokens: self.context,
         }]

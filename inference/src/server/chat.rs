@@ -13,9 +13,9 @@ use futures::{Stream, StreamExt, stream};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use web::Problem;
 
-use super::Inference;
 use super::answer::{self, Progress};
 use super::request_id::RequestId;
+use super::{Inference, model_loading};
 use crate::admission::Full;
 use crate::engine::EngineError;
 use crate::wire::{self, Delivery, Writer};
@@ -31,23 +31,18 @@ pub(super) async fn complete(
 ) -> Result<Response, Problem> {
     let now = (inference.now)();
     let caller = inference.credentials.caller(&headers, now)?;
-    let (engine, kept) = if let Ok(engine) = inference.engine() {
-        (engine, None)
-    } else {
-        // Keeps a place meanwhile: those who wait for the model are bounded and ordered too.
-        let place = inference.admission.enter(&caller).map_err(queue_full)?;
-        (inference.engine_soon().await?, Some(place))
-    };
+    let (mut job, delivery) = wire::read(&whole(body)?, "", &inference.bounds)?;
+    let named = (!job.model.is_empty()).then_some(job.model.as_str());
+    let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
+    let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
+    // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
+    let place = slot.queue().enter(&caller).map_err(queue_full)?;
+    let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
-    let default = models.first().map(|card| card.id.clone()).unwrap_or_default();
-    let (job, delivery) = wire::read(&whole(body)?, &default, &inference.bounds)?;
-    if !models.iter().any(|card| card.id == job.model) {
-        return Err(wire::problem_of(&EngineError::UnknownModel(job.model)));
+    match models.iter().find(|card| named.is_none_or(|named| card.id == named)) {
+        Some(card) => job.model.clone_from(&card.id),
+        None => return Err(unknown(&job.model)),
     }
-    let place = match kept {
-        Some(place) => place,
-        None => inference.admission.enter(&caller).map_err(queue_full)?,
-    };
     let position = place.position();
 
     let usage = delivery == Delivery::Stream { usage: true };
