@@ -8,8 +8,9 @@
 //! A sequence that ends with its very first token is run once more by the engine, which forgets
 //! that it ended; so the end is kept here, and what is drawn after it does not count.
 
+use std::mem;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Tensor};
 use inference::Meter;
@@ -17,6 +18,7 @@ use inference::turns::{Reading, Turns};
 use mistralrs::CustomLogitsProcessor;
 use tokio_util::sync::CancellationToken;
 
+use crate::chances::{likeliest_of, with_logarithm};
 use crate::sampling::{Sampling, likeliest};
 
 /// Why the answer goes on or ends, as far as the drawing of tokens decides it.
@@ -45,6 +47,16 @@ pub(crate) struct Drawing {
     prompt: AtomicUsize,
     total: AtomicUsize,
     verdict: AtomicU8,
+    chances: Option<Mutex<Vec<Drawn>>>,
+    likeliest: usize,
+}
+
+/// A token, where it stands, and the likeliest at its place, each with its logarithm.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Drawn {
+    position: usize,
+    pub(crate) chosen: (u32, f32),
+    pub(crate) others: Vec<(u32, f32)>,
 }
 
 /// What bounds an answer.
@@ -79,7 +91,32 @@ impl Drawing {
             prompt: AtomicUsize::new(0),
             total: AtomicUsize::new(0),
             verdict: AtomicU8::new(Verdict::On as u8),
+            chances: None,
+            likeliest: 0,
         }
+    }
+
+    /// Keeps the chances of each token too, and of so many of the likeliest at its place.
+    pub(crate) fn with_chances(self, likeliest: usize) -> Self {
+        Self { chances: Some(Mutex::default()), likeliest, ..self }
+    }
+
+    /// The chances of what was drawn since this was asked last.
+    pub(crate) fn take_chances(&self) -> Vec<Drawn> {
+        self.chances.as_ref().map(|kept| mem::take(&mut *lock(kept))).unwrap_or_default()
+    }
+
+    /// The engine may draw a token twice; the second counts.
+    fn keep_chances(&self, logits: &[f32], position: usize, token: usize) {
+        let Some(kept) = &self.chances else { return };
+        let drawn = Drawn {
+            position,
+            chosen: with_logarithm(logits, token),
+            others: likeliest_of(logits, self.likeliest),
+        };
+        let mut kept = lock(kept);
+        kept.retain(|drawn| drawn.position != position);
+        kept.push(drawn);
     }
 
     /// The prompt has been read, or never will be.
@@ -137,6 +174,7 @@ impl CustomLogitsProcessor for Drawing {
             self.meter.read(position);
         }
         let mut numbers = logits.to_vec1::<f32>()?;
+        let undamped = self.chances.is_some().then(|| numbers.clone());
         let answer = context.get(self.prompt.load(Ordering::Acquire)..).unwrap_or_default();
         self.sampling.dampen(&mut numbers, answer);
         let is_over =
@@ -150,6 +188,9 @@ impl CustomLogitsProcessor for Drawing {
                 self.meter.made(1);
             }
             self.verdict.store(verdict as u8, Ordering::Release);
+            if let (Some(logits), Verdict::On | Verdict::Full) = (undamped, verdict) {
+                self.keep_chances(&logits, position, token);
+            }
             token
         };
 
@@ -164,6 +205,10 @@ impl CustomLogitsProcessor for Drawing {
         }
         Tensor::from_vec(chosen, numbers.len(), &Device::Cpu)
     }
+}
+
+fn lock(kept: &Mutex<Vec<Drawn>>) -> MutexGuard<'_, Vec<Drawn>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -204,6 +249,20 @@ mod tests {
             (drawing.verdict(), drawing.meter.usage().completion_tokens),
             (Verdict::Ended, 4)
         );
+    }
+
+    #[test]
+    fn the_chances_of_each_token_are_kept_once_and_those_of_the_end_not() {
+        let drawing = drawing(100, 100, &CancellationToken::new()).with_chances(2);
+        for position in [10, 11, 11] {
+            drawn(&drawing, SECOND, position);
+        }
+        drawn(&drawing, END, 12);
+        let kept = drawing.take_chances();
+        assert_eq!(kept.iter().map(|drawn| drawn.position).collect::<Vec<_>>(), [10, 11]);
+        assert_eq!(kept[0].chosen, kept[0].others[0]);
+        assert_eq!((kept[0].others[0].0, kept[0].others[1].0), (1, 3));
+        assert!(drawing.take_chances().is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use either::Either;
-use inference::engine::{PieceSender, TokenStream, token_stream};
+use inference::engine::{PieceSender, TokenChances, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
 use inference::stop::{Shown, StopFilter};
 use inference::turns::{Reading, Turns};
@@ -21,10 +21,11 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::drawing::{Drawing, Limits, Verdict};
+use crate::drawing::{Drawing, Drawn, Limits, Verdict};
 use crate::gguf::Header;
 use crate::load::Opener;
 use crate::sampling::Sampling;
+use crate::vocabulary::Vocabulary;
 
 /// A loaded model. Dropping it frees the model once its last answer is done.
 pub struct MistralEngine {
@@ -78,9 +79,6 @@ impl Engine for MistralEngine {
         if job.model != self.card.id {
             return Err(EngineError::UnknownModel(job.model));
         }
-        if job.logprobs.is_some() {
-            return Err(EngineError::Unsupported("logprobs"));
-        }
         let (out, stream) = token_stream();
         let limits = Limits {
             max_tokens: job.max_tokens,
@@ -97,6 +95,8 @@ impl Engine for MistralEngine {
             shape: job.shape,
             prompt: prompt(job.prompt, &self.header.control_texts),
             stops: job.stop,
+            logprobs: job.logprobs,
+            vocabulary: Arc::clone(&self.header.vocabulary),
             meter,
         };
         tokio::spawn(begin.answer(out));
@@ -114,6 +114,8 @@ struct Begin {
     shape: Shape,
     prompt: RequestMessage,
     stops: Vec<String>,
+    logprobs: Option<usize>,
+    vocabulary: Arc<Vocabulary>,
     meter: Meter,
 }
 
@@ -127,15 +129,19 @@ impl Begin {
             Ok(taken) => taken,
             Err(error) => return out.end(Reason::Failed(error), Usage::default()),
         };
-        let Self { sampling, limits, longest_prompt, shape, prompt, stops, meter, .. } = self;
+        let Self { sampling, limits, longest_prompt, shape, prompt, stops, .. } = self;
+        let Self { logprobs, vocabulary, meter, .. } = self;
         // A child: ends with the reader, or by itself at a stop sequence.
         let stop = out.cancellation().child_token();
         let drawing = Drawing::new(meter.clone(), sampling, limits, stop.clone(), reading);
-        let drawing = Arc::new(drawing);
+        let drawing = Arc::new(match logprobs {
+            Some(likeliest) => drawing.with_chances(likeliest),
+            None => drawing,
+        });
         let is_shaped = shape != Shape::Free;
         match ask(lane.runner(), prompt, shape, limits.max_tokens, &drawing).await {
             Ok(responses) => {
-                let answer = Answer { meter, drawing, stop, longest_prompt, is_shaped };
+                let answer = Answer { meter, drawing, vocabulary, stop, longest_prompt, is_shaped };
                 answer.follow(responses, StopFilter::new(stops), out).await;
             }
             Err(error) => out.end(Reason::Failed(error), Usage::default()),
@@ -286,6 +292,7 @@ fn without_control(text: &str, control_texts: &[String]) -> String {
 struct Answer {
     meter: Meter,
     drawing: Arc<Drawing>,
+    vocabulary: Arc<Vocabulary>,
     stop: CancellationToken,
     longest_prompt: usize,
     is_shaped: bool,
@@ -310,6 +317,7 @@ impl Answer {
                 () = self.stop.cancelled(), if self.is_shaped => None,
             };
             let Some(response) = response else { break };
+            self.show_chances(&out);
             match response {
                 Response::Chunk(chunk) => {
                     for choice in chunk.choices {
@@ -337,6 +345,7 @@ impl Answer {
                 _ => said = Some(Said::Error("an answer of another kind came".to_owned())),
             }
         }
+        self.show_chances(&out);
         // What was refused was never read.
         self.drawing.end_reading();
         let reason = self.reason(said, stopped, out.is_cancelled());
@@ -344,6 +353,14 @@ impl Answer {
             out.text(stops.rest());
         }
         out.end(reason, self.meter.usage());
+    }
+
+    fn show_chances(&self, out: &PieceSender) {
+        let chance = |(token, logprob)| self.vocabulary.chance(token, logprob);
+        for Drawn { chosen, others, .. } in self.drawing.take_chances() {
+            let others = others.into_iter().map(chance).collect();
+            out.token(TokenChances { chosen: chance(chosen), others });
+        }
     }
 
     /// Hands text on; true once a stop sequence came.

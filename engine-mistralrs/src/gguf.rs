@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use candle_core::quantized::gguf_file::{Content, Value};
+
+use crate::vocabulary::Vocabulary;
 
 /// From the file's header.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub(crate) struct Header {
     pub(crate) control_texts: Vec<String>,
     /// Numbers in the model.
     pub(crate) parameters: usize,
+    /// What each token says.
+    pub(crate) vocabulary: Arc<Vocabulary>,
 }
 
 pub(crate) fn open(path: &Path) -> Result<(BufReader<File>, Content)> {
@@ -41,6 +46,7 @@ impl Header {
             end_token: value(&content, "tokenizer.ggml.eos_token_id")?.to_u32()?,
             text_end: text_end(&content)?,
             control_texts: control_texts(&content)?,
+            vocabulary: Arc::new(Vocabulary::read(&content)?),
             parameters: content.tensor_infos.values().map(|t| t.shape.elem_count()).sum(),
         })
     }
@@ -76,10 +82,10 @@ fn control_texts(content: &Content) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-fn value<'a>(content: &'a Content, key: &str) -> Result<&'a Value> {
+pub(crate) fn value<'a>(content: &'a Content, key: &str) -> Result<&'a Value> {
     content.metadata.get(key).with_context(|| format!("it does not say {key}"))
 }
 
-fn text<'a>(content: &'a Content, key: &str) -> Result<&'a str> {
+pub(crate) fn text<'a>(content: &'a Content, key: &str) -> Result<&'a str> {
     Ok(value(content, key)?.to_string()?)
 }

@@ -1,17 +1,19 @@
 //! mistral.rs as an [`inference::Engine`]: GGUF models on the processor, in this process, offline.
 //!
 //! Reading order: [`cpu`] says whether this computer can run what was compiled; [`gguf`] reads
-//! what we need to know of a file before loading it; [`reencode`] writes a faster copy once;
+//! what we need to know of a file before loading it, its [`vocabulary`] among it; [`reencode`] writes a faster copy once;
 //! [`load`] makes an engine of it, several where there is [`memory`] for them; [`sampling`] picks
-//! tokens, [`drawing`] counts, delays and stops them; [`engine`] runs one job.
+//! tokens, [`chances`] says how likely they were, [`drawing`] counts, delays and stops them; [`engine`] runs one job.
 
 pub mod cpu;
 mod gguf;
 mod reencode;
+mod vocabulary;
 
 mod load;
 mod memory;
 
+mod chances;
 mod drawing;
 mod engine;
 mod sampling;

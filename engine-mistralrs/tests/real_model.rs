@@ -146,6 +146,31 @@ fn job_of_one_token() -> Job {
 }
 
 #[test]
+fn each_token_tells_its_chances_if_asked() {
+    with_engine(async |engine| {
+        let job = Job { logprobs: Some(3), ..job("What is the capital of France?") };
+        let mut stream = engine.generate(job, Meter::default()).await.unwrap();
+        let (mut tokens, mut text) = (Vec::new(), String::new());
+        let usage = loop {
+            match stream.next().await.unwrap() {
+                Piece::Token(token) => tokens.push(token),
+                Piece::Text(more) => text.push_str(&more),
+                Piece::End { usage, .. } => break usage,
+            }
+        };
+        assert_eq!(tokens.len() + 1, usage.completion_tokens, "all but the end");
+        let said: String = tokens.iter().map(|token| token.chosen.text.as_str()).collect();
+        assert_eq!(said.trim_start(), text.trim_start());
+        for token in tokens {
+            assert_eq!((token.others.len(), &token.chosen), (3, &token.others[0]), "the likeliest");
+            assert!(
+                token.chosen.logprob <= 0.0 && token.others[2].logprob <= token.others[0].logprob
+            );
+        }
+    });
+}
+
+#[test]
 fn a_text_is_continued() {
     with_engine(async |engine| {
         let prompt = Prompt::Text("One, two, three, four, five,".to_owned());

@@ -1,7 +1,6 @@
 //! The models that answer, each engine with a queue of its own: loaded, asked, drained, let go.
 
-use std::sync::PoisonError;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
