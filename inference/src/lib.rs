@@ -1,7 +1,7 @@
 //! Model server: who may ask, whose turn it is, which engine answers, and what it used.
 //!
 //! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with; [`stop`], [`lanes`] and [`turns`]
-//! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! help engines, [`simulator`] helps tests; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
@@ -11,6 +11,8 @@ pub mod stop;
 pub mod turns;
 
 pub mod simulator;
+
+pub mod embedding;
 
 pub mod wire;
 
