@@ -6,6 +6,7 @@
 //! by token meanwhile, so that it is known even of an engine that dies.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -211,6 +212,8 @@ pub enum Reason {
     Stop,
     /// No tokens left: `max_tokens` or the model's context.
     Length,
+    /// What came next is not to be said here: the safety rules, or those of an upstream.
+    Filtered,
     /// Nobody reads any more.
     Cancelled,
     /// The engine could not go on.
@@ -235,6 +238,12 @@ pub enum EngineError {
     /// It is not this engine's to do; the text names what, like `logprobs`.
     #[error("this engine has no {0}")]
     Unsupported(&'static str),
+    /// It has no room for this job now.
+    #[error("the engine has no room; it should have some in {} s", after.as_secs())]
+    Busy {
+        /// When it should have some.
+        after: Duration,
+    },
     /// The engine broke; the text is for the log.
     #[error("the engine failed: {0}")]
     Broken(String),

@@ -122,6 +122,7 @@ pub(crate) fn finish(reason: &Reason) -> Result<&'static str, Problem> {
     match reason {
         Reason::Stop => Ok("stop"),
         Reason::Length => Ok("length"),
+        Reason::Filtered => Ok("content_filter"),
         Reason::Cancelled => Err(Problem::internal()),
         Reason::Failed(error) => Err(problem_of(error)),
     }
@@ -146,6 +147,13 @@ pub fn problem_of(error: &EngineError) -> Problem {
             Problem::bad_request("unsupported-field", format!("{what} cannot be set here."))
                 .detail("The model that was asked for cannot do it; leave it out.")
         }
+        EngineError::Busy { after } => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "engine-busy",
+            "The model has no room for further answers now.",
+        )
+        .detail("It should have some after the seconds in retry_after.")
+        .retry_after(after.as_secs().clamp(1, 600)),
         EngineError::Broken(_) => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "engine-failed",
