@@ -101,6 +101,11 @@ impl Inference {
         self.fleet.add(engine);
     }
 
+    /// Loads a further model, unless it is there. It is listed once it has answered.
+    pub async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {
+        self.fleet.bring(model, loader).await
+    }
+
     /// Whether the default model answers.
     pub fn is_ready(&self) -> bool {
         self.fleet.default_slot().is_some_and(|slot| slot.engine().is_some())

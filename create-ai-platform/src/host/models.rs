@@ -3,13 +3,12 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use engine_mistralrs::{MistralEngine, Options};
 use inference::Inference;
 use inference::models::{
     Entry, FetchError, Progress, Source, Store, better_for, find, in_words, smallest,
 };
+use model_server::engines;
 
 use super::unexpected;
 use crate::failure::{Failure, Kind, Result};
@@ -117,15 +116,14 @@ async fn bring(
         };
         Failure::new(Kind::Model, error.to_string(), hint)
     })?;
-    let options = Options::new(&entry.title, store.folder());
-    let engine = MistralEngine::load(&file, &entry.id, options).await.map_err(|error| {
+    let engine = engines::open(entry, &file, store.folder()).await.map_err(|error| {
         Failure::new(
             Kind::Model,
             error.to_string(),
             "Remove that file and run the same command again, or choose another with --model.",
         )
     })?;
-    inference.set_engine(Arc::new(engine));
+    inference.set_engine(engine);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("blueprint", &[]),
     ("web", &[]),
     ("work", &[]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("database", &["blueprint", "work"]),
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),
+    ("model-server", &["web", "inference", "engine-mistralrs"]),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
@@ -27,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "database",
             "inference",
             "engine-mistralrs",
+            "model-server",
             "certificates",
             "tenant-runtime",
         ],

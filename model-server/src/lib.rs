@@ -1,0 +1,10 @@
+//! The model server as a program of its own, for pods; and the choice of engine, which local mode
+//! shares.
+//!
+//! Reading order: [`config`] is the file it is told everything by; [`engines`] opens a model with
+//! the engine that suits it; [`shelf`] finds the model's file; [`server`] puts them together.
+
+pub mod config;
+pub mod engines;
+pub mod server;
+pub mod shelf;

@@ -1,0 +1,112 @@
+//! The running server: two ports, the models, an end in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use inference::models::Store;
+use inference::{Credentials, Inference, Limits, LoadFailed, Loader, admin_router, router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use web::serve::{Places, Transport, serve};
+use web::token::Credential;
+
+use crate::config::{Config, ConfigError};
+use crate::shelf::Shelf;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A port.
+    #[error("could not listen on {address}: {cause}")]
+    Port {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A model.
+    #[error("the model {model} is not there: {cause}")]
+    Model {
+        /// Which.
+        model: String,
+        /// Why.
+        cause: LoadFailed,
+    },
+    /// There is no folder to keep models in.
+    #[error("no folder for models: set cache")]
+    NoCache,
+}
+
+/// Where a server can be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// By tenants.
+    pub tenants: SocketAddr,
+    /// By operators.
+    pub operators: SocketAddr,
+}
+
+/// Serves until `stop` is cancelled. The ports are open at once, and told to `open`; the models
+/// are loaded meanwhile, and a server one of whose models is missing ends.
+pub async fn run(
+    config: Config,
+    stop: CancellationToken,
+    open: impl FnOnce(Addresses),
+) -> Result<(), StartError> {
+    let credentials = Credentials::default();
+    for tenant in &config.tenants {
+        credentials.set(&tenant.name, Credential::new(tenant.secret()?));
+    }
+    let store = match &config.cache {
+        Some(folder) => Store::new(folder),
+        None => Store::of_this_person().ok_or(StartError::NoCache)?,
+    };
+    let shelf = Arc::new(Shelf::new(store));
+    let inference = Inference::new(credentials, Arc::new(now), Limits::default());
+    let (tenants, tenants_at) = listen(config.listen).await?;
+    let (operators, operators_at) = listen(config.admin).await?;
+    open(Addresses { tenants: tenants_at, operators: operators_at });
+
+    let places = || Places::new(web::serve::Limits::default());
+    let serve = |listener, router| {
+        tokio::spawn(serve(listener, Transport::Plain, router, stop.clone(), places()))
+    };
+    let brings = Arc::clone(&shelf) as Arc<dyn Loader>;
+    let operators = serve(operators, admin_router(inference.clone(), brings));
+    let tenants = serve(tenants, router(inference.clone()));
+    let loading = load(&config.models, &inference, shelf.as_ref());
+    if let Some(Err(error)) = stop.run_until_cancelled(loading).await {
+        stop.cancel();
+        return Err(error);
+    }
+    // Whatever becomes of one of them, the other one ends too.
+    let _ = tenants.await;
+    stop.cancel();
+    let _ = operators.await;
+    Ok(())
+}
+
+async fn load(models: &[String], inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {
+    for model in models {
+        let missing = |cause| StartError::Model { model: model.clone(), cause };
+        inference.bring(model, shelf).await.map_err(missing)?;
+        tracing::info!(model, "a model is ready");
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let port = |cause| StartError::Port { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(port)?;
+    let address = listener.local_addr().map_err(port)?;
+    Ok((listener, address))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
