@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use candle_core::quantized::gguf_file::{Content, Value};
+use inference::models::gguf;
 
 use crate::vocabulary::Vocabulary;
 
@@ -35,19 +36,19 @@ pub(crate) fn open(path: &Path) -> Result<(BufReader<File>, Content)> {
 
 impl Header {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let (_, content) = open(path)?;
-        if !content.metadata.contains_key("tokenizer.chat_template") {
+        // Before candle reads it, which allocates whatever a header claims.
+        let sound = gguf::check(path)?;
+        if !sound.has_chat_template {
             bail!("it has no chat template, so it is not a model to talk to");
         }
-        let architecture = text(&content, "general.architecture")?;
-        let length = value(&content, &format!("{architecture}.context_length"))?.to_u32()?;
+        let (_, content) = open(path)?;
         Ok(Self {
-            context_tokens: usize::try_from(length)?,
+            context_tokens: usize::try_from(sound.context_tokens)?,
             end_token: value(&content, "tokenizer.ggml.eos_token_id")?.to_u32()?,
             text_end: text_end(&content)?,
             control_texts: control_texts(&content)?,
             vocabulary: Arc::new(Vocabulary::read(&content)?),
-            parameters: content.tensor_infos.values().map(|t| t.shape.elem_count()).sum(),
+            parameters: usize::try_from(sound.parameters)?,
         })
     }
 }

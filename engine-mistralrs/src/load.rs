@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use candle_core::Device;
 use inference::ModelCard;
 use inference::lanes::{Lanes, Open};
+use inference::models::gguf;
 use mistralrs::core::{
     AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, DeviceMapSetting, GGUFLoaderBuilder,
     GGUFSpecificConfig, LocalModelPaths, MistralRs, MistralRsBuilder, ModelDType, ModelPaths,
@@ -116,7 +117,11 @@ impl MistralEngine {
         let prepared = tokio::task::spawn_blocking(move || {
             let header = Header::read(&source)?;
             let encoding = encoding.unwrap_or_else(|| Encoding::best_for(header.parameters));
-            let file = reencoded(&source, &cache, encoding).unwrap_or_else(|error| {
+            let copy = reencoded(&source, &cache, encoding).and_then(|copy| {
+                gguf::check(&copy)?;
+                Ok(copy)
+            });
+            let file = copy.unwrap_or_else(|error| {
                 // A full disk, say: slower is better than not at all.
                 tracing::warn!("no faster copy of the model: {error:#}");
                 source

@@ -3,19 +3,28 @@
 //! ```text
 //! catalogue -> Entry -> Store::ensure -> a path whose bytes have the entry's SHA-256
 //! ```
+//! [`check`] says whether a file is sound before an engine sees it: [`gguf`], [`safetensors`].
+//! [`hostile`] makes files that are not, for the tests of whoever loads them.
 
+mod bad_file;
 mod catalogue;
 mod checked;
 mod download;
 mod error;
+mod format;
+pub mod gguf;
+pub mod hostile;
 mod listed;
 mod pypi;
+pub mod safetensors;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use bad_file::BadFile;
 pub use catalogue::{Entry, Hub, NoSuchModel, Source, better_for, catalogue, find, smallest};
 pub use error::{FetchError, SourceError};
+pub use format::{Checked, check};
 pub use store::{Progress, Store};
 
 /// An amount of bytes as people say it: `98 MB`, `1.1 GB`.
