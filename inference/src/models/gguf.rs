@@ -4,8 +4,8 @@
 //! ```text
 //! counts -> keys and values -> table of tensors -> do they belong together?
 //! ```
-//! Reading order: [`reader`] never reads or keeps more than it may; [`value`] and [`tensor`] read
-//! the two tables; [`vocabulary`] and [`shape`] hold the tables against each other.
+//! Reading order: `reader` never reads or keeps more than it may; `value` and `tensor` read
+//! the two tables; `vocabulary` and `shape` hold the tables against each other.
 
 mod reader;
 mod shape;
