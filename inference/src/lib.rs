@@ -2,6 +2,8 @@
 //!
 //! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with; [`stop`], [`lanes`] and [`turns`]
 //! help engines, [`simulator`] helps tests; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is,
+//! and [`virtual_time`] shows how fairly;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
@@ -17,6 +19,7 @@ pub mod embedding;
 pub mod wire;
 
 pub mod admission;
+pub mod virtual_time;
 
 pub mod server;
 

@@ -28,8 +28,7 @@ async fn requests(address: SocketAddr, rate: u32, round: Duration) -> Vec<f64> {
     let begun = Instant::now() + Duration::from_millis(50);
     let mut workers = Vec::new();
     for _ in 0..CONNECTIONS {
-        let (requests, next, took) =
-            (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&took));
+        let (requests, next, took) = (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&took));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         workers.push(tokio::spawn(async move {

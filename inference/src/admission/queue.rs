@@ -1,140 +1,302 @@
-//! Who waits, and in which order they start. Round robin twice: round the tenants, and for each
-//! tenant round its people; a person's own jobs in the order they came. Never holds an empty
-//! tenant or person.
+//! Who waits and who runs, as a tree: classes, their tenants, those of each tenant who pay and
+//! those who do not, their people, and each person's jobs in the order they came. Only what has
+//! work is in it.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use web::token::Caller;
+
+use super::fair::{Fair, Terms, WHOLE, Work};
+use super::policy::{Classes, Policy};
+use super::shares::{Claim, shares};
 
 pub(super) type TicketId = u64;
+pub(super) type Name = Arc<str>;
 
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    tenants: VecDeque<Lane<Lane<Ticket>>>,
-    len: usize,
+/// Where in the tree somebody is.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) class: usize,
+    pub(super) tenant: Name,
+    pub(super) band: Band,
+    pub(super) person: Name,
 }
 
-/// One tenant with its people, or one person with their jobs.
-#[derive(Debug, Clone)]
-struct Lane<T> {
-    name: String,
-    waiting: VecDeque<T>,
+/// Whether a person pays their tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Band {
+    Paying,
+    Free,
 }
 
+/// A job that waits.
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) id: TicketId,
-    pub(super) tell: watch::Sender<usize>,
-    pub(super) caller: Caller,
+    pub(super) path: Arc<Path>,
+    /// What it probably costs in all, for foretelling.
+    pub(super) likely: u64,
+    /// Tokens of its prompt.
+    pub(super) prompt_tokens: usize,
+    pub(super) tell: watch::Sender<Spot>,
 }
+
+/// Where a job stands that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Jobs that start before it, itself included; 0 once it may run.
+    pub(super) position: usize,
+    /// The same, of its tenant only.
+    pub(super) of_tenant: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    tree: Fair<usize, Class>,
+    /// Tenants with work of each class.
+    tenants: Vec<usize>,
+    classes: Classes,
+    paying_weight: u64,
+    terms: Terms,
+    waiting: usize,
+}
+
+type Class = Fair<Name, Tenant>;
+
+#[derive(Debug)]
+pub(super) struct Tenant {
+    pub(super) running: usize,
+    pub(super) waiting: usize,
+    bands: Fair<Band, Fair<Name, Person>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Person {
+    pub(super) running: usize,
+    pub(super) waiting: VecDeque<Ticket>,
+}
+
+/// How many members without work a level remembers.
+const CLASSES_AND_TENANTS: usize = 4096;
+const PEOPLE: usize = 64;
 
 impl Queue {
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn new(policy: &Policy) -> Self {
+        let terms = Terms { credit: policy.credit, remembered: CLASSES_AND_TENANTS };
+        Self {
+            tree: Fair::new(terms),
+            tenants: vec![0; policy.classes.iter().count()],
+            classes: policy.classes.clone(),
+            paying_weight: u64::from(policy.paying_weight.max(1)),
+            terms,
+            waiting: 0,
+        }
     }
 
-    pub(super) fn push(&mut self, id: TicketId, caller: &Caller, tell: watch::Sender<usize>) {
-        let tenant = lane(&mut self.tenants, &caller.tenant);
-        let person = lane(&mut tenant.waiting, &caller.user);
-        person.waiting.push_back(Ticket { id, tell, caller: caller.clone() });
-        self.len += 1;
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
-    /// Takes out whoever starts next of those who may run; their tenant and person go to the back.
-    pub(super) fn pop(&mut self, may_run: impl Fn(&Caller) -> bool) -> Option<Ticket> {
-        let at = |people: &VecDeque<Lane<Ticket>>| {
-            people.iter().position(|person| {
-                person.waiting.front().is_some_and(|ticket| may_run(&ticket.caller))
-            })
+    /// How many tenants have work.
+    pub(super) fn busy_tenants(&self) -> usize {
+        self.tenants.iter().sum()
+    }
+
+    pub(super) fn push(&mut self, ticket: Ticket) {
+        let Path { class, tenant, band, person } = &*ticket.path;
+        let is_new = self.tenant(&ticket.path).is_none_or(|tenant| tenant.bands.busy_len() == 0);
+        self.tenants[*class] += usize::from(is_new);
+        let weight = self.share().get(*class).copied().unwrap_or(WHOLE);
+        let terms = self.terms;
+        let of_people = Terms { remembered: PEOPLE, ..terms };
+        let class = self.tree.join(class, weight, || Fair::new(terms));
+        let tenant = class.join(tenant, WHOLE, || Tenant {
+            running: 0,
+            waiting: 0,
+            bands: Fair::new(of_people),
+        });
+        tenant.waiting += 1;
+        let weight = match band {
+            Band::Paying => WHOLE * self.paying_weight,
+            Band::Free => WHOLE,
         };
-        let (tenant_at, person_at) = self
-            .tenants
-            .iter()
-            .enumerate()
-            .find_map(|(tenant_at, tenant)| Some((tenant_at, at(&tenant.waiting)?)))?;
-        let mut tenant = self.tenants.remove(tenant_at)?;
-        let ticket = next(&mut tenant.waiting, person_at);
-        if !tenant.waiting.is_empty() {
-            self.tenants.push_back(tenant);
-        }
-        self.len -= usize::from(ticket.is_some());
-        ticket
+        let people = tenant.bands.join(band, weight, || Fair::new(of_people));
+        people.join(person, WHOLE, Person::default).waiting.push_back(ticket);
+        self.waiting += 1;
     }
 
-    /// Takes out one who left.
-    pub(super) fn remove(&mut self, id: TicketId) {
-        for tenant in &mut self.tenants {
-            for person in &mut tenant.waiting {
-                let before = person.waiting.len();
-                person.waiting.retain(|ticket| ticket.id != id);
-                self.len -= before - person.waiting.len();
-            }
-            tenant.waiting.retain(|person| !person.waiting.is_empty());
-        }
-        self.tenants.retain(|tenant| !tenant.waiting.is_empty());
+    /// Takes out whoever starts next of those who may. `may_start` is told how many of a tenant
+    /// run, and which part of [`WHOLE`] is the tenant's.
+    ///
+    /// Whoever is passed by has something running, so only as many are as run.
+    pub(super) fn pop(
+        &mut self,
+        may_start: impl Fn(usize, u64) -> bool,
+        per_person: usize,
+    ) -> Option<Ticket> {
+        let path = self.next(may_start, per_person)?;
+        let tenant = self.tree.pick(&path.class)?.pick(&path.tenant)?;
+        tenant.running += 1;
+        tenant.waiting -= 1;
+        self.waiting -= 1;
+        let person = tenant.bands.pick(&path.band)?.pick(&path.person)?;
+        person.running += 1;
+        person.waiting.pop_front()
     }
 
-    /// Tells everybody how many start before them, themselves included.
-    pub(super) fn tell_positions(&self) {
-        for (at, ticket) in self.in_order().into_iter().enumerate() {
-            let position = at + 1;
-            ticket.tell.send_if_modified(|old| std::mem::replace(old, position) != position);
-        }
+    fn next(&self, may_start: impl Fn(usize, u64) -> bool, per_person: usize) -> Option<Arc<Path>> {
+        let tenants = self.tree.busy().flat_map(|(share, class)| {
+            let each = share / (class.busy_len() as u64).max(1);
+            class.busy().map(move |(_, tenant)| (each, tenant))
+        });
+        tenants
+            .filter(|(share, tenant)| tenant.waiting > 0 && may_start(tenant.running, *share))
+            .flat_map(|(_, tenant)| tenant.bands.busy().flat_map(|(_, people)| people.busy()))
+            .filter(|(_, person)| person.running < per_person)
+            .find_map(|(_, person)| person.waiting.front().map(|ticket| ticket.path.clone()))
     }
 
-    /// The position of the first job of those meant, if `limit` of them or more wait.
-    pub(super) fn first_of_if_full(
-        &self,
-        meant: impl Fn(&Caller) -> bool,
-        limit: usize,
-    ) -> Option<usize> {
-        let order = self.in_order();
-        let mine = order.iter().filter(|ticket| meant(&ticket.caller)).count();
-        if mine < limit {
-            return None;
-        }
-        order.iter().position(|ticket| meant(&ticket.caller)).map(|at| at + 1)
+    /// Takes out one who left without having started. Whether their tenant has no work left.
+    pub(super) fn remove(&mut self, path: &Path, id: TicketId) -> bool {
+        let Some(tenant) = self.tenant_mut(path) else { return false };
+        let Some(person) = tenant.person_mut(path) else { return false };
+        let Some(at) = person.waiting.iter().position(|ticket| ticket.id == id) else {
+            return false;
+        };
+        person.waiting.remove(at);
+        tenant.waiting -= 1;
+        self.waiting -= 1;
+        self.settle(path)
     }
 
-    /// Everybody in the order they would start if nobody else came and all may run.
-    fn in_order(&self) -> Vec<&Ticket> {
-        let mut tenants: VecDeque<VecDeque<VecDeque<&Ticket>>> = self
-            .tenants
-            .iter()
-            .map(|tenant| tenant.waiting.iter().map(|p| p.waiting.iter().collect()).collect())
-            .collect();
-        let mut order = Vec::with_capacity(self.len);
-        while let Some(mut people) = tenants.pop_front() {
-            if let Some(mut person) = people.pop_front() {
-                order.extend(person.pop_front());
-                if !person.is_empty() {
-                    people.push_back(person);
-                }
-            }
-            if !people.is_empty() {
-                tenants.push_back(people);
-            }
+    /// One who ran has ended. Whether their tenant has no work left.
+    pub(super) fn finish(&mut self, path: &Path) -> bool {
+        let Some(tenant) = self.tenant_mut(path) else { return false };
+        tenant.running -= 1;
+        if let Some(person) = tenant.person_mut(path) {
+            person.running -= 1;
         }
-        order
+        self.settle(path)
+    }
+
+    /// Counts a cost of somebody's, or gives one back.
+    pub(super) fn charge(&mut self, path: &Path, cost: i64) {
+        let class = self.tree.charge(&path.class, cost);
+        let tenant = class.and_then(|class| class.charge(&path.tenant, cost));
+        let people = tenant.and_then(|tenant| tenant.bands.charge(&path.band, cost));
+        let _ = people.and_then(|people| people.charge(&path.person, cost));
+    }
+
+    /// Who has least at the highest level at which two differ is lower.
+    pub(super) fn rank(&self, path: &Path) -> u64 {
+        let class = self.tree.get(&path.class);
+        let tenant = class.and_then(|class| class.get(&path.tenant));
+        let people = tenant.and_then(|tenant| tenant.bands.get(&path.band));
+        let leads = [
+            (22, 1, self.tree.lead(&path.class)),
+            (20, 1, class.map_or(0, |class| class.lead(&path.tenant))),
+            (8, 256, tenant.map_or(0, |tenant| tenant.bands.lead(&path.band))),
+            (14, 32, people.map_or(0, |people| people.lead(&path.person))),
+        ];
+        leads.into_iter().fold(0, |rank, (bits, unit, lead)| {
+            let half = 1_i64 << (bits - 1);
+            let part = (lead / unit).clamp(-half, half - 1) + half;
+            (rank << bits) | part.cast_unsigned()
+        })
+    }
+
+    /// Everybody who waits, in the order they would start if nobody else came and all may run.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Ticket> {
+        self.tree.walk()
+    }
+
+    pub(super) fn tenant(&self, path: &Path) -> Option<&Tenant> {
+        self.tree.get(&path.class)?.get(&path.tenant)
+    }
+
+    /// Which part of [`WHOLE`] is this tenant's.
+    pub(super) fn share_of(&self, path: &Path) -> u64 {
+        let share = shares(&self.claims())[path.class];
+        share / (self.tenants[path.class] as u64).max(1)
+    }
+
+    fn tenant_mut(&mut self, path: &Path) -> Option<&mut Tenant> {
+        self.tree.get_mut(&path.class)?.get_mut(&path.tenant)
+    }
+
+    /// Takes out of the tree what has no work left.
+    fn settle(&mut self, path: &Path) -> bool {
+        let Some(class) = self.tree.get_mut(&path.class) else { return false };
+        let Some(tenant) = class.get_mut(&path.tenant) else { return false };
+        let Some(people) = tenant.bands.get_mut(&path.band) else { return false };
+        let Some(person) = people.get(&path.person) else { return false };
+        if person.running > 0 || !person.waiting.is_empty() {
+            return false;
+        }
+        people.leave(&path.person);
+        if people.busy_len() > 0 {
+            return false;
+        }
+        tenant.bands.leave(&path.band);
+        if tenant.bands.busy_len() > 0 {
+            return false;
+        }
+        class.leave(&path.tenant);
+        if class.busy_len() == 0 {
+            self.tree.leave(&path.class);
+        }
+        self.tenants[path.class] -= 1;
+        self.share();
+        true
+    }
+
+    /// Divides the service anew between the classes.
+    fn share(&mut self) -> Vec<u64> {
+        let shares = shares(&self.claims());
+        for (class, share) in shares.iter().enumerate() {
+            self.tree.set_weight(&class, *share);
+        }
+        shares
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let claims = self.classes.iter().zip(&self.tenants).map(|(class, tenants)| Claim {
+            weight: u64::from(class.weight) * (*tenants as u64),
+            guaranteed_bp: class.guaranteed_bp,
+        });
+        claims.collect()
     }
 }
 
-/// The lane of that name, new at the back if there is none.
-fn lane<'a, T>(lanes: &'a mut VecDeque<Lane<T>>, name: &str) -> &'a mut Lane<T> {
-    let at = lanes.iter().position(|lane| lane.name == name).unwrap_or_else(|| {
-        lanes.push_back(Lane { name: name.to_owned(), waiting: VecDeque::new() });
-        lanes.len() - 1
-    });
-    &mut lanes[at]
+impl Tenant {
+    /// The one of its jobs that starts first.
+    pub(super) fn first(&self) -> Option<&Ticket> {
+        self.bands.walk().next()
+    }
+
+    pub(super) fn person(&self, path: &Path) -> Option<&Person> {
+        self.bands.get(&path.band)?.get(&path.person)
+    }
+
+    fn person_mut(&mut self, path: &Path) -> Option<&mut Person> {
+        self.bands.get_mut(&path.band)?.get_mut(&path.person)
+    }
 }
 
-/// The first job of that person, who goes to the back.
-fn next(people: &mut VecDeque<Lane<Ticket>>, at: usize) -> Option<Ticket> {
-    let mut person = people.remove(at)?;
-    let ticket = person.waiting.pop_front();
-    if !person.waiting.is_empty() {
-        people.push_back(person);
+impl Work for Tenant {
+    type Walk<'a> = <Fair<Band, Fair<Name, Person>> as Work>::Walk<'a>;
+
+    fn walk(&self) -> Self::Walk<'_> {
+        self.bands.walk()
     }
-    ticket
+}
+
+impl Work for Person {
+    type Walk<'a> = vec_deque::Iter<'a, Ticket>;
+
+    fn walk(&self) -> Self::Walk<'_> {
+        self.waiting.iter()
+    }
 }

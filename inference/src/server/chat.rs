@@ -16,7 +16,7 @@ use web::Problem;
 use super::answer::{self, Progress};
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
-use crate::admission::Full;
+use crate::admission::{Cost, Full, Requester};
 use crate::engine::EngineError;
 use crate::wire::{self, Delivery, Writer};
 
@@ -36,7 +36,10 @@ pub(super) async fn complete(
     let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
     let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
     // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
-    let place = slot.queue().enter(&caller).map_err(queue_full)?;
+    let class = slot.queue().classes().lowest();
+    let who = Requester { caller: caller.clone(), class, paying: false };
+    let cost = Cost { prompt_tokens: 64, max_tokens: job.max_tokens };
+    let place = slot.queue().enter(&who, cost).map_err(queue_full)?;
     let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
     match models.iter().find(|card| named.is_none_or(|named| card.id == named)) {

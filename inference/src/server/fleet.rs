@@ -157,9 +157,11 @@ async fn warm_up(engine: &dyn Engine) -> Result<(), LoadFailed> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::*;
-    use crate::simulator::Simulator;
     use web::token::Caller;
+
+    use super::*;
+    use crate::admission::{Cost, Place, Requester};
+    use crate::simulator::Simulator;
 
     fn fleet(models: &[&str]) -> Fleet {
         let fleet = Fleet::new(Places::default());
@@ -171,6 +173,14 @@ mod tests {
 
     fn ids(fleet: &Fleet) -> Vec<String> {
         fleet.models().into_iter().map(|card| card.id).collect()
+    }
+
+    fn enter(fleet: &Fleet, model: &str) -> Place {
+        let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+        let slot = fleet.slot(Some(model)).unwrap();
+        let class = slot.queue().classes().lowest();
+        let who = Requester { caller, class, paying: false };
+        slot.queue().enter(&who, Cost { prompt_tokens: 1, max_tokens: 1 }).unwrap()
     }
 
     /// Loads what is called anything but `missing` or `broken`.
@@ -216,8 +226,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_model_goes_when_its_last_job_has_ended_and_nobody_new_is_let_in() {
         let fleet = Arc::new(fleet(&["small", "large"]));
-        let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
-        let place = fleet.slot(Some("large")).unwrap().queue().enter(&caller).unwrap();
+        let place = enter(&fleet, "large");
         let going = tokio::spawn({
             let fleet = Arc::clone(&fleet);
             async move { fleet.let_go("large", Duration::from_mins(1)).await }
@@ -232,8 +241,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_that_never_ends_does_not_keep_its_model_for_ever() {
         let fleet = fleet(&["small"]);
-        let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
-        let _place = fleet.slot(None).unwrap().queue().enter(&caller).unwrap();
+        let _place = enter(&fleet, "small");
         assert!(fleet.let_go("small", Duration::from_mins(1)).await);
         assert!(ids(&fleet).is_empty());
         fleet.add(Arc::new(Simulator::echo().named("next")));
