@@ -1,35 +1,32 @@
-//! The model server behind HTTP: `POST /v1/chat/completions`, `GET /v1/models`, `GET /health`.
+//! The model server behind HTTP: chats, completions, responses, embeddings, the list of models.
 //!
-//! | code | status | when |
-//! | --- | --- | --- |
-//! | `not-signed-in` | 401 | no token, or not one that its tenant signed within the last minute |
-//! | `unreadable-request`, `unsupported-field`, `unknown-role`, `text-only`, `out-of-range` | 400 | the body |
-//! | `prompt-too-long` | 400 | prompt and answer do not fit the model |
-//! | `model-not-found` | 404 | no such model is loaded |
-//! | `request-too-large` | 413 | more bytes than [`Bounds::body_bytes`] |
-//! | `queue-full` | 429 | with `Retry-After` |
-//! | `model-loading`, `engine-failed` | 503 | with `Retry-After`; a question waits [`Limits::model_wait`] for its model first |
-//!
-//! A stream begins as soon as the model is loaded, also while its request waits for its turn:
-//! comment lines (`: position 3`) then say how many answers begin before it. What fails after that comes as `data: {"error": ...}`.
+//! `docs/inference-api.md` has every endpoint, field, header and code. A stream begins as soon as
+//! the model is loaded, also while its request waits for its turn: comment lines (`: position 3`)
+//! then say how many answers begin before it. What fails after that comes as
+//! `data: {"error": ...}`.
 
 mod admin;
 mod answer;
+mod ask;
 mod chat;
+mod completions;
 mod credentials;
+mod embeddings;
 mod fleet;
+mod models;
 mod request_id;
+mod responses;
 mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
 use jiff::Timestamp;
 use serde_json::json;
@@ -42,8 +39,9 @@ pub use credentials::Credentials;
 pub use fleet::{LoadFailed, Loader};
 
 use crate::admission::{Load, Places};
+use crate::embedding::Embedder;
 use crate::engine::Engine;
-use crate::wire::{Bounds, ModelList};
+use crate::wire::{Bounds, Refusal};
 
 /// Where the time comes from.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -74,6 +72,7 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Inference {
     fleet: Arc<Fleet>,
+    embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
@@ -85,7 +84,7 @@ impl Inference {
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
         let Limits { bounds, places, model_wait } = limits;
         let fleet = Arc::new(Fleet::new(places));
-        Self { fleet, bounds, model_wait, credentials, now }
+        Self { fleet, embedder: Arc::default(), bounds, model_wait, credentials, now }
     }
 
     /// From now on this engine answers for its models and for who names none. What another one
@@ -104,6 +103,15 @@ impl Inference {
     /// Loads a further model, unless it is there. It is listed once it has answered.
     pub async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {
         self.fleet.bring(model, loader).await
+    }
+
+    /// From now on this turns texts into vectors. Without one there are no models that do.
+    pub fn set_embedder(&self, embedder: Arc<dyn Embedder>) {
+        *self.embedder.write().unwrap_or_else(PoisonError::into_inner) = Some(embedder);
+    }
+
+    fn embedder(&self) -> Option<Arc<dyn Embedder>> {
+        self.embedder.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the default model answers.
@@ -131,23 +139,30 @@ fn model_loading() -> Problem {
 pub fn router(inference: Inference) -> Router {
     let body_limit = DefaultBodyLimit::max(inference.bounds.body_bytes);
     Router::new()
-        .route("/v1/chat/completions", post(chat::complete).layer(body_limit))
-        .route("/v1/models", get(models))
+        .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/completions", post(completions::complete))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/{*id}", any(responses::stored))
+        .route("/v1/embeddings", post(embeddings::embed))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::one))
         .route("/health", get(health))
-        .fallback(async || Problem::not_found("not-found", "There is nothing at this address."))
+        .fallback(async || Refusal::from(nothing_here()))
+        .method_not_allowed_fallback(async || Refusal::from(not_this_way()))
+        .layer(body_limit)
         .layer(middleware::from_fn(request_id::attach))
         .with_state(inference)
 }
 
-async fn models(
-    State(inference): State<Inference>,
-    headers: HeaderMap,
-) -> Result<Json<ModelList>, Problem> {
-    inference.credentials.caller(&headers, (inference.now)())?;
-    if !inference.is_ready() {
-        return Err(model_loading());
-    }
-    Ok(Json(ModelList::new(inference.fleet.models())))
+fn nothing_here() -> Problem {
+    Problem::not_found("not-found", "There is nothing at this address.")
+        .detail("Chats, completions, responses, embeddings and models are what there is.")
+}
+
+fn not_this_way() -> Problem {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "not-this-way", "That cannot be done at this address.")
+        .detail("The header Allow says what can.")
 }
 
 /// For whoever watches the process: no token, nothing about tenants.

@@ -1,7 +1,11 @@
 //! A pretend engine: answers by a script, at a given pace, the same every time.
 //!
 //! It computes nothing. Tests use it to see what the server does with an engine, under
-//! `tokio::time::pause` without real waiting. A token is a word with the space after it.
+//! `tokio::time::pause` without real waiting. A token is a word with the space after it, and as
+//! likely as it is short. Asked for JSON it makes the smallest that will do, unless it has a text
+//! to say.
+
+mod shaped;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +14,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::engine::{
-    Engine, EngineError, Job, Meter, ModelCard, PieceSender, Prompt, Reason, Role, TokenStream,
-    token_stream,
+    Chance, Engine, EngineError, Job, Meter, ModelCard, PieceSender, Prompt, Reason, Role, Shape,
+    TokenChances, TokenStream, token_stream,
 };
 use crate::stop::{Shown, StopFilter};
 
@@ -144,7 +148,7 @@ impl Simulator {
     async fn work(&self, job: &Job, out: &PieceSender, meter: &Meter) -> Reason {
         let asked = question(job);
         let (text, breaks) = match &self.answer {
-            Answer::Echo => (asked, None),
+            Answer::Echo => (shaped::text(&job.shape).unwrap_or(asked), None),
             Answer::Script(text) => (text.clone(), None),
             Answer::Breaks { after } => (asked, Some(*after)),
         };
@@ -164,6 +168,9 @@ impl Simulator {
                 () = tokio::time::sleep(self.wait(made)) => {}
             }
             meter.made(1);
+            if let Some(others) = job.logprobs {
+                out.token(chances(token, others));
+            }
             match stops.push(token) {
                 Shown::More(text) => out.text(text),
                 Shown::Last(text) => {
@@ -195,6 +202,11 @@ impl Engine for Simulator {
         let words = words(&job.prompt);
         if words > self.context {
             return Err(EngineError::PromptTooLong { limit: self.context });
+        }
+        if let Shape::Schema(schema) = &job.shape
+            && shaped::smallest(schema).is_none()
+        {
+            return Err(EngineError::BadShape("nothing has that shape".to_owned()));
         }
         let (out, stream) = token_stream();
         self.with_record(|record| {
@@ -234,6 +246,16 @@ fn words(prompt: &Prompt) -> usize {
         Prompt::Chat(messages) => messages.iter().map(|message| of(&message.content)).sum(),
         Prompt::Text(text) => of(text),
     }
+}
+
+/// Beside the token, others that begin with it.
+fn chances(token: &str, others: usize) -> TokenChances {
+    let chance = |text: String| {
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        Chance { bytes: text.clone().into_bytes(), text, logprob: -f32::from(length) / 8.0 }
+    };
+    let other = |number: usize| chance(format!("{token}{}", "+".repeat(number)));
+    TokenChances { chosen: chance(token.to_owned()), others: (0..others).map(other).collect() }
 }
 
 /// `SplitMix64`: enough to vary a wait.

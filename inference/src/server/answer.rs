@@ -10,13 +10,15 @@ use tracing::Instrument;
 use web::token::Caller;
 
 use crate::admission::Place;
-use crate::engine::{Engine, Job, Meter, Piece, Reason, Usage};
+use crate::engine::{Engine, Job, Meter, Piece, Reason, TokenChances, Usage};
 
 /// What a client may be told. Ends with [`Progress::End`]. Not bounded: an answer is.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// So many answers begin before this one does.
     Waits(usize),
+    /// A token, before the text that it ends up in. Only where asked for.
+    Token(Box<TokenChances>),
     /// More of the answer.
     Text(String),
     /// Nothing follows.
@@ -104,7 +106,9 @@ async fn run(
                 first.get_or_insert_with(Instant::now);
                 let _ = client.send(Progress::Text(text));
             }
-            Some(Piece::Token(_)) => {}
+            Some(Piece::Token(token)) => {
+                let _ = client.send(Progress::Token(token));
+            }
             Some(Piece::End { reason, usage }) => return (reason, usage, first),
             None => return (Reason::Cancelled, Usage::default(), first),
         }

@@ -1,3 +1,6 @@
+mod forms;
+mod hostile;
+
 use std::time::Duration;
 
 use axum::body::Body;

@@ -1,0 +1,177 @@
+//! The one way from a request to its answer, whatever its form: who asks, what, a place in the
+//! queue, then the engine.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use web::Problem;
+use web::token::Caller;
+
+use super::answer::{self, Progress};
+use super::request_id::RequestId;
+use super::{Inference, model_loading};
+use crate::admission::{Cost, Full, Requester};
+use crate::engine::{EngineError, Owner, Reason};
+use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Refusal};
+
+/// Where a request stands in the queue when it arrives; 0 starts at once.
+static POSITION: HeaderName = HeaderName::from_static("x-queue-position");
+
+/// An engine refuses at once what it cannot do, and a status tells that better than a stream that
+/// breaks. So long a stream waits for the first word before it begins.
+const FIRST_WORD: Duration = Duration::from_millis(100);
+
+/// Reads one form of body.
+pub(super) type Read = fn(&[u8], &Bounds) -> Result<Asked, Refusal>;
+
+/// Answers a request whose body `read` understands.
+pub(super) async fn ask(
+    inference: &Inference,
+    id: RequestId,
+    request: Request,
+    read: Read,
+) -> Result<Response, Refusal> {
+    let (caller, body) = admit(inference, request).await?;
+    let Asked { mut job, is_streamed, calls, form } = read(&body, &inference.bounds)?;
+    drop(body);
+    job.owner = owner(&caller);
+
+    let named = (!job.model.is_empty()).then_some(job.model.as_str());
+    let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
+    let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
+    // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
+    let class = slot.queue().classes().lowest();
+    let who = Requester { caller: caller.clone(), class, paying: false };
+    let cost = Cost { prompt_tokens: 64, max_tokens: job.max_tokens };
+    let place = slot.queue().enter(&who, cost).map_err(queue_full)?;
+    let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
+    let models = engine.models();
+    match models.iter().find(|card| named.is_none_or(|named| card.id == named)) {
+        Some(card) => job.model.clone_from(&card.id),
+        None => return Err(unknown(&job.model).into()),
+    }
+    let position = place.position();
+
+    let bits = Bits::new(calls, &id.0);
+    let created = (inference.now)().as_second();
+    let form = form(Head { request_id: id.0, model: job.model.clone(), created });
+    let progress = UnboundedReceiverStream::new(answer::begin(engine, caller, job, place));
+    let mut response = if is_streamed {
+        told(form, bits, progress).await?
+    } else {
+        whole(form, bits, progress).await?
+    };
+    response.headers_mut().insert(POSITION.clone(), HeaderValue::from(position));
+    Ok(response)
+}
+
+/// Who asks, and the body. Nothing is read of the body of a stranger, nor of one that is too long.
+pub(super) async fn admit(
+    inference: &Inference,
+    request: Request,
+) -> Result<(Caller, Bytes), Refusal> {
+    let caller = inference.credentials.caller(request.headers(), (inference.now)())?;
+    let body =
+        Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "request-too-large",
+                "The request is too large.",
+            )
+            .detail("Send fewer or shorter messages."),
+            _ => Problem::bad_request("unreadable-request", "The request could not be read.")
+                .detail(rejection.body_text()),
+        })?;
+    Ok((caller, body))
+}
+
+/// Whose text it is. Of what a client sends nothing is known to be the platform's own.
+fn owner(caller: &Caller) -> Owner {
+    Owner { tenant: caller.tenant.clone(), user: caller.user.clone(), shared_messages: 0 }
+}
+
+fn queue_full(full: Full) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue-full", "Too many requests are waiting.")
+        .detail("A place should be free after the seconds in retry_after.")
+        .retry_after(full.retry_after.as_secs())
+}
+
+/// The answer as events.
+async fn told(
+    form: Box<dyn Form>,
+    bits: Bits,
+    mut progress: UnboundedReceiverStream<Progress>,
+) -> Result<Response, Refusal> {
+    let first = tokio::time::timeout(FIRST_WORD, progress.next()).await.ok().flatten();
+    if let Some(Progress::End(Reason::Failed(error), _)) = &first {
+        return Err(wire::problem_of(error).into());
+    }
+    let progress = stream::iter(first).chain(progress);
+    let events = Sse::new(events(form, bits, progress));
+    Ok(events.keep_alive(KeepAlive::default()).into_response())
+}
+
+fn events(
+    mut form: Box<dyn Form>,
+    mut bits: Bits,
+    progress: impl Stream<Item = Progress>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let mut spoke = false;
+    progress.flat_map(move |progress| {
+        let mut events = Vec::new();
+        if !spoke && !matches!(progress, Progress::Waits(_)) {
+            spoke = true;
+            events.extend(form.opening());
+        }
+        match progress {
+            // A line that clients skip: how many answers begin before this one does.
+            Progress::Waits(position) => {
+                events.push(Event::default().comment(format!("position {position}")));
+            }
+            Progress::Token(token) => bits.token(*token),
+            Progress::Text(text) => {
+                events.extend(bits.text(text).iter().flat_map(|bit| form.more(bit)));
+            }
+            Progress::End(reason, usage) => match bits.end(&reason) {
+                Ok((last, finish)) => {
+                    events.extend(last.iter().flat_map(|bit| form.more(bit)));
+                    events.extend(form.ending(finish, usage));
+                }
+                // Too late for a status.
+                Err(refusal) => events.extend(form.breaking(&refusal)),
+            },
+        }
+        stream::iter(events.into_iter().map(Ok))
+    })
+}
+
+/// The answer in one piece.
+async fn whole(
+    form: Box<dyn Form>,
+    mut bits: Bits,
+    mut progress: UnboundedReceiverStream<Progress>,
+) -> Result<Response, Refusal> {
+    let mut all = Vec::new();
+    while let Some(progress) = progress.next().await {
+        match progress {
+            Progress::Waits(_) => {}
+            Progress::Token(token) => bits.token(*token),
+            Progress::Text(text) => all.extend(bits.text(text)),
+            Progress::End(reason, usage) => {
+                let (last, finish) = bits.end(&reason)?;
+                all.extend(last);
+                return Ok(Json(form.whole(all, finish, usage)).into_response());
+            }
+        }
+    }
+    // The task that answers always ends with an end, unless it panicked.
+    Err(Problem::internal().into())
+}
