@@ -4,7 +4,8 @@
 //! help engines, [`simulator`] helps tests; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is,
 //! and [`virtual_time`] shows how fairly;
-//! help engines, [`simulator`] helps tests; [`upstream`] is an engine of others; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! help engines, [`simulator`] helps tests; [`upstream`] is an engine of others,
+//! [`route`] several in order; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
@@ -13,6 +14,8 @@ pub mod meter;
 pub mod stop;
 pub mod turns;
 
+mod attempt;
+pub mod route;
 pub mod upstream;
 
 pub mod simulator;

@@ -121,6 +121,13 @@ impl Upstream {
         Err(failure)
     }
 
+    /// Hands over the answer as it comes.
+    pub(crate) fn follow(&self, begun: Begun, job: &Job, meter: Meter) -> TokenStream {
+        let (out, stream) = token_stream();
+        tokio::spawn(answer::follow(self.clone(), begun, job.clone(), meter, out));
+        stream
+    }
+
     fn model(&self, id: &str) -> Result<&UpstreamModel, Failure> {
         let found = self.0.models.iter().find(|model| model.id == id);
         found.ok_or_else(|| Failure::refused(EngineError::UnknownModel(id.to_owned())))
