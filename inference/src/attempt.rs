@@ -39,6 +39,11 @@ impl Attempt {
         Self::new(job, State::Held { read: 0, made: 0 }, Arc::default())
     }
 
+    /// A try that counts from the start. Each step adds one to `beats`.
+    pub(crate) fn counted(job: &Meter, beats: Arc<AtomicU64>) -> Self {
+        Self::new(job, State::Open { reused: 0 }, beats)
+    }
+
     fn new(job: &Meter, state: State, beats: Arc<AtomicU64>) -> Self {
         let shared = Arc::new(Shared { job: job.clone(), beats, state: Mutex::new(state) });
         Self { meter: Meter::new(Arc::clone(&shared) as Arc<dyn Charge>), shared }
@@ -149,5 +154,15 @@ mod tests {
         attempt.meter().made(1);
         attempt.open();
         assert_eq!(job.usage(), usage(27, 20, 1));
+    }
+
+    #[test]
+    fn an_engine_that_was_given_up_counts_into_the_void() {
+        let (job, beats) = (Meter::default(), Arc::<AtomicU64>::default());
+        let attempt = Attempt::counted(&job, Arc::clone(&beats));
+        attempt.meter().made(3);
+        attempt.close();
+        attempt.meter().made(4);
+        assert_eq!((job.usage(), beats.load(Ordering::Relaxed)), (usage(0, 0, 3), 2));
     }
 }

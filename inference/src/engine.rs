@@ -128,7 +128,7 @@ impl Prompt {
     }
 
     /// A token is at least a byte, and a template puts a few round each message.
-    fn tokens_at_most(&self) -> usize {
+    pub(crate) fn tokens_at_most(&self) -> usize {
         const TEMPLATE: usize = 32;
         let of = |message: &Message| message.content.len() + TEMPLATE;
         match self {
@@ -249,6 +249,16 @@ pub enum EngineError {
     Broken(String),
 }
 
+/// What is said of an engine that dies without a word.
+const VANISHED: &str = "it went away";
+
+impl EngineError {
+    /// Whether the engine died without a word.
+    pub(crate) fn is_vanished(&self) -> bool {
+        matches!(self, Self::Broken(why) if why == VANISHED)
+    }
+}
+
 /// The reader's half of an answer. Dropping it cancels the work.
 #[derive(Debug)]
 pub struct TokenStream {
@@ -280,7 +290,7 @@ impl TokenStream {
             return None;
         }
         let piece = self.pieces.recv().await.unwrap_or_else(|| Piece::End {
-            reason: Reason::Failed(EngineError::Broken("it went away".to_owned())),
+            reason: Reason::Failed(EngineError::Broken(VANISHED.to_owned())),
             usage: Usage::default(),
         });
         self.ended = matches!(piece, Piece::End { .. });

@@ -5,7 +5,7 @@
 //! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is,
 //! and [`virtual_time`] shows how fairly;
 //! help engines, [`simulator`] helps tests; [`upstream`] is an engine of others,
-//! [`route`] several in order; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
+//! [`route`] several in order, [`watchdog`] replaces one that died; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
 //! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod engine;
@@ -17,6 +17,7 @@ pub mod turns;
 mod attempt;
 pub mod route;
 pub mod upstream;
+pub mod watchdog;
 
 pub mod simulator;
 
