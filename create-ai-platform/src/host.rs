@@ -8,6 +8,7 @@ pub mod platform;
 pub mod postgres;
 pub mod records;
 mod room;
+mod standing;
 mod tidy;
 
 use std::collections::BTreeMap;
@@ -497,7 +498,7 @@ mod tests {
     async fn asked(host: &Host, name: &BlueprintName) -> u16 {
         let Inner { key, clock, client, model_base, .. } = &*host.0;
         let credential = Credential::new(hex::encode(*key.derive(&format!("model-server:{name}"))));
-        let caller = Caller { tenant: name.to_string(), user: "ada".into(), agent: "guide".into() };
+        let caller = Caller::new(name.to_string(), "ada", "guide");
         let token = web::token::sign(&credential, &caller, clock.now()).unwrap();
         let url = model_base.join("v1/models").unwrap();
         let request =

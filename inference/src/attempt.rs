@@ -2,7 +2,6 @@
 //! the try counts. What a failed try used is nobody's bill, and what an engine that was given up
 //! still counts afterwards goes nowhere.
 
-use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,9 +25,9 @@ struct Shared {
 #[derive(Debug)]
 enum State {
     /// Kept back until the try counts.
-    Held { read: usize, made: usize },
-    /// Passed on; so many reused tokens were.
-    Open { reused: usize },
+    Held { read: usize, reused: usize, made: usize },
+    /// Passed on.
+    Open,
     /// Ignored.
     Closed,
 }
@@ -36,12 +35,12 @@ enum State {
 impl Attempt {
     /// A try that counts once [`Self::open`] says so.
     pub(crate) fn held(job: &Meter) -> Self {
-        Self::new(job, State::Held { read: 0, made: 0 }, Arc::default())
+        Self::new(job, State::Held { read: 0, reused: 0, made: 0 }, Arc::default())
     }
 
     /// A try that counts from the start. Each step adds one to `beats`.
     pub(crate) fn counted(job: &Meter, beats: Arc<AtomicU64>) -> Self {
-        Self::new(job, State::Open { reused: 0 }, beats)
+        Self::new(job, State::Open, beats)
     }
 
     fn new(job: &Meter, state: State, beats: Arc<AtomicU64>) -> Self {
@@ -59,23 +58,13 @@ impl Attempt {
         self.meter.usage()
     }
 
-    /// It counts: what was held back is passed on, and what follows at once. Reused tokens, which
-    /// an engine tells without charge, are passed on by each call.
+    /// It counts: what was held back is passed on, and what follows at once.
     pub(crate) fn open(&self) {
-        let cached = self.meter.usage().cached_tokens;
         let mut state = self.shared.lock();
-        let before = match mem::replace(&mut *state, State::Closed) {
-            State::Closed => return,
-            State::Open { reused } => reused,
-            State::Held { read, made } => {
-                self.shared.pass(read, made);
-                0
-            }
-        };
-        if cached > before {
-            self.shared.job.reused(cached - before);
+        if let State::Held { read, reused, made } = *state {
+            self.shared.pass(read, reused, made);
+            *state = State::Open;
         }
-        *state = State::Open { reused: cached.max(before) };
     }
 
     /// It counts no more.
@@ -89,24 +78,28 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pass(&self, read: usize, made: usize) {
+    fn pass(&self, read: usize, reused: usize, made: usize) {
         if read > 0 {
             self.job.read(read);
+        }
+        if reused > 0 {
+            self.job.reused(reused);
         }
         if made > 0 {
             self.job.made(made);
         }
     }
 
-    fn count(&self, more_read: usize, more_made: usize) {
+    fn count(&self, more_read: usize, more_reused: usize, more_made: usize) {
         self.beats.fetch_add(1, Ordering::Relaxed);
         // Under the lock, so that nothing is passed on once `close` has returned.
         match &mut *self.lock() {
-            State::Held { read, made } => {
+            State::Held { read, reused, made } => {
                 *read += more_read;
+                *reused += more_reused;
                 *made += more_made;
             }
-            State::Open { .. } => self.pass(more_read, more_made),
+            State::Open => self.pass(more_read, more_reused, more_made),
             State::Closed => {}
         }
     }
@@ -114,11 +107,15 @@ impl Shared {
 
 impl Charge for Shared {
     fn read(&self, tokens: usize) {
-        self.count(tokens, 0);
+        self.count(tokens, 0, 0);
+    }
+
+    fn reused(&self, tokens: usize) {
+        self.count(0, tokens, 0);
     }
 
     fn made(&self, tokens: usize) {
-        self.count(0, tokens);
+        self.count(0, 0, tokens);
     }
 
     fn rank(&self) -> u64 {

@@ -127,6 +127,11 @@ impl Prompt {
         Self::Chat(vec![Message { role: Role::User, content: text.into() }])
     }
 
+    /// About how many tokens it has: four bytes each, which is how English comes out.
+    pub(crate) fn tokens_about(&self) -> usize {
+        self.tokens_at_most() / 4
+    }
+
     /// A token is at least a byte, and a template puts a few round each message.
     pub(crate) fn tokens_at_most(&self) -> usize {
         const TEMPLATE: usize = 32;

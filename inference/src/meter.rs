@@ -11,6 +11,9 @@ pub trait Charge: Send + Sync {
     /// So many tokens of the prompt have been read, besides those that were there already.
     fn read(&self, tokens: usize);
 
+    /// So many tokens of the prompt need no reading.
+    fn reused(&self, tokens: usize);
+
     /// So many tokens of the answer have been made.
     fn made(&self, tokens: usize);
 
@@ -47,6 +50,9 @@ impl Meter {
     /// So many tokens of the prompt need no reading: they were read for an earlier job.
     pub fn reused(&self, tokens: usize) {
         self.0.reused.fetch_add(tokens, Ordering::AcqRel);
+        if let Some(charge) = &self.0.charge {
+            charge.reused(tokens);
+        }
     }
 
     /// So many tokens of the answer have been made, whether or not they show as text.
@@ -90,6 +96,8 @@ mod tests {
         fn read(&self, tokens: usize) {
             self.0.fetch_add(tokens, Ordering::Relaxed);
         }
+
+        fn reused(&self, _: usize) {}
 
         fn made(&self, tokens: usize) {
             self.0.fetch_add(2 * tokens, Ordering::Relaxed);

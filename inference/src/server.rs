@@ -38,7 +38,7 @@ pub use admin::admin_router;
 pub use credentials::Credentials;
 pub use fleet::{LoadFailed, Loader};
 
-use crate::admission::{Load, Places};
+use crate::admission::{Classes, Load, Policy};
 use crate::embedding::Embedder;
 use crate::engine::Engine;
 use crate::wire::{Bounds, Refusal};
@@ -47,12 +47,12 @@ use crate::wire::{Bounds, Refusal};
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What the server allows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// One request.
     pub bounds: Bounds,
-    /// All of them together.
-    pub places: Places,
+    /// All of them together: who goes first, how many wait.
+    pub policy: Policy,
     /// How long a question waits for a model that is still being loaded.
     pub model_wait: Duration,
 }
@@ -62,7 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bounds: Bounds::default(),
-            places: Places::default(),
+            policy: Policy::default(),
             model_wait: Duration::from_secs(20),
         }
     }
@@ -73,6 +73,7 @@ impl Default for Limits {
 pub struct Inference {
     fleet: Arc<Fleet>,
     embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
+    classes: Arc<Classes>,
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
@@ -82,9 +83,10 @@ pub struct Inference {
 impl Inference {
     /// A server without an engine: it answers 503 `model-loading` until [`Self::set_engine`].
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
-        let Limits { bounds, places, model_wait } = limits;
-        let fleet = Arc::new(Fleet::new(places));
-        Self { fleet, embedder: Arc::default(), bounds, model_wait, credentials, now }
+        let Limits { bounds, policy, model_wait } = limits;
+        let classes = Arc::new(policy.classes.clone());
+        let fleet = Arc::new(Fleet::new(policy));
+        Self { fleet, embedder: Arc::default(), classes, bounds, model_wait, credentials, now }
     }
 
     /// From now on this engine answers for its models and for who names none. What another one

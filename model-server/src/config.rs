@@ -7,6 +7,7 @@
 //! tenants:
 //!   - name: acme
 //!     secretFile: /run/secrets/acme
+//!     class: business
 //! ```
 
 use std::net::SocketAddr;
@@ -39,6 +40,8 @@ pub struct Tenant {
     pub name: String,
     /// Holds the secret that it signs tokens with; at least 32 bytes.
     pub secret_file: PathBuf,
+    /// Its class of service, which its plan buys: `enterprise`, `business` or `starter`.
+    pub class: String,
 }
 
 /// Why a configuration cannot be used.

@@ -59,7 +59,7 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let credentials = Credentials::default();
     for tenant in &config.tenants {
-        credentials.set(&tenant.name, Credential::new(tenant.secret()?));
+        credentials.set(&tenant.name, Credential::new(tenant.secret()?), &tenant.class);
     }
     let store = match &config.cache {
         Some(folder) => Store::new(folder),

@@ -34,7 +34,7 @@ impl Server {
     }
 
     async fn ask(&self, body: &Value) -> (u16, Value) {
-        let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+        let caller = Caller::new("acme", "u", "a");
         let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
         let url = format!("{}/v1/chat/completions", self.tenants);
         let request = self.client.post(url).bearer_auth(token.expose_secret()).json(body);
@@ -75,7 +75,7 @@ fn begin(folder: &Path, models: &str, secret: &str) -> (Child, String) {
     let cache = Store::of_this_person().unwrap();
     let config = json!({
         "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "models": [models],
-        "cache": cache.folder(), "tenants": [{"name": "acme", "secretFile": secret_file}],
+        "cache": cache.folder(), "tenants": [{"name": "acme", "secretFile": secret_file, "class": "business"}],
     });
     // JSON is YAML.
     std::fs::write(&file, config.to_string()).unwrap();

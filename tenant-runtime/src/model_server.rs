@@ -128,7 +128,9 @@ impl ModelServer {
         mut hear: impl FnMut(Word),
     ) -> Result<(), AskError> {
         let Inner { base, credential, client } = &*self.0;
-        let token = web::token::sign(credential, &question.caller, now)?;
+        // The first message, which holds the instructions, is the same for everybody.
+        let caller = Caller { own_messages: 1, ..question.caller.clone() };
+        let token = web::token::sign(credential, &caller, now)?;
         let mut messages = vec![json!({"role": "system", "content": question.instructions})];
         messages.extend(
             question

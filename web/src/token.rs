@@ -34,6 +34,23 @@ pub struct Caller {
     pub user: String,
     /// The agent that person talks to, as an opaque id.
     pub agent: String,
+    /// Whether this person pays the tenant: who does is served before those who do not.
+    pub paying: bool,
+    /// So many of the first messages are the tenant's own, like an agent's instructions, the same
+    /// for all its people: what a model has read of them may serve all of them.
+    pub own_messages: usize,
+}
+
+impl Caller {
+    /// A person who pays nothing, and whose messages are all their own.
+    pub fn new(
+        tenant: impl Into<String>,
+        user: impl Into<String>,
+        agent: impl Into<String>,
+    ) -> Self {
+        let (tenant, user, agent) = (tenant.into(), user.into(), agent.into());
+        Self { tenant, user, agent, paying: false, own_messages: 0 }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +61,10 @@ struct Claims {
     iat: i64,
     exp: i64,
     agent: String,
+    #[serde(default)]
+    paying: bool,
+    #[serde(default)]
+    own: usize,
 }
 
 /// Why a token was refused. Says nothing about the secret.
@@ -76,6 +97,8 @@ pub fn sign(
         iat: now.as_second(),
         exp: now.as_second() + LIFETIME_SECONDS,
         agent: caller.agent.clone(),
+        paying: caller.paying,
+        own: caller.own_messages,
     };
     let key = EncodingKey::from_secret(credential.0.expose_secret().as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
@@ -106,7 +129,8 @@ pub fn verify(credential: &Credential, token: &str, now: Timestamp) -> Result<Ca
     if !fresh || claims.exp - claims.iat > LIFETIME_SECONDS {
         return Err(TokenError::Expired);
     }
-    Ok(Caller { tenant: claims.iss, user: claims.sub, agent: claims.agent })
+    let Claims { iss: tenant, sub: user, agent, paying, own: own_messages, .. } = claims;
+    Ok(Caller { tenant, user, agent, paying, own_messages })
 }
 
 #[cfg(test)]
@@ -116,7 +140,7 @@ mod tests {
     use super::*;
 
     fn caller() -> Caller {
-        Caller { tenant: "acme".into(), user: "u1".into(), agent: "a1".into() }
+        Caller { paying: true, own_messages: 2, ..Caller::new("acme", "u1", "a1") }
     }
 
     fn now() -> Timestamp {

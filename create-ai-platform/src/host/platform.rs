@@ -14,6 +14,7 @@ use web::token::Credential;
 use work::Clock;
 
 use super::control::Running;
+use super::standing::Standing;
 use super::{Host, tidy, unexpected};
 use crate::failure::{Failure, Kind};
 use crate::folder::Folder;
@@ -48,6 +49,7 @@ struct Local {
     printer: Printer,
     /// Weak, because the app holds its blueprint's owner.
     app: OnceLock<WeakApp>,
+    standing: Standing,
     /// Held while the file is changed, so that file and portal take turns.
     seen: Mutex<Seen>,
 }
@@ -85,11 +87,14 @@ impl Platform {
         let secure_site = inner.secure_port.map(|port| format!("https://{host_name}:{port}"));
         let credential =
             Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
+        let standing =
+            Standing::new(name.to_string(), credential.clone(), inner.credentials.clone());
         let local = Arc::new(Local {
             name,
             folder,
             printer: inner.printer.clone(),
             app: OnceLock::new(),
+            standing,
             seen: Mutex::new(Seen { text: Some(text), refused: false }),
         });
         let template = blueprint
@@ -123,7 +128,7 @@ impl Platform {
         // From here on nothing fails: what is begun now, only `stop` ends.
         let stop = CancellationToken::new();
         _ = local.app.set(app.downgrade());
-        inner.credentials.set(local.name.as_str(), credential);
+        local.standing.apply(&app.site().blueprint);
         inner.gate.open(host_name.clone(), tenant_runtime::router(app.clone()));
         tidy::begin(&local.name, app.downgrade(), stop.clone());
         watch::begin(&local.folder, stop.clone(), {
@@ -198,7 +203,7 @@ impl Platform {
         if tokio::time::timeout(STOPPED_WITHIN, self.app.stop()).await.is_err() {
             tracing::warn!(%name, "its database was still in use when it was stopped");
         }
-        host.0.credentials.remove(name.as_str());
+        self.local.standing.end();
     }
 }
 
@@ -233,6 +238,7 @@ impl Local {
                 warnings = look::warnings(&self.folder, &blueprint);
                 let idle = blueprint::changed_without_effect(&old.blueprint, &blueprint);
                 warnings.extend(look::without_effect(&idle));
+                self.standing.apply(&blueprint);
                 app.apply(self.site(blueprint));
                 (changes.iter().map(ToString::to_string).collect(), true)
             }
@@ -270,6 +276,7 @@ impl BlueprintOwner for Local {
         let text = crate::folder::rewrite(&text, wanted);
         crate::files::write_whole(&self.folder.blueprint_file(), text.as_bytes())
             .map_err(|error| ChangeRefused::NotStored(error.to_string()))?;
+        self.standing.apply(wanted);
         app.apply(self.site(wanted.clone()));
         *seen = Seen { text: Some(text), refused: false };
         Ok(())

@@ -40,7 +40,7 @@ fn nothing() -> Router {
 fn ours() -> Router {
     let credentials = Credentials::default();
     for number in 0..TENANTS {
-        credentials.set(tenant(number), credential());
+        credentials.set(tenant(number), credential(), "starter");
     }
     let inference = Inference::new(credentials, Arc::new(now), Limits::default());
     inference.set_engine(Arc::new(AtOnce));
@@ -82,7 +82,7 @@ pub(crate) fn credential() -> Credential {
 /// People of several tenants.
 pub(crate) fn caller(person: usize) -> Caller {
     let tenant = tenant(person % TENANTS);
-    Caller { tenant, user: format!("u{person}"), agent: "a".into() }
+    Caller::new(tenant, format!("u{person}"), "a")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement has the system's clock")]

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::hall::{Entered, Hall};
 use super::lock;
 use super::queue::{Path, Spot, TicketId};
+use crate::meter;
 
 /// A place in the queue that becomes a place in the engine. Dropping it gives it back, whichever
 /// it is, and lets the next one in.
@@ -110,5 +111,24 @@ impl Charge {
     /// every count, so only ranks that were asked for together compare.
     pub fn rank(&self) -> u64 {
         lock(&self.hall).rank(&self.path)
+    }
+}
+
+/// Engines tell what they do to a meter, which counts it here.
+impl meter::Charge for Charge {
+    fn read(&self, tokens: usize) {
+        self.read(tokens);
+    }
+
+    fn reused(&self, tokens: usize) {
+        self.reused(tokens);
+    }
+
+    fn made(&self, tokens: usize) {
+        self.made(tokens);
+    }
+
+    fn rank(&self) -> u64 {
+        self.rank()
     }
 }

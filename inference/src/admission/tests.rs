@@ -3,7 +3,7 @@ use web::token::Caller;
 use super::*;
 
 fn in_class(class: ClassId, tenant: &str, user: &str) -> Requester {
-    let caller = Caller { tenant: tenant.into(), user: user.into(), agent: "a".into() };
+    let caller = Caller::new(tenant, user, "a");
     Requester { caller, class, paying: false }
 }
 

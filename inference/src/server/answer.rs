@@ -42,8 +42,9 @@ pub(super) fn begin(
             return;
         };
         let started = Instant::now();
-        let (reason, usage, first) = run(engine.as_ref(), job, &client).await;
-        let Caller { tenant, user, agent } = caller;
+        let meter = Meter::new(Arc::new(place.charge()));
+        let (reason, usage, first) = run(engine.as_ref(), job, meter, &client).await;
+        let Caller { tenant, user, agent, .. } = caller;
         let failed = matches!(reason, Reason::Failed(_));
         tracing::info!(
             tenant,
@@ -84,10 +85,11 @@ async fn turn(mut place: Place, client: &UnboundedSender<Progress>) -> Option<Pl
 async fn run(
     engine: &dyn Engine,
     job: Job,
+    meter: Meter,
     client: &UnboundedSender<Progress>,
 ) -> (Reason, Usage, Option<Instant>) {
     let mut first = None;
-    let mut stream = match engine.generate(job, Meter::default()).await {
+    let mut stream = match engine.generate(job, meter).await {
         Ok(stream) => stream,
         Err(error) => return (Reason::Failed(error), Usage::default(), first),
     };

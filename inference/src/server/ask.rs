@@ -16,6 +16,7 @@ use web::Problem;
 use web::token::Caller;
 
 use super::answer::{self, Progress};
+use super::credentials::Asker;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
 use crate::admission::{Cost, Full, Requester};
@@ -39,7 +40,7 @@ pub(super) async fn ask(
     request: Request,
     read: Read,
 ) -> Result<Response, Refusal> {
-    let (caller, body) = admit(inference, request).await?;
+    let (Asker { caller, class }, body) = admit(inference, request).await?;
     let Asked { mut job, is_streamed, calls, form } = read(&body, &inference.bounds)?;
     drop(body);
     job.owner = owner(&caller);
@@ -48,9 +49,12 @@ pub(super) async fn ask(
     let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
     let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
     // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
-    let class = slot.queue().classes().lowest();
-    let who = Requester { caller: caller.clone(), class, paying: false };
-    let cost = Cost { prompt_tokens: 64, max_tokens: job.max_tokens };
+    let who = Requester {
+        class: inference.classes.find(&class).unwrap_or(inference.classes.lowest()),
+        paying: caller.paying,
+        caller: caller.clone(),
+    };
+    let cost = Cost { prompt_tokens: job.prompt.tokens_about(), max_tokens: job.max_tokens };
     let place = slot.queue().enter(&who, cost).map_err(queue_full)?;
     let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
@@ -77,8 +81,8 @@ pub(super) async fn ask(
 pub(super) async fn admit(
     inference: &Inference,
     request: Request,
-) -> Result<(Caller, Bytes), Refusal> {
-    let caller = inference.credentials.caller(request.headers(), (inference.now)())?;
+) -> Result<(Asker, Bytes), Refusal> {
+    let asker = inference.credentials.asker(request.headers(), (inference.now)())?;
     let body =
         Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
@@ -90,12 +94,16 @@ pub(super) async fn admit(
             _ => Problem::bad_request("unreadable-request", "The request could not be read.")
                 .detail(rejection.body_text()),
         })?;
-    Ok((caller, body))
+    Ok((asker, body))
 }
 
-/// Whose text it is. Of what a client sends nothing is known to be the platform's own.
+/// Whose text it is.
 fn owner(caller: &Caller) -> Owner {
-    Owner { tenant: caller.tenant.clone(), user: caller.user.clone(), shared_messages: 0 }
+    Owner {
+        tenant: caller.tenant.clone(),
+        user: caller.user.clone(),
+        shared_messages: caller.own_messages,
+    }
 }
 
 fn queue_full(full: Full) -> Problem {

@@ -8,18 +8,33 @@ use jiff::Timestamp;
 use web::Problem;
 use web::token::{self, Caller, Credential};
 
-/// Each tenant's credential, in memory. Clones share it, so a tenant that comes or goes is known
+/// Each tenant's credential and class of service, in memory. Clones share it, so a tenant that comes or goes is known
 /// to a running server at once.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    tenants: Arc<RwLock<HashMap<String, Credential>>>,
+    tenants: Arc<RwLock<HashMap<String, Tenant>>>,
+}
+
+/// A tenant, as whoever runs the server says it is. Nothing of it is the tenant's to say.
+#[derive(Debug, Clone)]
+struct Tenant {
+    credential: Credential,
+    class: Arc<str>,
+}
+
+/// Who asks, proven, and the class of service that is theirs.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    pub(super) caller: Caller,
+    pub(super) class: Arc<str>,
 }
 
 impl Credentials {
-    /// Takes in a tenant, or its new credential; tokens signed with an old one count no more.
-    pub fn set(&self, tenant: impl Into<String>, credential: Credential) {
+    /// Takes in a tenant with the class of service of its plan, or its new credential and class;
+    /// tokens signed with an old one count no more. An unknown class counts as the lowest.
+    pub fn set(&self, tenant: impl Into<String>, credential: Credential, class: &str) {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(tenant.into(), credential);
+        tenants.insert(tenant.into(), Tenant { credential, class: class.into() });
     }
 
     /// Forgets a tenant.
@@ -28,22 +43,23 @@ impl Credentials {
     }
 
     /// Who sent a request with these headers.
-    pub(super) fn caller(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
+    pub(super) fn asker(&self, headers: &HeaderMap, now: Timestamp) -> Result<Asker, Problem> {
         let token = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or_else(|| not_signed_in("Send the header Authorization: Bearer TOKEN."))?;
-        let credential = token::claimed_tenant(token).ok().and_then(|tenant| self.find(&tenant));
+        let tenant = token::claimed_tenant(token).ok().and_then(|tenant| self.find(&tenant));
         // An unknown tenant and a wrong signature look the same from outside.
-        let credential = credential.ok_or_else(|| not_signed_in(REFUSED))?;
-        token::verify(&credential, token, now).map_err(|error| {
+        let Tenant { credential, class } = tenant.ok_or_else(|| not_signed_in(REFUSED))?;
+        let caller = token::verify(&credential, token, now).map_err(|error| {
             tracing::debug!(%error, "refused a token");
             not_signed_in(REFUSED)
-        })
+        })?;
+        Ok(Asker { caller, class })
     }
 
-    fn find(&self, tenant: &str) -> Option<Credential> {
+    fn find(&self, tenant: &str) -> Option<Tenant> {
         self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(tenant).cloned()
     }
 }

@@ -7,6 +7,7 @@ use web::token::Caller;
 
 use super::Inference;
 use super::ask::admit;
+use super::credentials::Asker;
 use crate::embedding::{EmbedError, Embedding};
 use crate::wire::Refusal;
 use crate::wire::embeddings::{self, Asked, Reply};
@@ -15,7 +16,7 @@ pub(super) async fn embed(
     State(inference): State<Inference>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (caller, body) = admit(&inference, request).await?;
+    let (Asker { caller, .. }, body) = admit(&inference, request).await?;
     let mut asked = embeddings::read(&body)?;
     drop(body);
     let unknown = |model: &str| embeddings::refusal_of(&EmbedError::UnknownModel(model.to_owned()));
@@ -39,7 +40,7 @@ pub(super) async fn embed(
     Ok(Json(Reply::new(card.id, made, encoding)).into_response())
 }
 
-fn log(Caller { tenant, user, agent }: Caller, model: &str, made: &[Embedding]) {
+fn log(Caller { tenant, user, agent, .. }: Caller, model: &str, made: &[Embedding]) {
     let prompt_tokens: usize = made.iter().map(|embedding| embedding.tokens).sum();
     tracing::info!(tenant, user, agent, model, texts = made.len(), prompt_tokens, "embedded");
 }

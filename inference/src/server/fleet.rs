@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::slot::Slot;
-use crate::admission::{Load, Places};
+use crate::admission::{Load, Policy};
 use crate::engine::{Engine, EngineError, Job, Meter, ModelCard, Piece, Prompt, Reason};
 
 /// Brings a model from wherever models are.
@@ -31,7 +31,7 @@ pub enum LoadFailed {
 /// Which engines there are. The first slot is the default, and is there before its engine is.
 pub(super) struct Fleet {
     slots: RwLock<Vec<Arc<Slot>>>,
-    places: Places,
+    policy: Policy,
     /// Held while a model is loaded or let go: one at a time.
     changing: tokio::sync::Mutex<()>,
 }
@@ -40,10 +40,10 @@ pub(super) struct Fleet {
 const WARM_UP: Duration = Duration::from_mins(2);
 
 impl Fleet {
-    pub(super) fn new(places: Places) -> Self {
+    pub(super) fn new(policy: Policy) -> Self {
         Self {
-            slots: RwLock::new(vec![Slot::new(places)]),
-            places,
+            slots: RwLock::new(vec![Slot::new(policy.clone())]),
+            policy,
             changing: tokio::sync::Mutex::default(),
         }
     }
@@ -98,7 +98,7 @@ impl Fleet {
         match slots.first() {
             Some(default) if default.engine().is_none() => default.set(engine),
             _ => {
-                let slot = Slot::new(self.places);
+                let slot = Slot::new(self.policy.clone());
                 slot.set(engine);
                 slots.push(slot);
             }
@@ -123,7 +123,7 @@ impl Fleet {
         let at = slots.iter().position(answers)?;
         let slot = slots.remove(at);
         if slots.is_empty() {
-            slots.push(Slot::new(self.places));
+            slots.push(Slot::new(self.policy.clone()));
         }
         Some(slot)
     }
@@ -164,7 +164,7 @@ mod tests {
     use crate::simulator::Simulator;
 
     fn fleet(models: &[&str]) -> Fleet {
-        let fleet = Fleet::new(Places::default());
+        let fleet = Fleet::new(Policy::default());
         for model in models {
             fleet.add(Arc::new(Simulator::echo().named(*model)));
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn enter(fleet: &Fleet, model: &str) -> Place {
-        let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+        let caller = Caller::new("acme", "u", "a");
         let slot = fleet.slot(Some(model)).unwrap();
         let class = slot.queue().classes().lowest();
         let who = Requester { caller, class, paying: false };

@@ -13,7 +13,7 @@ pub(super) async fn list(
     State(inference): State<Inference>,
     headers: HeaderMap,
 ) -> Result<Json<List>, Refusal> {
-    inference.credentials.caller(&headers, (inference.now)())?;
+    inference.credentials.asker(&headers, (inference.now)())?;
     if !inference.is_ready() {
         return Err(model_loading().into());
     }

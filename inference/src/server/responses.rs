@@ -23,7 +23,7 @@ pub(super) async fn stored(
     State(inference): State<Inference>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    inference.credentials.caller(&headers, (inference.now)())?;
+    inference.credentials.asker(&headers, (inference.now)())?;
     let problem = Problem::not_found("not-stored", "No response is stored here.")
         .detail("Send the whole conversation as input instead of coming back to a response.");
     Err(problem.into())

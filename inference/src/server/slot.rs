@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::admission::{Admission, Load, Places};
+use crate::admission::{Admission, Clock, Load, Policy};
 use crate::engine::{Engine, ModelCard};
 
 pub(super) struct Slot {
@@ -20,11 +20,11 @@ pub(super) struct Slot {
 
 impl Slot {
     /// Without an engine; none start before there is one.
-    pub(super) fn new(places: Places) -> Arc<Self> {
+    pub(super) fn new(policy: Policy) -> Arc<Self> {
         Arc::new(Self {
             engine: watch::Sender::new(None),
             follower: Mutex::default(),
-            queue: Admission::new(places, 0),
+            queue: Admission::with(policy, 0, Clock::default()),
         })
     }
 

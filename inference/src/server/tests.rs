@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use web::token::{Caller, Credential};
 
 use super::*;
+use crate::admission::Places;
 use crate::simulator::{Record, Simulator};
 
 const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
@@ -33,7 +34,7 @@ impl App {
 
     fn with(engine: Simulator, limits: Limits) -> Self {
         let credentials = Credentials::default();
-        credentials.set("acme", Credential::new(SECRET));
+        credentials.set("acme", Credential::new(SECRET), "starter");
         let inference = Inference::new(credentials, Arc::new(now), limits);
         inference.set_engine(Arc::new(engine.clone()));
         Self { router: router(inference.clone()), inference, engine }
@@ -53,7 +54,7 @@ impl App {
 }
 
 fn token() -> String {
-    let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+    let caller = Caller::new("acme", "u", "a");
     let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
     token.expose_secret().to_owned()
 }
@@ -153,7 +154,7 @@ async fn a_stream_that_breaks_says_so_and_is_never_done() {
 async fn only_a_fresh_token_of_a_known_tenant_is_let_in() {
     let app = App::new(Simulator::echo());
     let body = question("hi").to_string();
-    let other = Caller { tenant: "other".into(), user: "u".into(), agent: "a".into() };
+    let other = Caller::new("other", "u", "a");
     let stranger = web::token::sign(&Credential::new(SECRET), &other, now()).unwrap();
     for token in [None, Some("nonsense"), Some(stranger.expose_secret())] {
         let response = app.send(post(&body, token)).await;
@@ -162,7 +163,7 @@ async fn only_a_fresh_token_of_a_known_tenant_is_let_in() {
     }
     app.inference.credentials.remove("acme");
     assert_eq!(app.ask(question("hi")).await.status(), 401);
-    app.inference.credentials.set("acme", Credential::new("another-".repeat(5)));
+    app.inference.credentials.set("acme", Credential::new("another-".repeat(5)), "starter");
     assert_eq!(app.ask(question("hi")).await.status(), 401);
     assert!(app.record().started.is_empty());
 }
@@ -193,7 +194,7 @@ async fn the_model_list_and_health_follow_the_engine() {
 #[tokio::test(start_paused = true)]
 async fn a_question_waits_for_its_model_but_not_for_ever() {
     let credentials = Credentials::default();
-    credentials.set("acme", Credential::new(SECRET));
+    credentials.set("acme", Credential::new(SECRET), "starter");
     let inference = Inference::new(credentials, Arc::new(now), Limits::default());
     let router = router(inference.clone());
     let ask = || tokio::spawn(router.clone().oneshot(signed(&question("hi"))));
@@ -220,8 +221,7 @@ async fn as_many_run_at_once_as_the_engine_takes() {
     let app = App::new(engine);
     let asking: Vec<_> = (0..4)
         .map(|number| {
-            let caller =
-                Caller { tenant: "acme".into(), user: format!("u{number}"), agent: "a".into() };
+            let caller = Caller::new("acme", format!("u{number}"), "a");
             let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
             let request = post(&question("hi").to_string(), Some(token.expose_secret()));
             tokio::spawn(app.router.clone().oneshot(request))
@@ -325,7 +325,7 @@ async fn who_leaves_while_waiting_is_never_started() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_says_when_to_come_back() {
     let places = Places { waiting_per_person: 1, ..Places::default() };
-    let limits = Limits { places, ..Limits::default() };
+    let limits = Limits { policy: Policy { places, ..Policy::default() }, ..Limits::default() };
     let app = App::with(Simulator::echo().with_pace(Duration::from_secs(1)), limits);
     let _running = app.ask(streamed("one two three")).await;
     let _waiting = app.ask(streamed("next")).await;

@@ -55,8 +55,7 @@ impl Source {
     /// A person of a tenant who asks questions as people do: 50 to 800 tokens are read and 20 to
     /// 200 made for each.
     pub fn person(class: ClassId, tenant: &str, user: usize, arrivals: Arrivals) -> Self {
-        let caller =
-            Caller { tenant: tenant.to_owned(), user: user.to_string(), agent: String::new() };
+        let caller = Caller::new(tenant, user.to_string(), String::new());
         let who = Requester { caller, class, paying: false };
         Self { who, arrivals, prompt: 50..=800, answer: 20..=200 }
     }

@@ -253,11 +253,7 @@ async fn answer(
     new.push(id);
     let gates = app.site().blueprint.spec.ai.quality_gates;
     let question = Question {
-        caller: Caller {
-            tenant: app.name(),
-            user: conversation.person_id.to_string(),
-            agent: agent.id.to_string(),
-        },
+        caller: Caller::new(app.name(), conversation.person_id.to_string(), agent.id.to_string()),
         model: app.model_for(agent.text.model.as_deref()),
         instructions: agent.text.instructions,
         turns: prompt_of(&branch),

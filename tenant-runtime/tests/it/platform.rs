@@ -231,7 +231,7 @@ async fn serve_model(
     stop: CancellationToken,
 ) -> SocketAddr {
     let credentials = Credentials::default();
-    credentials.set(name.as_str(), Credential::new(SECRET));
+    credentials.set(name.as_str(), Credential::new(SECRET), "starter");
     let clock = clock.clone();
     let inference = Inference::new(credentials, Arc::new(move || clock.now()), Limits::default());
     inference.set_engine(Arc::new(engine.clone()));
