@@ -28,6 +28,8 @@ pub mod wire;
 pub mod admission;
 pub mod virtual_time;
 
+pub mod prices;
+
 pub mod server;
 
 pub mod models;
