@@ -30,6 +30,8 @@ pub mod virtual_time;
 
 pub mod prices;
 
+pub mod budget;
+
 pub mod spool;
 
 pub mod server;

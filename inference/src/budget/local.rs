@@ -1,0 +1,162 @@
+//! The treasury of a machine without a control plane: budgets from blueprints, and a book on disk
+//! of what was used this month and today.
+//!
+//! It is also where usage is delivered to, so what is delivered is known to it: at a start, what
+//! the spool still holds has to be delivered before the first lease
+//! ([`drain`](crate::spool::drain)).
+
+mod book;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use blueprint::{Currency, Money};
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::{Claim, Lease, Treasury, TreasuryError, Vault};
+use crate::prices::Micros;
+use crate::server::Now;
+use crate::spool::{Event, SinkError, UsageSink};
+use book::{Book, first_of_next_month};
+
+/// Monthly budgets in memory, what was used in a file. Clones are the same treasury.
+#[derive(Clone)]
+pub struct Local {
+    shared: Arc<Mutex<State>>,
+    now: Now,
+}
+
+struct State {
+    book: Book,
+    budgets: HashMap<String, Money>,
+    vaults: HashMap<(String, Currency), Vault>,
+}
+
+/// How a tenant stands with its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Spent this month.
+    pub spent: Micros,
+    /// Kept for answers now and soon.
+    pub held: Micros,
+    /// When the next month begins, in UTC.
+    pub renews_at: Timestamp,
+}
+
+impl Local {
+    /// Opens the book at `path`, or begins one there. One that cannot be read is put aside, said
+    /// loudly: budgets then begin anew.
+    pub fn open(path: &Path, now: Now) -> io::Result<Self> {
+        let book = Book::open(path, now())?;
+        let state = State { book, budgets: HashMap::new(), vaults: HashMap::new() };
+        Ok(Self { shared: Arc::new(Mutex::new(state)), now })
+    }
+
+    /// Sets what a tenant may spend in a month; without a limit if `None`. To take effect at once,
+    /// [`refresh`](super::Ledger::refresh) the ledger afterwards.
+    pub fn set_budget(&self, tenant: &str, monthly: Option<Money>) {
+        let mut state = self.lock();
+        match monthly {
+            Some(budget) => state.budgets.insert(tenant.to_owned(), budget),
+            None => state.budgets.remove(tenant),
+        };
+    }
+
+    /// Forgets a tenant's budget; what it used stays in the book until the month ends.
+    pub fn remove(&self, tenant: &str) {
+        let mut state = self.lock();
+        state.budgets.remove(tenant);
+        state.vaults.retain(|(owner, _), _| owner != tenant);
+    }
+
+    /// How a tenant stands in a currency.
+    pub fn standing(&self, tenant: &str, currency: Currency) -> Standing {
+        let now = (self.now)();
+        let mut state = self.lock();
+        state.turn(now);
+        let vault = state.vault(tenant, currency);
+        vault.expire(now);
+        let (spent, held) = (vault.billed(), vault.held());
+        Standing { spent, held, renews_at: first_of_next_month(now) }
+    }
+
+    /// Tokens that people used today: tenant, person, tokens. To tell a ledger after a start.
+    pub fn used_today(&self) -> Vec<(String, String, u64)> {
+        let mut state = self.lock();
+        state.turn((self.now)());
+        state.book.used_today()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; if something did, the sums are still whole.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn turn(&mut self, now: Timestamp) {
+        if self.book.turn(now) {
+            self.vaults.values_mut().for_each(Vault::turn);
+        }
+    }
+
+    fn vault(&mut self, tenant: &str, currency: Currency) -> &mut Vault {
+        let Self { book, budgets, vaults } = self;
+        let vault = vaults.entry((tenant.to_owned(), currency)).or_insert_with(|| {
+            let mut vault = Vault::default();
+            vault.restore(book.spent(tenant, currency));
+            vault
+        });
+        let budget = budgets.get(tenant).filter(|budget| budget.currency() == currency);
+        // One below zero is no budget at all, so nothing may be spent.
+        vault.set_budget(budget.map(|budget| Micros::of(*budget).unwrap_or_default()));
+        vault
+    }
+
+    fn take_in(&mut self, batch: &[Event], now: Timestamp) -> io::Result<()> {
+        self.turn(now);
+        let mut book = self.book.clone();
+        let new = book.take_in(batch, now);
+        // What the book did not keep did not happen, and comes again.
+        book.save()?;
+        for event in new {
+            // A vault that is made here has it from the old book, which does not hold it yet.
+            self.vault(&event.tenant, event.currency).record(event.holding, event.cost, now);
+        }
+        self.book = book;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Treasury for Local {
+    async fn lease(&self, claim: &Claim) -> Result<Lease, TreasuryError> {
+        let now = (self.now)();
+        let mut state = self.lock();
+        state.turn(now);
+        let budget = state.budgets.get(&claim.tenant);
+        if budget.is_some_and(|budget| budget.currency() != claim.currency) {
+            return Err(TreasuryError::Currency);
+        }
+        let lease = state.vault(&claim.tenant, claim.currency).claim(claim, now)?;
+        Ok(Lease { renews_at: Some(first_of_next_month(now)), ..lease })
+    }
+}
+
+#[async_trait]
+impl UsageSink for Local {
+    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
+        let (local, batch, now) = (self.clone(), batch.to_vec(), (self.now)());
+        spawn_blocking(move || local.lock().take_in(&batch, now))
+            .await
+            .map_err(|error| SinkError(error.to_string()))?
+            .map_err(|error| SinkError(format!("the book of usage cannot be written: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests;
