@@ -34,6 +34,8 @@ pub mod budget;
 
 pub mod spool;
 
+pub mod till;
+
 pub mod server;
 
 pub mod models;
