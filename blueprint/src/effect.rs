@@ -11,7 +11,7 @@ use crate::{
 
 /// What has no effect yet, as paths below `spec`. Each goes from here in the change that puts it
 /// into effect.
-pub const WITHOUT_EFFECT: [&str; 29] = [
+pub const WITHOUT_EFFECT: [&str; 27] = [
     // The control plane, and the edge with its certificates.
     "organization",
     "domains",
@@ -38,9 +38,6 @@ pub const WITHOUT_EFFECT: [&str; 29] = [
     "ai.focus",
     // Nobody is asked for their age; `parentConsentUnder` opens the roles of families.
     "ai.ageRules",
-    // Fair inference with budgets.
-    "ai.monthlyBudget",
-    "ai.perUserDailyTokens",
     // Whoever writes an agent publishes it, and conversations stay until they are deleted.
     "governance.agentApproval",
     "governance.contentModeration",

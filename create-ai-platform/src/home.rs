@@ -98,10 +98,10 @@ impl Home {
         let lock = self.data.join(LOCK);
         let (platforms, postgres) = (self.platforms(), self.postgres());
         let (key, authority, model) = (self.root_key(), self.authority(), self.chosen_model());
-        let logs = [self.log(), self.older_log()];
-        let ours =
-            [&self.run, &platforms, &postgres, &key, &authority, &model, &logs[0], &logs[1], &lock];
-        for path in ours {
+        let (usage, log, older_log) = (self.usage(), self.log(), self.older_log());
+        let folders = [&self.run, &platforms, &postgres, &authority, &usage];
+        let files = [&key, &model, &log, &older_log, &lock];
+        for path in folders.into_iter().chain(files) {
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(path)
             } else {
@@ -152,6 +152,11 @@ impl Home {
     /// Model files.
     pub fn models(&self) -> PathBuf {
         self.cache.join("models")
+    }
+
+    /// What was used of the models, and what may be.
+    pub fn usage(&self) -> PathBuf {
+        self.data.join("usage")
     }
 
     /// The certificate authority for this machine.

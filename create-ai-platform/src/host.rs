@@ -10,6 +10,7 @@ pub mod records;
 mod room;
 mod standing;
 mod tidy;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -37,6 +38,7 @@ use self::gate::Gate;
 use self::platform::Platform;
 use self::records::{Before, Kept};
 use self::room::Room;
+use self::usage::Usage;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
 use crate::home::Home;
@@ -61,6 +63,7 @@ struct Inner {
     clock: Clock,
     passwords: Passwords,
     credentials: Credentials,
+    usage: Usage,
     model_base: Url,
     models: Vec<String>,
     kept: Kept,
@@ -92,18 +95,22 @@ pub struct Parts {
     pub inference: Inference,
     /// Who may ask it.
     pub credentials: Credentials,
+    /// What is used of it, and what may be.
+    pub usage: Usage,
     /// The models it will have, the default first.
     pub models: Vec<String>,
     /// Cancelled when the host is told to stop, by a command or with its last platform.
     pub ending: CancellationToken,
 }
 
-/// The model server as it is before an engine is there.
-pub fn model_server() -> (Inference, Credentials) {
+/// The model server as it is before an engine is there; these are the models it will have.
+pub fn model_server(usage: &Usage, models: &[String]) -> (Inference, Credentials) {
     let credentials = Credentials::default();
     let clock = Clock::System;
+    let till = usage.till(models, &clock);
     let now = Arc::new(move || clock.now());
-    (Inference::new(credentials.clone(), now, Limits::default()), credentials)
+    let inference = Inference::new(credentials.clone(), now, Limits::default()).with_till(till);
+    (inference, credentials)
 }
 
 /// Takes the port for pages, on this machine only.
@@ -130,6 +137,7 @@ impl Host {
             kept,
             inference,
             credentials,
+            usage,
             models,
             ending,
         } = parts;
@@ -157,6 +165,7 @@ impl Host {
             let tls = authority.server().map_err(|error| unexpected("set up TLS", &error))?;
             serve(listener, Transport::tls(tls), gate.router(), visitors);
         }
+        usage.begin(tasks, &stop);
         let model_routes = inference::router(inference);
         serve(inside, Transport::Plain, model_routes, questions);
         let key = RootKey::read_or_create(&home.root_key())
@@ -176,6 +185,7 @@ impl Host {
             passwords: Passwords::new(Cost::OWASP, HASHING_AT_ONCE)
                 .map_err(|error| unexpected("prepare password hashing", &error))?,
             credentials,
+            usage,
             model_base: Url::parse(&format!("http://{address}/"))
                 .map_err(|error| unexpected("name the model server", &error))?,
             models,
@@ -408,7 +418,8 @@ mod tests {
         let at = |name: &str| Some(place.path().join(name));
         let home = Home::find(&Places { home: at("home"), cache: at("cache") });
         home.prepare().unwrap();
-        let (inference, credentials) = model_server();
+        let usage = Usage::open(&home, &Clock::System).await.unwrap();
+        let (inference, credentials) = model_server(&usage, &[]);
         let parts = Parts {
             home,
             printer: Printer::silent(),
@@ -419,6 +430,7 @@ mod tests {
             kept: Kept { external: true, server: None },
             inference,
             credentials,
+            usage,
             models: vec![],
             ending: CancellationToken::new(),
         };

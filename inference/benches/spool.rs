@@ -122,7 +122,7 @@ impl Shop {
             .set("small", Price { currency, prompt: cent, cached_prompt: cent, completion: cent });
         let till = Till::new(prices, ledger, spool.clone(), now);
         let [tenant, user, agent] = ["acme", "ann", "tutor"].map(str::to_owned);
-        Self { till, spool, local, caller: Caller { tenant, user, agent }, _folder: folder }
+        Self { till, spool, local, caller: Caller::new(tenant, user, agent), _folder: folder }
     }
 
     async fn open(&self) -> inference::till::Tab {

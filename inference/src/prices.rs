@@ -107,7 +107,11 @@ impl Tokens {
 impl From<Usage> for Tokens {
     fn from(usage: Usage) -> Self {
         let count = |tokens| u64::try_from(tokens).unwrap_or(u64::MAX);
-        Self::at_most(count(usage.prompt_tokens), count(usage.completion_tokens))
+        Self {
+            prompt: count(usage.prompt_tokens),
+            cached: count(usage.cached_tokens),
+            completion: count(usage.completion_tokens),
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub use fleet::{LoadFailed, Loader};
 use crate::admission::{Classes, Load, Policy};
 use crate::embedding::Embedder;
 use crate::engine::Engine;
+use crate::till::Till;
 use crate::wire::{Bounds, Refusal};
 
 /// Where the time comes from.
@@ -74,6 +75,7 @@ pub struct Inference {
     fleet: Arc<Fleet>,
     embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
     classes: Arc<Classes>,
+    till: Option<Till>,
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
@@ -86,7 +88,15 @@ impl Inference {
         let Limits { bounds, policy, model_wait } = limits;
         let classes = Arc::new(policy.classes.clone());
         let fleet = Arc::new(Fleet::new(policy));
-        Self { fleet, embedder: Arc::default(), classes, bounds, model_wait, credentials, now }
+        let embedder = Arc::default();
+        Self { fleet, embedder, classes, till: None, bounds, model_wait, credentials, now }
+    }
+
+    /// The same server with a till: no answer begins without a price and a budget, and none ends
+    /// before what it used is recorded. Without one nothing is counted.
+    #[must_use]
+    pub fn with_till(self, till: Till) -> Self {
+        Self { till: Some(till), ..self }
     }
 
     /// From now on this engine answers for its models and for who names none. What another one

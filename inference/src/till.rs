@@ -103,7 +103,7 @@ impl Till {
         model: &str,
         bound: Tokens,
     ) -> Result<Tab, Refused> {
-        let Caller { tenant, user, agent } = caller;
+        let Caller { tenant, user, agent, .. } = caller;
         let names = [
             ("tenant", &**tenant),
             ("user", user),
@@ -143,7 +143,7 @@ impl Tab {
             Outcome::Finished | Outcome::Cancelled => reservation.settle(used),
             Outcome::Failed => reservation.release(used),
         };
-        let Caller { tenant, user, agent } = caller;
+        let Caller { tenant, user, agent, .. } = caller;
         let event = Event {
             id: Uuid::now_v7(),
             tenant,

@@ -9,6 +9,7 @@ use inference::models::Entry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
+use work::Clock;
 
 use super::trust;
 use crate::cli::{Cli, Create};
@@ -18,6 +19,7 @@ use crate::home::Home;
 use crate::host::control::{self, Reply, Request, Running};
 use crate::host::postgres::Postgres;
 use crate::host::records::Kept;
+use crate::host::usage::Usage;
 use crate::host::{self, Host, Parts, Signals, models, records, unexpected};
 use crate::printer::{Event, Printer};
 
@@ -239,7 +241,9 @@ async fn host(
         Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
         None => None,
     };
-    let (inference, credentials) = host::model_server();
+    let served = vec![entry.id.clone()];
+    let usage = Usage::open(&home, &Clock::System).await?;
+    let (inference, credentials) = host::model_server(&usage, &served);
     let tasks = TaskTracker::new();
     let ending = CancellationToken::new();
     let (postgres, host) = (OnceCell::new(), OnceCell::new());
@@ -257,7 +261,8 @@ async fn host(
             kept: postgres.kept.clone(),
             inference: inference.clone(),
             credentials,
-            models: vec![entry.id.clone()],
+            usage: usage.clone(),
+            models: served,
             ending: ending.clone(),
         };
         let started = Host::start(parts, &tasks).await?;

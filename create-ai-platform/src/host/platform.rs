@@ -87,8 +87,12 @@ impl Platform {
         let secure_site = inner.secure_port.map(|port| format!("https://{host_name}:{port}"));
         let credential =
             Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
-        let standing =
-            Standing::new(name.to_string(), credential.clone(), inner.credentials.clone());
+        let standing = Standing::new(
+            name.to_string(),
+            credential.clone(),
+            inner.credentials.clone(),
+            inner.usage.clone(),
+        );
         let local = Arc::new(Local {
             name,
             folder,

@@ -99,7 +99,7 @@ impl Fixture {
 }
 
 fn caller(user: &str) -> Caller {
-    Caller { tenant: "acme".to_owned(), user: user.to_owned(), agent: "tutor".to_owned() }
+    Caller::new("acme", user, "tutor")
 }
 
 /// Each token made costs a millionth, and so does each token read.

@@ -1,16 +1,19 @@
 //! One answer from the queue to the end, in a task of its own, so that the engine is followed to
 //! its last token also when the client left: the place is free only when the engine is, and what
-//! was used is known exactly. Metering hooks in where the end is told.
+//! was used is known exactly. That is recorded before the end is told.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tracing::Instrument;
+use web::Problem;
 use web::token::Caller;
 
 use crate::admission::Place;
 use crate::engine::{Engine, Job, Meter, Piece, Reason, TokenChances, Usage};
+use crate::spool::Outcome;
+use crate::till::Tab;
 
 /// What a client may be told. Ends with [`Progress::End`]. Not bounded: an answer is.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) enum Progress {
     Text(String),
     /// Nothing follows.
     End(Reason, Usage),
+    /// Nothing follows either: what was used could not be recorded.
+    Unrecorded(Box<Problem>),
 }
 
 /// Begins to answer. Dropping the receiver is the client leaving: who waits is never started, and
@@ -32,6 +37,7 @@ pub(super) fn begin(
     caller: Caller,
     job: Job,
     place: Place,
+    tab: Option<Tab>,
 ) -> UnboundedReceiver<Progress> {
     let (client, progress) = unbounded_channel();
     let task = async move {
@@ -63,10 +69,25 @@ pub(super) fn begin(
             tracing::error!(%error, "could not answer");
         }
         drop(place);
-        let _ = client.send(Progress::End(reason, usage));
+        let recorded = match tab {
+            Some(tab) => tab.close(usage.into(), outcome(&reason)).await.map(drop),
+            None => Ok(()),
+        };
+        let _ = client.send(match recorded {
+            Ok(()) => Progress::End(reason, usage),
+            Err(unrecorded) => Progress::Unrecorded(Box::new(unrecorded.into())),
+        });
     };
     tokio::spawn(task.in_current_span());
     progress
+}
+
+fn outcome(reason: &Reason) -> Outcome {
+    match reason {
+        Reason::Stop | Reason::Length | Reason::Filtered => Outcome::Finished,
+        Reason::Cancelled => Outcome::Cancelled,
+        Reason::Failed(_) => Outcome::Failed,
+    }
 }
 
 /// Waits for the turn; `None` if the client left first.

@@ -20,7 +20,8 @@ use super::credentials::Asker;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
 use crate::admission::{Cost, Full, Requester};
-use crate::engine::{EngineError, Owner, Reason};
+use crate::engine::{EngineError, Job, Owner, Reason, Usage};
+use crate::till::Tab;
 use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Refusal};
 
 /// Where a request stands in the queue when it arrives; 0 starts at once.
@@ -58,16 +59,17 @@ pub(super) async fn ask(
     let place = slot.queue().enter(&who, cost).map_err(queue_full)?;
     let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
-    match models.iter().find(|card| named.is_none_or(|named| card.id == named)) {
-        Some(card) => job.model.clone_from(&card.id),
-        None => return Err(unknown(&job.model).into()),
-    }
+    let card = models.iter().find(|card| named.is_none_or(|named| card.id == named));
+    let card = card.ok_or_else(|| unknown(&job.model))?;
+    job.model.clone_from(&card.id);
+    let longest_prompt = engine.prompt_at_most(&job).min(card.context_tokens);
+    let tab = open_tab(inference, &caller, &id.0, &job, longest_prompt).await?;
     let position = place.position();
 
     let bits = Bits::new(calls, &id.0);
     let created = (inference.now)().as_second();
     let form = form(Head { request_id: id.0, model: job.model.clone(), created });
-    let progress = UnboundedReceiverStream::new(answer::begin(engine, caller, job, place));
+    let progress = UnboundedReceiverStream::new(answer::begin(engine, caller, job, place, tab));
     let mut response = if is_streamed {
         told(form, bits, progress).await?
     } else {
@@ -97,6 +99,23 @@ pub(super) async fn admit(
     Ok((asker, body))
 }
 
+/// What an answer may use at most, kept for it.
+async fn open_tab(
+    inference: &Inference,
+    caller: &Caller,
+    request: &str,
+    job: &Job,
+    longest_prompt: usize,
+) -> Result<Option<Tab>, Problem> {
+    let Some(till) = &inference.till else { return Ok(None) };
+    let bound = Usage {
+        prompt_tokens: longest_prompt,
+        completion_tokens: job.max_tokens,
+        ..Usage::default()
+    };
+    Ok(Some(till.open(caller, request, &job.model, bound.into()).await?))
+}
+
 /// Whose text it is.
 fn owner(caller: &Caller) -> Owner {
     Owner {
@@ -119,12 +138,20 @@ async fn told(
     mut progress: UnboundedReceiverStream<Progress>,
 ) -> Result<Response, Refusal> {
     let first = tokio::time::timeout(FIRST_WORD, progress.next()).await.ok().flatten();
-    if let Some(Progress::End(Reason::Failed(error), _)) = &first {
-        return Err(wire::problem_of(error).into());
+    match first {
+        Some(Progress::End(Reason::Failed(error), _)) => Err(wire::problem_of(&error).into()),
+        Some(Progress::Unrecorded(problem)) => Err((*problem).into()),
+        first => Ok(streamed(form, bits, stream::iter(first).chain(progress))),
     }
-    let progress = stream::iter(first).chain(progress);
+}
+
+fn streamed(
+    form: Box<dyn Form>,
+    bits: Bits,
+    progress: impl Stream<Item = Progress> + Send + 'static,
+) -> Response {
     let events = Sse::new(events(form, bits, progress));
-    Ok(events.keep_alive(KeepAlive::default()).into_response())
+    events.keep_alive(KeepAlive::default()).into_response()
 }
 
 fn events(
@@ -156,6 +183,9 @@ fn events(
                 // Too late for a status.
                 Err(refusal) => events.extend(form.breaking(&refusal)),
             },
+            Progress::Unrecorded(problem) => {
+                events.extend(form.breaking(&Refusal::from(*problem)));
+            }
         }
         stream::iter(events.into_iter().map(Ok))
     })
@@ -178,6 +208,7 @@ async fn whole(
                 all.extend(last);
                 return Ok(Json(form.whole(all, finish, usage)).into_response());
             }
+            Progress::Unrecorded(problem) => return Err((*problem).into()),
         }
     }
     // The task that answers always ends with an end, unless it panicked.

@@ -76,7 +76,7 @@ impl Shop {
 }
 
 fn caller() -> Caller {
-    Caller { tenant: "acme".to_owned(), user: "ann".to_owned(), agent: "tutor".to_owned() }
+    Caller::new("acme", "ann", "tutor")
 }
 
 #[tokio::test]

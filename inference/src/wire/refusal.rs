@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use web::Problem;
 
 use crate::engine::EngineError;
+use crate::till;
 
 /// A problem, and which field of the request it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub struct Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self { problem, param: None }
+    }
+}
+
+/// No price, no budget, or no room for its record.
+impl From<till::Refused> for Refusal {
+    fn from(refused: till::Refused) -> Self {
+        Problem::from(refused).into()
+    }
+}
+
+impl From<till::Unrecorded> for Refusal {
+    fn from(unrecorded: till::Unrecorded) -> Self {
+        Problem::from(unrecorded).into()
     }
 }
 

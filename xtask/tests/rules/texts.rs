@@ -123,7 +123,9 @@ fn sources_but(exceptions: &[&str], needles: &[&str]) -> Vec<Text> {
 fn sources() -> Vec<Text> {
     let is_rust = |path: &str| Path::new(path).extension().is_some_and(|kind| kind == "rs");
     let is_test = |path: &str| {
-        ["/tests/", "/tests.rs", "/benches/", "/examples/", "/test-"].iter().any(|part| path.contains(part))
+        ["/tests/", "/tests.rs", "/benches/", "/examples/", "/test-"]
+            .iter()
+            .any(|part| path.contains(part))
     };
     let mut texts = tracked();
     texts.retain(|Text { path, .. }| is_rust(path) && !is_test(path));
