@@ -18,6 +18,8 @@ mod ledger;
 mod local;
 mod people;
 mod purse;
+mod renewal;
+mod reservation;
 mod treasury;
 
 #[cfg(test)]
@@ -28,8 +30,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use account::Limits;
-pub use ledger::{Charge, Ledger, Reservation};
+pub use ledger::Ledger;
 pub use local::{Local, Standing};
+pub use reservation::{Charge, Reservation};
 pub use treasury::{
     Allowance, Claim, GRACE, LIFE, Lease, Treasury, TreasuryError, Vault, WIND_DOWN,
 };

@@ -5,6 +5,7 @@
 //! the answer be told. A tab that is dropped instead gives everything back and records nothing:
 //! the answer never began.
 
+mod local;
 mod problem;
 
 #[cfg(test)]
@@ -15,6 +16,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use uuid::Uuid;
 use web::token::Caller;
+
+pub use local::{Keeper, OpenError};
 
 use crate::budget::{self, Charge, Ledger, Reservation};
 use crate::prices::{Micros, Prices, Tokens};

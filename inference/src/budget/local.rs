@@ -27,6 +27,8 @@ use book::{Book, first_of_next_month};
 #[derive(Clone)]
 pub struct Local {
     shared: Arc<Mutex<State>>,
+    /// Held while a batch is written to the book.
+    delivering: Arc<tokio::sync::Mutex<()>>,
     now: Now,
 }
 
@@ -53,7 +55,7 @@ impl Local {
     pub fn open(path: &Path, now: Now) -> io::Result<Self> {
         let book = Book::open(path, now())?;
         let state = State { book, budgets: HashMap::new(), vaults: HashMap::new() };
-        Ok(Self { shared: Arc::new(Mutex::new(state)), now })
+        Ok(Self { shared: Arc::new(Mutex::new(state)), delivering: Arc::default(), now })
     }
 
     /// Sets what a tenant may spend in a month; without a limit if `None`. To take effect at once,
@@ -117,18 +119,13 @@ impl State {
         vault
     }
 
-    fn take_in(&mut self, batch: &[Event], now: Timestamp) -> io::Result<()> {
+    fn take_in(&mut self, batch: &[Event], new: &[Event], now: Timestamp) {
         self.turn(now);
-        let mut book = self.book.clone();
-        let new = book.take_in(batch, now);
-        // What the book did not keep did not happen, and comes again.
-        book.save()?;
+        // Before the book: a vault that is made here begins with what the book holds.
         for event in new {
-            // A vault that is made here has it from the old book, which does not hold it yet.
             self.vault(&event.tenant, event.currency).record(event.holding, event.cost, now);
         }
-        self.book = book;
-        Ok(())
+        self.book.take_in(batch, now);
     }
 }
 
@@ -150,11 +147,17 @@ impl Treasury for Local {
 #[async_trait]
 impl UsageSink for Local {
     async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
-        let (local, batch, now) = (self.clone(), batch.to_vec(), (self.now)());
-        spawn_blocking(move || local.lock().take_in(&batch, now))
+        let now = (self.now)();
+        let _one_by_one = self.delivering.lock().await;
+        let mut book = self.lock().book.clone();
+        let new: Vec<_> = book.take_in(batch, now).into_iter().cloned().collect();
+        // What the book did not keep did not happen, and comes again. Leases need not wait for it.
+        spawn_blocking(move || book.save())
             .await
             .map_err(|error| SinkError(error.to_string()))?
-            .map_err(|error| SinkError(format!("the book of usage cannot be written: {error}")))
+            .map_err(|error| SinkError(format!("the book of usage cannot be written: {error}")))?;
+        self.lock().take_in(batch, &new, now);
+        Ok(())
     }
 }
 

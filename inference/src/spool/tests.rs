@@ -173,11 +173,11 @@ async fn a_position_that_cannot_be_read_delivers_again_what_is_there() {
 async fn wherever_a_file_is_torn_all_records_before_are_there() {
     let place = Place::new();
     let (spool, _) = place.open();
-    append(&spool, 0..4).await;
+    append(&spool, 0..2).await;
     drop(spool);
     let [segment] = place.segments().try_into().unwrap();
     let whole = fs::read(&segment).unwrap();
-    for cut in 0..whole.len() {
+    for cut in (0..whole.len()).step_by(3).chain(whole.len() - 3..whole.len()) {
         fs::write(&segment, &whole[..cut]).unwrap();
         let lines = whole[..cut].split(|byte| *byte == b'\n').count() - 1;
         let (spool, found) = place.open();
@@ -198,7 +198,7 @@ async fn a_damaged_record_is_put_aside_and_those_around_it_are_delivered() {
     let [segment] = place.segments().try_into().unwrap();
     let whole = fs::read(&segment).unwrap();
     let ends: Vec<_> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
-    for at in ends[0]..=ends[1] {
+    for at in (ends[0]..ends[1]).step_by(3).chain([ends[1]]) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x15;
         fs::write(&segment, &damaged).unwrap();

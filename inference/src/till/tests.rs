@@ -192,3 +192,42 @@ async fn names_that_are_none_are_refused() {
         assert_eq!((problem.status.as_u16(), problem.code), (400, "out-of-range"));
     }
 }
+
+#[tokio::test]
+async fn what_was_used_before_a_start_counts_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = async || {
+        let now: Now = Arc::new(|| "2026-03-09T10:00:00Z".parse().unwrap());
+        let one = Micros::new(1_000_000);
+        let currency = Currency::USD;
+        let price = Price { currency, prompt: one, cached_prompt: one, completion: one };
+        let mut prices = Prices::default();
+        prices.set("small", price);
+        let opened = Till::open_local(folder.path(), prices, now).await.unwrap();
+        opened.1.set_budget("acme", Some("0.01 USD".parse().unwrap()));
+        let limits = Limits { per_user_daily_tokens: Some(8_000) };
+        opened.0.ledger().set_limits("acme", limits);
+        opened
+    };
+    let bound = |tokens| Tokens::at_most(0, tokens);
+    let (till, _, keeper) = start().await;
+    let tab = till.open(&caller(), "1", "small", bound(5_000)).await.unwrap();
+    // Nothing is delivered any more.
+    keeper.close().await;
+    tab.close(bound(5_000), Outcome::Finished).await.unwrap();
+    drop(till);
+
+    let (till, local, keeper) = start().await;
+    let standing = local.standing("acme", Currency::USD);
+    assert_eq!((standing.spent, standing.held), (Micros::new(5_000), Micros::ZERO));
+    let refused = till.open(&caller(), "2", "small", bound(3_001)).await.err().unwrap();
+    assert_eq!(Problem::from(refused).code, "daily-tokens-spent");
+    let other = Caller { user: "bob".to_owned(), ..caller() };
+    let refused = till.open(&other, "3", "small", bound(5_001)).await.err().unwrap();
+    assert_eq!(Problem::from(refused).code, "budget-spent");
+    let tab = till.open(&other, "4", "small", bound(5_000)).await.unwrap();
+    tab.close(bound(4_000), Outcome::Finished).await.unwrap();
+    keeper.close().await;
+    let standing = local.standing("acme", Currency::USD);
+    assert_eq!((standing.spent, standing.held), (Micros::new(9_000), Micros::ZERO));
+}
