@@ -6,7 +6,9 @@
 //! and [`virtual_time`] shows how fairly;
 //! help engines, [`simulator`] helps tests; [`upstream`] is an engine of others,
 //! [`route`] several in order, [`watchdog`] replaces one that died; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
-//! [`server`] puts them behind HTTP; [`models`] finds, fetches and checks model files.
+//! [`prices`], [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used,
+//! and [`till`] puts these three together; [`server`] puts them behind HTTP; [`models`] finds,
+//! fetches and checks model files.
 
 pub mod engine;
 pub mod lanes;
