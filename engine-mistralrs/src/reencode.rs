@@ -83,7 +83,7 @@ pub(crate) fn reencoded(source: &Path, cache: &Path, encoding: Encoding) -> Resu
         return Ok(source.to_owned());
     }
     let (ending, file_type) = encoding.labels();
-    let copy = cache.join(name_of_copy(source, ending)?);
+    let copy = cache.join(name_of_copy(source, cache, ending)?);
     if copy.is_file() {
         return Ok(copy);
     }
@@ -104,14 +104,20 @@ pub(crate) fn reencoded(source: &Path, cache: &Path, encoding: Encoding) -> Resu
     Ok(copy)
 }
 
-/// Another source, or a changed one, has another copy.
-fn name_of_copy(source: &Path, ending: &str) -> Result<String> {
+/// Another source, or a changed one, has another copy. A file of the cache itself is named by its
+/// SHA-256 and never changes, and its copy belongs to it by name.
+fn name_of_copy(source: &Path, cache: &Path, ending: &str) -> Result<String> {
+    let stem = source.file_stem().context("the file has no name")?.to_string_lossy();
+    let real = source.canonicalize()?;
+    let is_digest = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_digest && real.parent() == cache.canonicalize().ok().as_deref() {
+        return Ok(format!("{stem}.{ending}.gguf"));
+    }
     let meta = source.metadata()?;
     let mut hash = DefaultHasher::new();
-    source.canonicalize()?.hash(&mut hash);
+    real.hash(&mut hash);
     meta.len().hash(&mut hash);
     meta.modified()?.duration_since(UNIX_EPOCH)?.as_nanos().hash(&mut hash);
-    let stem = source.file_stem().context("the file has no name")?.to_string_lossy();
     Ok(format!("{stem}-{:08x}.{ending}.gguf", hash.finish() & 0xffff_ffff))
 }
 
@@ -209,5 +215,20 @@ mod tests {
         File::options().write(true).open(&source).unwrap().set_modified(later).unwrap();
         assert_ne!(reencoded(&source, &cache, Encoding::Quick).unwrap(), copy);
         assert_eq!(reencoded(&source, &cache, Encoding::Original).unwrap(), source);
+    }
+
+    #[test]
+    fn a_copy_of_a_file_of_the_cache_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = "0123456789abcdef".repeat(4);
+        let source = folder.path().join(format!("{digest}.gguf"));
+        std::fs::rename(model(folder.path()), &source).unwrap();
+        let name = |cache: &Path| {
+            let copy = reencoded(&source, cache, Encoding::Quick).unwrap();
+            copy.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!(name(folder.path()), format!("{digest}.q8_0.gguf"));
+        // Anybody may name a file so elsewhere.
+        assert_ne!(name(&folder.path().join("cache")), format!("{digest}.q8_0.gguf"));
     }
 }

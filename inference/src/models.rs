@@ -10,22 +10,29 @@ mod bad_file;
 mod catalogue;
 mod checked;
 mod download;
+mod embeddings;
 mod error;
 mod format;
 pub mod gguf;
 pub mod hostile;
+mod layout;
 mod listed;
 mod pypi;
 pub mod safetensors;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use bad_file::BadFile;
-pub use catalogue::{Entry, Hub, NoSuchModel, Source, better_for, catalogue, find, smallest};
+pub use catalogue::{
+    Entry, Format, Hub, NoSuchModel, Source, better_for, catalogue, find, smallest,
+};
+pub use embeddings::{EmbeddingModel, embedding_models};
 pub use error::{FetchError, SourceError};
 pub use format::{Checked, check};
 pub use store::{Progress, Store};
+pub use upkeep::{Removed, Stored, Verdict};
 
 /// An amount of bytes as people say it: `98 MB`, `1.1 GB`.
 pub fn in_words(bytes: u64) -> String {

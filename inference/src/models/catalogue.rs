@@ -30,6 +30,40 @@ pub struct Entry {
     pub tried: bool,
     /// Where to get it, tried in this order.
     pub sources: Vec<Source>,
+    /// What it holds.
+    pub format: Format,
+}
+
+/// What a file holds. Nothing that could be run is among it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A model to talk to, vocabulary and template included.
+    Gguf,
+    /// Tensors.
+    Safetensors,
+    /// A vocabulary, as JSON.
+    Tokenizer,
+}
+
+impl Format {
+    /// How such files' names end.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Gguf => "gguf",
+            Self::Safetensors => "safetensors",
+            Self::Tokenizer => "json",
+        }
+    }
+
+    pub(super) fn of_ending(ending: &str) -> Option<Self> {
+        let all = [Self::Gguf, Self::Safetensors, Self::Tokenizer];
+        all.into_iter().find(|format| format.ending() == ending)
+    }
+
+    /// Whether [`super::check`] knows such files.
+    pub(super) fn holds_tensors(self) -> bool {
+        matches!(self, Self::Gguf | Self::Safetensors)
+    }
 }
 
 /// One place a model file can come from.
@@ -136,6 +170,7 @@ impl From<&Listed> for Entry {
             memory_bytes: listed.memory_gb * 1_000_000_000,
             tried: listed.tried,
             sources: listed.places.iter().flat_map(Place::sources).collect(),
+            format: Format::Gguf,
         }
     }
 }
@@ -178,6 +213,7 @@ impl Entry {
             memory_bytes: size_bytes * 2,
             tried: false,
             sources: vec![Source::File(path.to_owned())],
+            format: Format::Gguf,
         })
     }
 }

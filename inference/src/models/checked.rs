@@ -7,6 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use sha2::{Digest, Sha256};
 
+use super::layout::beside;
+
 /// SHA-256 of a file, in lower-case hex. Reads all of it.
 pub(super) fn sha256(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
@@ -33,7 +35,8 @@ pub(super) fn is_intact(path: &Path, size: u64, expected: &str) -> io::Result<bo
     if sha256(path)? != expected {
         return Ok(false);
     }
-    std::fs::write(stamp_path(path), wanted)?;
+    // Where nothing can be written the file is hashed each time.
+    let _ = std::fs::write(stamp_path(path), wanted);
     Ok(true)
 }
 
@@ -43,14 +46,6 @@ fn stamp(path: &Path, expected: &str) -> io::Result<String> {
     Ok(format!("sha256 {expected}\nbytes {}\nchanged {changed}\n", meta.len()))
 }
 
-fn stamp_path(path: &Path) -> PathBuf {
+pub(super) fn stamp_path(path: &Path) -> PathBuf {
     beside(path, "checked")
-}
-
-/// `model.gguf` -> `model.gguf.ENDING`.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    name.into()
 }

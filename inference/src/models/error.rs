@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::in_words;
+use super::{BadFile, in_words};
 
 /// Why there is no model file.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,9 @@ pub enum SourceError {
         /// Its hash.
         found: String,
     },
+    /// The right bytes, and no sound model file.
+    #[error("it cannot be used, so it was thrown away: {0}")]
+    Unsound(BadFile),
 }
 
 fn with_causes(error: &reqwest::Error) -> String {

