@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("blueprint", &[]),
     ("web", &[]),
     ("work", &[]),
@@ -14,7 +14,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("database", &["blueprint", "work"]),
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),
-    ("model-server", &["web", "inference", "engine-mistralrs"]),
+    ("engine-embeddings", &["inference"]),
+    ("model-server", &["web", "inference", "engine-mistralrs", "engine-embeddings"]),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
@@ -40,7 +41,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 const FENCED: [(&str, &[&str]); 2] = [
     // Slow to compile: a leaf crate keeps it out of everybody else's build.
     ("mistralrs", &["engine-mistralrs"]),
-    ("candle-core", &["engine-mistralrs"]),
+    ("candle-core", &["engine-mistralrs", "engine-embeddings"]),
 ];
 
 /// What a crate without input, output or async cannot need.
