@@ -103,14 +103,13 @@ pub struct Parts {
     pub ending: CancellationToken,
 }
 
-/// The model server as it is before an engine is there; these are the models it will have.
-pub fn model_server(usage: &Usage, models: &[String]) -> (Inference, Credentials) {
+/// The model server as it is before an engine is there.
+pub fn model_server(usage: &Usage) -> (Inference, Credentials) {
     let credentials = Credentials::default();
     let clock = Clock::System;
-    let till = usage.till(models, &clock);
     let now = Arc::new(move || clock.now());
-    let inference = Inference::new(credentials.clone(), now, Limits::default()).with_till(till);
-    (inference, credentials)
+    let inference = Inference::new(credentials.clone(), now, Limits::default());
+    (inference.with_till(usage.till()), credentials)
 }
 
 /// Takes the port for pages, on this machine only.
@@ -165,7 +164,6 @@ impl Host {
             let tls = authority.server().map_err(|error| unexpected("set up TLS", &error))?;
             serve(listener, Transport::tls(tls), gate.router(), visitors);
         }
-        usage.begin(tasks, &stop);
         let model_routes = inference::router(inference);
         serve(inside, Transport::Plain, model_routes, questions);
         let key = RootKey::read_or_create(&home.root_key())
@@ -418,8 +416,8 @@ mod tests {
         let at = |name: &str| Some(place.path().join(name));
         let home = Home::find(&Places { home: at("home"), cache: at("cache") });
         home.prepare().unwrap();
-        let usage = Usage::open(&home, &Clock::System).await.unwrap();
-        let (inference, credentials) = model_server(&usage, &[]);
+        let usage = Usage::open(&home, &[], &Clock::System).await.unwrap();
+        let (inference, credentials) = model_server(&usage);
         let parts = Parts {
             home,
             printer: Printer::silent(),

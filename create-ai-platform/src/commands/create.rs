@@ -242,8 +242,8 @@ async fn host(
         None => None,
     };
     let served = vec![entry.id.clone()];
-    let usage = Usage::open(&home, &Clock::System).await?;
-    let (inference, credentials) = host::model_server(&usage, &served);
+    let usage = Usage::open(&home, &served, &Clock::System).await?;
+    let (inference, credentials) = host::model_server(&usage);
     let tasks = TaskTracker::new();
     let ending = CancellationToken::new();
     let (postgres, host) = (OnceCell::new(), OnceCell::new());
@@ -298,6 +298,7 @@ async fn host(
     };
     tasks.close();
     _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
+    usage.close().await;
     if let Some(postgres) = postgres.into_inner() {
         postgres.stop().await;
         let names = if ended.is_empty() { String::new() } else { format!(" {}", ended.join(", ")) };

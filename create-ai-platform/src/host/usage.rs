@@ -1,15 +1,14 @@
 //! What is used of the models on this machine, and what may be: the part that a control plane
-//! has elsewhere. A book of this month and a spool of what has not come into it yet, in one folder.
+//! has elsewhere.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use blueprint::{Currency, PlatformBlueprint};
-use inference::budget::{self, Ledger, Local};
+use inference::budget::{Limits, Local};
 use inference::prices::{Price, Prices};
-use inference::spool::{Settings, Spool, deliver, drain};
-use inference::till::Till;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use inference::till::{Keeper, Till};
+use tokio::sync::Mutex;
 use work::Clock;
 
 use crate::failure::{Failure, Kind, Result};
@@ -18,54 +17,37 @@ use crate::home::Home;
 /// Budgets and records of every platform of this host. Clones are the same.
 #[derive(Clone)]
 pub struct Usage {
+    till: Till,
     local: Local,
-    ledger: Ledger,
-    spool: Spool,
+    keeper: Arc<Mutex<Option<Keeper>>>,
 }
 
 impl Usage {
-    /// Opens the folder, and takes in what the last run did not.
-    pub async fn open(home: &Home, clock: &Clock) -> Result<Self> {
-        let clock = clock.clone();
-        let now: inference::Now = Arc::new(move || clock.now());
-        let folder = home.usage();
-        crate::home::private_folder(&folder)?;
-        let book = folder.join("book");
-        let local = Local::open(&book, Arc::clone(&now))
-            .map_err(|error| Failure::file("open", &book, &error))?;
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                Kind::Files,
-                format!("could not use the records of what was used: {error}"),
-                "Check who owns the folder, and that its disk has room for 256 MiB.",
-            )
-        };
-        let (spool, found) =
-            Spool::open(Settings::new(folder.join("spool"))).map_err(|error| failed(&error))?;
-        tracing::info!(?found, "opened the records of what was used");
-        drain(&spool, &local).await.map_err(|error| failed(&error))?;
-        let ledger = Ledger::new(Arc::new(local.clone()), now);
-        for (tenant, person, tokens) in local.used_today() {
-            ledger.restore(&tenant, &person, tokens);
-        }
-        Ok(Self { local, ledger, spool })
-    }
-
-    /// The till of the model server. A model on a machine of one's own costs nothing.
-    pub fn till(&self, models: &[String], clock: &Clock) -> Till {
+    /// Opens what the home has of it. These are the models there will be; on a machine of one's
+    /// own they cost nothing.
+    pub async fn open(home: &Home, models: &[String], clock: &Clock) -> Result<Self> {
         let mut prices = Prices::default();
         for model in models {
             prices.set(model, Price::free(Currency::USD));
         }
         let clock = clock.clone();
-        Till::new(prices, self.ledger.clone(), self.spool.clone(), Arc::new(move || clock.now()))
+        let now: inference::Now = Arc::new(move || clock.now());
+        let folder = home.usage();
+        let opened = Till::open_local(&folder, prices, now).await;
+        let (till, local, keeper) = opened.map_err(|error| {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            Failure::new(
+                Kind::Files,
+                format!("could not use the records of what was used: {error}{cause}"),
+                "Check who owns that folder, and that its disk has 256 MiB of room.",
+            )
+        })?;
+        Ok(Self { till, local, keeper: Arc::new(Mutex::new(Some(keeper))) })
     }
 
-    /// Writes records into the book until `stop`, and what is left then.
-    pub fn begin(&self, tasks: &TaskTracker, stop: &CancellationToken) {
-        let Self { local, ledger, spool } = self.clone();
-        tasks.spawn(ledger.keep(stop.clone()));
-        tasks.spawn(deliver(spool, Arc::new(local), stop.clone()));
+    /// For the model server.
+    pub fn till(&self) -> Till {
+        self.till.clone()
     }
 
     /// From now on a platform has the budget of this blueprint.
@@ -73,14 +55,21 @@ impl Usage {
         let ai = &blueprint.spec.ai;
         self.local.set_budget(tenant, ai.monthly_budget);
         let per_user_daily_tokens = ai.per_user_daily_tokens;
-        self.ledger.set_limits(tenant, budget::Limits { per_user_daily_tokens });
-        let (ledger, tenant) = (self.ledger.clone(), tenant.to_owned());
+        self.till.ledger().set_limits(tenant, Limits { per_user_daily_tokens });
+        let (ledger, tenant) = (self.till.ledger().clone(), tenant.to_owned());
         tokio::spawn(async move { ledger.refresh(&tenant).await });
     }
 
     /// Forgets a platform; what it used stays in the book until the month ends.
     pub fn forget(&self, tenant: &str) {
         self.local.remove(tenant);
-        self.ledger.remove(tenant);
+        self.till.ledger().remove(tenant);
+    }
+
+    /// Writes what is left into the book. A few seconds at most.
+    pub async fn close(&self) {
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            keeper.close().await;
+        }
     }
 }
