@@ -8,6 +8,7 @@
 mod admin;
 mod answer;
 mod ask;
+mod body;
 mod chat;
 mod completions;
 mod credentials;
@@ -23,7 +24,7 @@ mod tests;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -149,7 +150,6 @@ fn model_loading() -> Problem {
 
 /// The routes. Bounds for connections and slow heads are the accept loop's.
 pub fn router(inference: Inference) -> Router {
-    let body_limit = DefaultBodyLimit::max(inference.bounds.body_bytes);
     Router::new()
         .route("/v1/chat/completions", post(chat::complete))
         .route("/v1/completions", post(completions::complete))
@@ -161,7 +161,6 @@ pub fn router(inference: Inference) -> Router {
         .route("/health", get(health))
         .fallback(async || Refusal::from(nothing_here()))
         .method_not_allowed_fallback(async || Refusal::from(not_this_way()))
-        .layer(body_limit)
         .layer(middleware::from_fn(request_id::attach))
         .with_state(inference)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use web::Problem;
 use web::token::Caller;
 
 use super::answer::{self, Progress};
+use super::body;
 use super::credentials::Asker;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
@@ -79,24 +80,19 @@ pub(super) async fn ask(
     Ok(response)
 }
 
-/// Who asks, and the body. Nothing is read of the body of a stranger, nor of one that is too long.
+/// Who asks, and the body.
 pub(super) async fn admit(
     inference: &Inference,
     request: Request,
 ) -> Result<(Asker, Bytes), Refusal> {
-    let asker = inference.credentials.asker(request.headers(), (inference.now)())?;
-    let body =
-        Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "request-too-large",
-                "The request is too large.",
-            )
-            .detail("Send fewer or shorter messages."),
-            _ => Problem::bad_request("unreadable-request", "The request could not be read.")
-                .detail(rejection.body_text()),
-        })?;
-    Ok((asker, body))
+    let most = inference.bounds.body_bytes;
+    match inference.credentials.asker(request.headers(), (inference.now)()) {
+        Ok(asker) => Ok((asker, body::read(request, most).await?)),
+        Err(stranger) => {
+            body::forget(request, most).await;
+            Err(stranger.into())
+        }
+    }
 }
 
 /// What an answer may use at most, kept for it.
