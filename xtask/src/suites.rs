@@ -6,6 +6,7 @@ mod counts;
 mod crates;
 mod lint;
 mod one_build;
+mod openai_clients;
 mod supply_chain;
 mod table;
 
@@ -37,6 +38,8 @@ pub(crate) enum Suite {
     Drift,
     /// Unit and service tests of every crate, against a real Postgres.
     Crates,
+    /// OpenAI's own clients, unmodified, against the model server.
+    OpenaiClients,
     /// Tests and people build mistral.rs the same way, so that it is compiled once.
     OneBuild,
     /// The real command, seen through a real browser.
@@ -100,6 +103,7 @@ impl Suite {
             Self::SupplyChain => supply_chain::run(project),
             Self::Drift => drift(project),
             Self::Crates => crates::all(project),
+            Self::OpenaiClients => openai_clients::run(project),
             Self::OneBuild => one_build::run(project),
             Self::Browser => browser::run(project),
         }

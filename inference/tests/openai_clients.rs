@@ -1,0 +1,201 @@
+//! OpenAI's own clients, unmodified, against our server: `tests/openai-clients` has what they do.
+//!
+//! They are no part of a clone, so these tests are left out of a plain `cargo test`.
+//! `cargo xtask test --suite openai-clients` installs them, and runs these.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy takes for something else")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use inference::embedding::SimulatedEmbedder;
+use inference::engine::TokenStream;
+use inference::simulator::Simulator;
+use inference::wire::Refusal;
+use inference::{
+    Credentials, Engine, EngineError, Inference, Job, Limits, Meter, ModelCard, Prompt, Role,
+    Shape, router,
+};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use web::Problem;
+use web::serve::{Places, Transport};
+use web::token::{Caller, Credential};
+
+const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
+const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Bern"}}</tool_call>"#;
+
+#[tokio::test]
+#[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
+async fn openai_for_python() {
+    let python = std::env::var_os("SOULFRA_OPENAI_PYTHON").map(PathBuf::from);
+    let python = python.expect("SOULFRA_OPENAI_PYTHON says which python3 has the package openai");
+    let mut suite = Command::new(python);
+    suite.arg(folder().join("suite.py"));
+    passes(suite).await;
+}
+
+#[tokio::test]
+#[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
+async fn openai_for_javascript() {
+    let there = folder().join("node_modules/openai/package.json").exists();
+    assert!(there, "run npm ci in {}", folder().display());
+    let mut suite = Command::new("node");
+    suite.args(["--test-reporter=spec"]).arg(folder().join("suite.mjs"));
+    passes(suite).await;
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/openai-clients")
+}
+
+/// Runs a suite against a server of its own.
+async fn passes(mut suite: Command) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let places = Places::new(web::serve::Limits::default());
+    let (stop, router) = (CancellationToken::new(), app());
+    tokio::spawn(web::serve::serve(listener, Transport::Plain, router, stop.clone(), places));
+    // Read by the clients before anything else, if it is set.
+    suite.env_remove("OPENAI_ORG_ID").env_remove("OPENAI_PROJECT_ID");
+    suite
+        .env("OPENAI_BASE_URL", format!("{base}/v1"))
+        .env("OPENAI_API_KEY", token())
+        .env("SUITE_CONTROL", format!("{base}/control"))
+        .env("NO_PROXY", "127.0.0.1")
+        // Colours would hide the counts.
+        .env("NO_COLOR", "1")
+        .env_remove("FORCE_COLOR")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_mins(5), suite.status()).await;
+    stop.cancel();
+    let Ok(status) = ended else { panic!("the suite took more than 5 minutes") };
+    let status = status.unwrap();
+    assert!(status.success(), "{status}; what failed is above");
+}
+
+/// The server as it is, the time standing still, so that one token is good for a whole suite.
+fn app() -> Router {
+    let credentials = Credentials::default();
+    credentials.set("acme", Credential::new(SECRET));
+    let inference = Inference::new(credentials, Arc::new(now), Limits::default());
+    let stage = Stage::default();
+    inference.set_engine(Arc::new(stage.clone()));
+    inference.set_embedder(Arc::new(SimulatedEmbedder::default()));
+    let record = async move || {
+        let record = stage.slow.record();
+        Json(json!({"running": record.running, "cancelled": record.cancelled}))
+    };
+    router(inference)
+        .layer(middleware::from_fn_with_state(Failures::default(), Failures::fail))
+        .route("/control/record", get(record))
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn token() -> String {
+    let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+    let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
+    token.expose_secret().to_owned()
+}
+
+/// A pretend model that can be asked to be slow, to break, and to call a tool.
+#[derive(Clone)]
+struct Stage {
+    echo: Simulator,
+    slow: Simulator,
+    breaks: Simulator,
+    calls: Simulator,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self {
+            echo: Simulator::echo(),
+            slow: Simulator::saying("word ".repeat(2000)).with_pace(Duration::from_millis(50)),
+            breaks: Simulator::breaking_after(1),
+            calls: Simulator::saying(format!("I ask. {CALL}")),
+        }
+    }
+}
+
+impl Stage {
+    fn plays(&self, job: &Job) -> &Simulator {
+        let Prompt::Chat(messages) = &job.prompt else { return &self.echo };
+        let said = |role: Role, text: &str| {
+            let last = messages.iter().rev().find(|message| message.role == role);
+            last.is_some_and(|message| message.content.contains(text))
+        };
+        if said(Role::User, "count slowly") {
+            &self.slow
+        } else if said(Role::User, "please break") {
+            &self.breaks
+        } else if said(Role::System, "</tools>")
+            && said(Role::User, "weather")
+            && !said(Role::User, "tool_")
+            && job.shape == Shape::Free
+        {
+            &self.calls
+        } else {
+            &self.echo
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for Stage {
+    fn models(&self) -> Vec<ModelCard> {
+        self.echo.models()
+    }
+
+    fn room(&self) -> watch::Receiver<usize> {
+        watch::Sender::new(4).subscribe()
+    }
+
+    async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
+        self.plays(&job).generate(job.clone(), meter).await
+    }
+}
+
+/// Fails as often as a request's headers say, under the key that they name.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<HashMap<String, u32>>>);
+
+impl Failures {
+    async fn fail(State(failures): State<Self>, request: Request, next: Next) -> Response {
+        let told = {
+            let headers = request.headers();
+            let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+            header("x-suite-fail").zip(header("x-suite-times")).zip(header("x-suite-key"))
+        };
+        let Some(((status, times), key)) = told else { return next.run(request).await };
+        let count = {
+            let mut seen = failures.0.lock().unwrap();
+            let seen = seen.entry(key).or_default();
+            *seen += 1;
+            *seen
+        };
+        if count > times.parse().unwrap() {
+            return next.run(request).await;
+        }
+        let status = StatusCode::from_bytes(status.as_bytes()).unwrap();
+        Refusal::from(Problem::new(status, "as-told", "As it was told to.").retry_after(1))
+            .into_response()
+    }
+}

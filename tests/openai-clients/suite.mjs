@@ -1,0 +1,314 @@
+// OpenAI's client for JavaScript, unmodified, against a model server.
+//
+// `OPENAI_BASE_URL` and `OPENAI_API_KEY` say where it is, as for every program that uses the
+// client. `SUITE_CONTROL` is set where the server is the simulated one of
+// `inference/tests/openai_clients.rs`: it fails when it is told to and says what it did. Without it
+// (a real model), what needs it is skipped, and what a model says is not looked at.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import OpenAI from "openai";
+
+const control = process.env.SUITE_CONTROL;
+const client = new OpenAI({ maxRetries: 0, timeout: 120_000 });
+
+const models = [];
+for await (const model of client.models.list()) models.push(model);
+const model = models.find((model) => model.dimensions === undefined).id;
+const embedder = models.find((model) => model.dimensions !== undefined)?.id;
+
+const simulated = { skip: control ? false : "needs the simulated server" };
+const embedding = { skip: embedder ? false : "the server has no embedding model" };
+
+const weather = {
+  name: "weather",
+  description: "The weather of a city.",
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string", enum: ["Bern", "Basel"] } },
+    required: ["city"],
+    additionalProperties: false,
+  },
+  strict: true,
+};
+const tools = [{ type: "function", function: weather }];
+const plan = {
+  type: "object",
+  properties: {
+    title: { type: "string" },
+    steps: { type: "array", items: { $ref: "#/$defs/step" } },
+  },
+  required: ["title", "steps"],
+  additionalProperties: false,
+  $defs: {
+    step: {
+      type: "object",
+      properties: { done: { type: "boolean" } },
+      required: ["done"],
+      additionalProperties: false,
+    },
+  },
+};
+
+const asked = (content) => [{ role: "user", content }];
+
+const chat = (text, more = {}, options = {}) =>
+  client.chat.completions.create({ model, max_tokens: 24, messages: asked(text), ...more }, options);
+
+const record = async () => (await fetch(`${control}/record`)).json();
+
+const failing = (status, times, key) => ({
+  headers: { "x-suite-fail": `${status}`, "x-suite-times": `${times}`, "x-suite-key": `js-${key}` },
+});
+
+test("plain", async () => {
+  const { data: answer, request_id } = await chat("one two three").withResponse();
+  const [choice] = answer.choices;
+  assert.equal(choice.message.role, "assistant");
+  assert.ok(["stop", "length"].includes(choice.finish_reason));
+  assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+  assert.ok(request_id);
+  if (control) assert.equal(choice.message.content, "one two three");
+});
+
+test("stream", async () => {
+  const stream = await chat("one two three", { stream: true, stream_options: { include_usage: true } });
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  assert.ok(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join(""));
+  assert.ok(["stop", "length"].includes(chunks.at(-2).choices[0].finish_reason));
+  assert.deepEqual(chunks.at(-1).choices, []);
+  assert.ok(chunks.at(-1).usage.completion_tokens > 0);
+});
+
+test("the stream helper", async () => {
+  const stream = client.chat.completions.stream({ model, max_tokens: 8, messages: asked("hi") });
+  const final = await stream.finalChatCompletion();
+  assert.ok(final.choices[0].message.content);
+});
+
+test("an answer is cut where it should be", async () => {
+  const short = await chat("one two three four", { max_tokens: 2 });
+  assert.equal(short.choices[0].finish_reason, "length");
+  assert.equal(short.usage.completion_tokens, 2);
+  if (!control) return;
+  const stopped = await chat("one two three", { stop: "two" });
+  assert.equal(stopped.choices[0].message.content, "one ");
+});
+
+test("logprobs", async () => {
+  const answer = await chat("one two", { logprobs: true, top_logprobs: 2 });
+  const tokens = answer.choices[0].logprobs.content;
+  assert.ok(tokens.length > 0);
+  for (const token of tokens) {
+    assert.ok(token.logprob <= 0);
+    assert.equal(token.top_logprobs.length, 2);
+  }
+});
+
+test("completions, plain and stream", async () => {
+  const ask = { model, prompt: "one two", max_tokens: 4, temperature: 0 };
+  const whole = await client.completions.create(ask);
+  let text = "";
+  for await (const part of await client.completions.create({ ...ask, stream: true })) {
+    text += part.choices[0].text;
+  }
+  assert.ok(text);
+  assert.equal(text, whole.choices[0].text);
+});
+
+const check = (call) => {
+  assert.equal(call.function.name, "weather");
+  assert.ok(["Bern", "Basel"].includes(JSON.parse(call.function.arguments).city));
+  assert.ok(call.id);
+};
+
+test("tools that must be called", async () => {
+  const named = { type: "function", function: { name: "weather" } };
+  for (const tool_choice of ["required", named]) {
+    const { choices } = await chat("Weather in Bern?", { tools, tool_choice });
+    assert.equal(choices[0].finish_reason, "tool_calls");
+    assert.equal(choices[0].message.content, null);
+    check(choices[0].message.tool_calls[0]);
+  }
+});
+
+test("tools that must be called, in a stream", async () => {
+  const stream = client.chat.completions.stream({
+    model, max_tokens: 64, messages: asked("Weather in Bern?"), tools, tool_choice: "required",
+  });
+  const final = await stream.finalChatCompletion();
+  assert.equal(final.choices[0].finish_reason, "tool_calls");
+  check(final.choices[0].message.tool_calls[0]);
+});
+
+test("tools that may be called, with a second turn", async () => {
+  const messages = asked("What is the weather in Bern?");
+  const { choices: [first] } = await chat("", { messages, tools, max_tokens: 64 });
+  if (first.finish_reason !== "tool_calls") {
+    assert.ok(!control, "the simulated model calls");
+    return;
+  }
+  check(first.message.tool_calls[0]);
+  messages.push(first.message);
+  for (const call of first.message.tool_calls) {
+    messages.push({ role: "tool", tool_call_id: call.id, content: "rain" });
+  }
+  const { choices: [second] } = await chat("", { messages, tools });
+  assert.ok(second.message.content);
+  if (control) assert.match(second.message.content, /rain/);
+});
+
+test("the helper that runs tools runs them", simulated, async () => {
+  const called = [];
+  const run = (given) => {
+    called.push(given);
+    return "rain";
+  };
+  const runner = client.chat.completions.runTools({
+    model,
+    messages: asked("weather"),
+    tools: [{ type: "function", function: { ...weather, function: run, parse: JSON.parse } }],
+  });
+  assert.match(await runner.finalContent(), /rain/);
+  assert.deepEqual(called, [{ city: "Bern" }]);
+});
+
+test("a schema", async () => {
+  const answer = await client.chat.completions.parse({
+    model, max_tokens: 400, temperature: 0, messages: asked("Plan it."),
+    response_format: { type: "json_schema", json_schema: { name: "plan", schema: plan, strict: true } },
+  });
+  const made = JSON.parse(answer.choices[0].message.content);
+  assert.equal(typeof made.title, "string");
+  assert.ok(Array.isArray(made.steps));
+});
+
+test("embeddings in both encodings", embedding, async () => {
+  const ask = { model: embedder, input: ["a red fox", "the deep sea"] };
+  const packed = await client.embeddings.create(ask);
+  const plain = await client.embeddings.create({ ...ask, encoding_format: "float" });
+  for (const [at, { embedding }] of packed.data.entries()) {
+    assert.equal(embedding.length, plain.data[at].embedding.length);
+    for (const [place, number] of embedding.entries()) {
+      assert.ok(Math.abs(number - plain.data[at].embedding[place]) < 1e-6);
+    }
+  }
+});
+
+test("each model of the list can be retrieved", async () => {
+  for (const { id } of models) assert.equal((await client.models.retrieve(id)).id, id);
+  await assert.rejects(client.models.retrieve("gpt-99"), OpenAI.NotFoundError);
+});
+
+const refused = async (ask, kind, expected) =>
+  assert.rejects(ask, (error) => {
+    assert.ok(error instanceof kind, `${error.constructor.name}: ${error.message}`);
+    assert.ok(error.requestID);
+    for (const [name, value] of Object.entries(expected)) assert.equal(error[name], value, name);
+    return true;
+  });
+
+test("each error is of its own class", async () => {
+  const bad = OpenAI.BadRequestError;
+  const image = { type: "image_url", image_url: { url: "http://169.254.169.254/" } };
+  const field = (code, param) => ({ code, param, status: 400 });
+  await refused(chat("hi", { temperature: 3 }), bad, field("out-of-range", "temperature"));
+  await refused(chat("hi", { temperature: "hot" }), bad, field("wrong-type", "temperature"));
+  await refused(chat("hi", { no_such_field: 1 }), bad, field("unknown-field", "no_such_field"));
+  await refused(chat("hi", { n: 2 }), bad, field("unsupported-field", "n"));
+  await refused(chat([image]), bad, field("text-only", "messages[0].content[0]"));
+  await refused(chat("word ".repeat(20_000)), bad, { code: "prompt-too-long" });
+  await refused(chat("word ".repeat(20_000), { stream: true }), bad, { code: "prompt-too-long" });
+  await refused(chat("hi", { model: "gpt-99" }), OpenAI.NotFoundError, { code: "model-not-found" });
+  await refused(chat("x".repeat(10_000_000)), OpenAI.APIError, { status: 413, code: "request-too-large" });
+  const stranger = new OpenAI({ apiKey: "sk-wrong", maxRetries: 0 });
+  const ask = stranger.chat.completions.create({ model, messages: asked("hi") });
+  await refused(ask, OpenAI.AuthenticationError, { code: "not-signed-in" });
+});
+
+test("a stream that breaks raises", simulated, async () => {
+  let text = "";
+  await assert.rejects(
+    async () => {
+      for await (const chunk of await chat("please break here", { stream: true })) {
+        text += chunk.choices[0].delta.content ?? "";
+      }
+    },
+    (error) => error instanceof OpenAI.APIError && error.code === "engine-failed",
+  );
+  assert.equal(text, "please ");
+});
+
+test("failures of the server", simulated, async () => {
+  for (const [status, kind] of [[429, OpenAI.RateLimitError], [503, OpenAI.InternalServerError]]) {
+    await assert.rejects(chat("hi", {}, failing(status, 9, `no-retry-${status}`)), kind);
+  }
+});
+
+test("the client waits as long as it is told and gets its answer", simulated, async () => {
+  for (const status of [429, 503]) {
+    const begun = performance.now();
+    const options = { ...failing(status, 1, `retry-${status}`), maxRetries: 2 };
+    const answer = await chat("hi", {}, options);
+    assert.equal(answer.choices[0].message.content, "hi");
+    assert.ok(performance.now() - begun >= 1000);
+  }
+});
+
+test("a stream that is left stops the work", async () => {
+  const before = control && (await record());
+  const stream = await chat("count slowly please", { stream: true, max_tokens: 200 });
+  for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;
+  if (control) {
+    const until = performance.now() + 10_000;
+    const cancelled = async () => (await record()).cancelled;
+    while ((await cancelled()) === before.cancelled && performance.now() < until) await sleep(20);
+    assert.equal(await cancelled(), before.cancelled + 1);
+  }
+  assert.ok((await chat("hi")).choices.length);
+});
+
+test("a request that is aborted stops the work", simulated, async () => {
+  const before = await record();
+  const abort = new AbortController();
+  const asking = chat("count slowly please", { max_tokens: 200 }, { signal: abort.signal });
+  while ((await record()).running === before.running) await sleep(20);
+  abort.abort();
+  await assert.rejects(asking, OpenAI.APIUserAbortError);
+  while ((await record()).cancelled === before.cancelled) await sleep(20);
+});
+
+test("responses, plain and stream", async () => {
+  const ask = { model, input: "one two three", max_output_tokens: 24 };
+  const answer = await client.responses.create(ask);
+  assert.ok(answer.output_text);
+  if (control) assert.equal(answer.output_text, "one two three");
+  const stream = client.responses.stream(ask);
+  let text = "";
+  stream.on("response.output_text.delta", (event) => (text += event.delta));
+  const final = await stream.finalResponse();
+  assert.equal(final.output_text, text);
+});
+
+test("responses with tools and a second turn", async () => {
+  const ask = { model, tools: [{ type: "function", ...weather }], max_output_tokens: 64 };
+  const input = asked("Weather in Bern?");
+  const first = await client.responses.create({ ...ask, input, tool_choice: "required" });
+  const call = first.output.find((item) => item.type === "function_call");
+  assert.ok(["Bern", "Basel"].includes(JSON.parse(call.arguments).city));
+  input.push(...first.output);
+  input.push({ type: "function_call_output", call_id: call.call_id, output: "rain" });
+  const second = await client.responses.create({ ...ask, input, tool_choice: "none" });
+  if (control) assert.match(second.output_text, /rain/);
+});
+
+test("responses that would have to be stored are refused", async () => {
+  const bad = OpenAI.BadRequestError;
+  for (const [param, value] of [["previous_response_id", "resp_1"], ["store", true], ["background", true]]) {
+    const ask = client.responses.create({ model, input: "hi", [param]: value });
+    await refused(ask, bad, { param, code: "unsupported-field" });
+  }
+  await refused(client.responses.retrieve("resp_1"), OpenAI.NotFoundError, { code: "not-stored" });
+});
