@@ -5,13 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use inference::models::Store;
-use inference::{Credentials, Inference, Limits, LoadFailed, Loader, admin_router, router};
+use inference::till::{OpenError, Till};
+use inference::{
+    Credentials, Inference, Limits, LoadFailed, Loader, Now, admin_router, budget, router,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use web::serve::{Places, Transport, serve};
 use web::token::Credential;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Tenant};
+use crate::routes::{RouteError, offered, route};
 use crate::shelf::Shelf;
 
 /// Why a server could not start.
@@ -39,6 +43,12 @@ pub enum StartError {
     /// There is no folder to keep models in.
     #[error("no folder for models: set cache")]
     NoCache,
+    /// The records of what was used.
+    #[error("could not use the records of what was used: {0}")]
+    Usage(#[from] OpenError),
+    /// A model of others.
+    #[error(transparent)]
+    Route(#[from] RouteError),
 }
 
 /// Where a server can be asked.
@@ -57,16 +67,23 @@ pub async fn run(
     stop: CancellationToken,
     open: impl FnOnce(Addresses),
 ) -> Result<(), StartError> {
+    let now: Now = Arc::new(system_time);
+    let (till, local, keeper) =
+        Till::open_local(&config.usage, config.prices.clone(), Arc::clone(&now)).await?;
     let credentials = Credentials::default();
     for tenant in &config.tenants {
-        credentials.set(&tenant.name, Credential::new(tenant.secret()?), &tenant.class);
+        let Tenant { name, class, monthly_budget, per_user_daily_tokens, .. } = tenant;
+        credentials.set(name, Credential::new(tenant.secret()?), class);
+        local.set_budget(name, *monthly_budget);
+        till.ledger()
+            .set_limits(name, budget::Limits { per_user_daily_tokens: *per_user_daily_tokens });
     }
     let store = match &config.cache {
         Some(folder) => Store::new(folder),
         None => Store::of_this_person().ok_or(StartError::NoCache)?,
     };
-    let shelf = Arc::new(Shelf::new(store));
-    let inference = Inference::new(credentials, Arc::new(now), Limits::default());
+    let shelf = Arc::new(Shelf::new(store, config.upstreams.clone(), config.prices.clone()));
+    let inference = Inference::new(credentials, now, Limits::default()).with_till(till);
     let (tenants, tenants_at) = listen(config.listen).await?;
     let (operators, operators_at) = listen(config.admin).await?;
     open(Addresses { tenants: tenants_at, operators: operators_at });
@@ -78,7 +95,7 @@ pub async fn run(
     let brings = Arc::clone(&shelf) as Arc<dyn Loader>;
     let operators = serve(operators, admin_router(inference.clone(), brings));
     let tenants = serve(tenants, router(inference.clone()));
-    let loading = load(&config.models, &inference, shelf.as_ref());
+    let loading = load(&config, &inference, shelf.as_ref());
     if let Some(Err(error)) = stop.run_until_cancelled(loading).await {
         stop.cancel();
         return Err(error);
@@ -87,14 +104,28 @@ pub async fn run(
     let _ = tenants.await;
     stop.cancel();
     let _ = operators.await;
+    keeper.close().await;
     Ok(())
 }
 
-async fn load(models: &[String], inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {
+async fn load(config: &Config, inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {
+    let Config { models, embeddings, upstreams, prices, .. } = config;
     for model in models {
         let missing = |cause| StartError::Model { model: model.clone(), cause };
         inference.bring(model, shelf).await.map_err(missing)?;
         tracing::info!(model, "a model is ready");
+    }
+    for model in offered(upstreams) {
+        if !models.iter().any(|here| here == model)
+            && let Some(engine) = route(model, None, upstreams, prices)?
+        {
+            inference.add_engine(engine);
+        }
+    }
+    if let Some(model) = embeddings {
+        let missing = |cause| StartError::Model { model: model.clone(), cause };
+        inference.set_embedder(shelf.embedder(model).await.map_err(missing)?);
+        tracing::info!(model, "the model for embeddings is ready");
     }
     Ok(())
 }
@@ -107,6 +138,6 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
-fn now() -> jiff::Timestamp {
+fn system_time() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

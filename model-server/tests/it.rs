@@ -75,6 +75,8 @@ fn begin(folder: &Path, models: &str, secret: &str) -> (Child, String) {
     let cache = Store::of_this_person().unwrap();
     let config = json!({
         "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "models": [models],
+        "usage": folder.join("usage"),
+        "prices": {"smollm2-135m": free(), "no-such-model": free()},
         "cache": cache.folder(), "tenants": [{"name": "acme", "secretFile": secret_file, "class": "business"}],
     });
     // JSON is YAML.
@@ -88,6 +90,10 @@ fn begin(folder: &Path, models: &str, secret: &str) -> (Child, String) {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (child, line)
+}
+
+fn free() -> Value {
+    json!({"currency": "USD", "prompt": 0, "cachedPrompt": 0, "completion": 0})
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),
     ("engine-embeddings", &["inference"]),
-    ("model-server", &["web", "inference", "engine-mistralrs", "engine-embeddings"]),
+    ("model-server", &["blueprint", "web", "inference", "engine-mistralrs", "engine-embeddings"]),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
