@@ -1,10 +1,12 @@
 //! What budgets and records cost each answer, and what a kill loses. One row for each measure:
 //! name, value, unit, N, spread, seed, with tabs between.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "rows are what it makes")]
 
 #[path = "../tests/spool/killed.rs"]
 mod killed;
+#[path = "../tests/spool/sold.rs"]
+mod sold;
 
 use std::path::Path;
 use std::process::Command;
@@ -15,19 +17,22 @@ use inference::budget::{Ledger, Limits, Local};
 use inference::prices::{Micros, Price, Prices, Tokens};
 use inference::server::Now;
 use inference::spool::{Durability, Outcome, Settings, Spool, drain};
-use inference::till::Till;
+use inference::till::{Tab, Till};
 use web::token::Caller;
 
 const SEED: u64 = 4;
 const KILLS: usize = 100;
 const ROUNDS: usize = 5;
 const ANSWERS: usize = 10_000;
+const PACE: usize = 2_500;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("child") {
-        let folder = arguments.next().expect("a folder");
-        return killed::append_until_killed(Path::new(&folder));
+    let (what, folder) = (arguments.next(), arguments.next());
+    match (what.as_deref(), folder) {
+        (Some("append"), Some(folder)) => return killed::append_until_killed(folder.as_ref()),
+        (Some("sell"), Some(folder)) => return sold::sell_until_killed(folder.as_ref()),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (name, durability) in [("process", Durability::Process), ("disk", Durability::Disk)] {
@@ -41,19 +46,74 @@ fn main() {
             (0..ROUNDS).map(|_| runtime.block_on(many_at_once(durability))).collect();
         row(&format!("1000 at once, {name}"), "answers/s", &rounds, 0);
     }
-    let told = killed::many_times(KILLS, SEED, |folder| {
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.arg("child").arg(folder);
-        child
-    });
-    for (name, value) in [
-        ("records acknowledged before kills", told.acknowledged),
-        ("of these lost", told.lost),
-        ("of these counted twice", told.doubled),
-        ("deliveries repeated and recognised", told.again),
-    ] {
-        println!("{name}\t{value}\trecords\t{KILLS}\t-\t{SEED}");
+    let rounds: Vec<_> = (0..ROUNDS).map(|_| runtime.block_on(paced())).collect();
+    for (column, percentile) in ["p50", "p99", "p99.9", "longest"].into_iter().enumerate() {
+        row(&format!("open and close at {PACE}/s, all on, {percentile}"), "us", &rounds, column);
     }
+    let told = killed::many_times(KILLS, SEED, |folder| run("append", folder));
+    let sold = sold::many_times(KILLS, SEED, |folder| run("sell", folder));
+    let records = |number: usize| u64::try_from(number).unwrap();
+    for (name, value) in [
+        ("spool: records acknowledged before kills", records(told.acknowledged)),
+        ("spool: of these lost", records(told.lost)),
+        ("spool: of these counted twice", records(told.doubled)),
+        ("spool: deliveries repeated and recognised", records(told.again)),
+        ("till: answers acknowledged before kills", sold.acknowledged),
+        ("till: answers counted in the book", sold.counted),
+        ("till: answers a kill may have left in doubt", sold.in_doubt),
+        ("till: money kept for nobody", sold.held),
+    ] {
+        println!("{name}\t{value}\tcount\t{KILLS}\t-\t{SEED}");
+    }
+}
+
+fn run(what: &str, folder: &Path) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.arg(what).arg(folder);
+    child
+}
+
+/// Percentiles of a whole answer at an even pace, with flushes, deliveries and renewals beside.
+async fn paced() -> Vec<f64> {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let opened = Till::open_local(folder.path(), prices(), Arc::new(system_time)).await;
+    let (till, local, keeper) = opened.unwrap();
+    local.set_budget("acme", Some("1000000.00 USD".parse().unwrap()));
+    let mut tick = tokio::time::interval(Duration::from_millis(2));
+    let mut times = Vec::new();
+    while times.len() < ANSWERS {
+        tick.tick().await;
+        for _ in 0..PACE / 500 {
+            let began = Instant::now();
+            answer(&till).await;
+            times.push(began.elapsed());
+        }
+    }
+    keeper.close().await;
+    times.sort();
+    [500, 990, 999, 1_000]
+        .map(|permille| times[(times.len() * permille / 1_000).min(times.len() - 1)])
+        .map(|time| time.as_secs_f64() * 1e6)
+        .to_vec()
+}
+
+async fn answer(till: &Till) {
+    let tab = open(till).await;
+    tab.close(Tokens::at_most(61, 40), Outcome::Finished).await.unwrap();
+}
+
+async fn open(till: &Till) -> Tab {
+    let [tenant, user, agent] = ["acme", "ann", "tutor"].map(str::to_owned);
+    let caller = Caller { tenant, user, agent };
+    till.open(&caller, "request-1", "small", Tokens::at_most(61, 512)).await.unwrap()
+}
+
+fn prices() -> Prices {
+    let cent = Micros::new(10_000);
+    let mut prices = Prices::default();
+    let currency = "USD".parse().unwrap();
+    prices.set("small", Price { currency, prompt: cent, cached_prompt: cent, completion: cent });
+    prices
 }
 
 /// Percentiles of opening and closing a tab, in microseconds.
@@ -62,7 +122,7 @@ async fn one_by_one(durability: Durability) -> Vec<f64> {
     let (mut opens, mut closes) = (Vec::new(), Vec::new());
     for _ in 0..ANSWERS {
         let began = Instant::now();
-        let tab = shop.open().await;
+        let tab = open(&shop.till).await;
         opens.push(began.elapsed());
         let began = Instant::now();
         tab.close(Tokens::at_most(61, 40), Outcome::Finished).await.unwrap();
@@ -83,8 +143,7 @@ async fn many_at_once(durability: Durability) -> Vec<f64> {
         let shop = Arc::clone(&shop);
         tokio::spawn(async move {
             for _ in 0..ANSWERS / 1_000 {
-                let tab = shop.open().await;
-                tab.close(Tokens::at_most(61, 40), Outcome::Finished).await.unwrap();
+                answer(&shop.till).await;
                 tokio::task::yield_now().await;
             }
         })
@@ -100,7 +159,6 @@ struct Shop {
     till: Till,
     spool: Spool,
     local: Local,
-    caller: Caller,
     _folder: tempfile::TempDir,
 }
 
@@ -115,19 +173,8 @@ impl Shop {
         local.set_budget("acme", Some("1000000.00 USD".parse().unwrap()));
         let ledger = Ledger::new(Arc::new(local.clone()), now.clone());
         ledger.set_limits("acme", Limits { per_user_daily_tokens: Some(u64::MAX / 2) });
-        let cent = Micros::new(10_000);
-        let currency = "USD".parse().unwrap();
-        let mut prices = Prices::default();
-        prices
-            .set("small", Price { currency, prompt: cent, cached_prompt: cent, completion: cent });
-        let till = Till::new(prices, ledger, spool.clone(), now);
-        let [tenant, user, agent] = ["acme", "ann", "tutor"].map(str::to_owned);
-        Self { till, spool, local, caller: Caller::new(tenant, user, agent), _folder: folder }
-    }
-
-    async fn open(&self) -> inference::till::Tab {
-        let bound = Tokens::at_most(61, 512);
-        self.till.open(&self.caller, "request-1", "small", bound).await.unwrap()
+        let till = Till::new(prices(), ledger, spool.clone(), now);
+        Self { till, spool, local, _folder: folder }
     }
 }
 

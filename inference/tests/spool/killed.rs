@@ -1,4 +1,5 @@
-//! A child process records usage and delivers it, and is killed at random moments.
+//! Child processes are killed at random moments: one that records usage and delivers it, and one
+//! that has a whole till.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -30,17 +31,29 @@ pub struct Told {
 /// At least so long does a child live: it has to start.
 const SHORTEST: Duration = Duration::from_millis(30);
 const LONGEST: u64 = 300;
+/// Answers that end at the same time, each with a record that a kill may leave unacknowledged.
+pub const WRITERS: usize = 4;
 
 /// Starts children that record usage in one folder, one after the other, and kills each.
 pub fn many_times(kills: usize, seed: u64, child: impl Fn(&Path) -> Command) -> Told {
     let place = tempfile::tempdir().unwrap();
+    let acknowledged = kill_children(place.path(), kills, seed, child);
+    judge(place.path(), &acknowledged)
+}
+
+/// Kills each child after a while; gives what they said was acknowledged.
+pub fn kill_children(
+    place: &Path,
+    kills: usize,
+    seed: u64,
+    child: impl Fn(&Path) -> Command,
+) -> BTreeSet<String> {
     let mut acknowledged = BTreeSet::new();
     let mut chance = seed;
     for _ in 0..kills {
-        chance =
-            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let moment = SHORTEST + Duration::from_millis((chance >> 33) % LONGEST);
-        let mut child = child(place.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = child(place).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let reader = std::thread::spawn(move || {
             let said = lines.map_while(Result::ok);
@@ -52,7 +65,7 @@ pub fn many_times(kills: usize, seed: u64, child: impl Fn(&Path) -> Command) -> 
         child.wait().unwrap();
         acknowledged.extend(reader.join().unwrap());
     }
-    judge(place.path(), &acknowledged)
+    acknowledged
 }
 
 fn judge(place: &Path, acknowledged: &BTreeSet<String>) -> Told {
@@ -86,7 +99,7 @@ pub fn append_until_killed(place: &Path) {
     let began = Instant::now();
     runtime().block_on(async {
         tokio::spawn(deliver(spool.clone(), sink, CancellationToken::new()));
-        let writers = (0..4).map(|_| tokio::spawn(append(spool.clone(), began)));
+        let writers = (0..WRITERS).map(|_| tokio::spawn(append(spool.clone(), began)));
         futures::future::join_all(writers).await;
     });
 }
@@ -144,6 +157,6 @@ fn event() -> Event {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
