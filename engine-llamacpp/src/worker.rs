@@ -1,0 +1,301 @@
+//! The thread that computes: one model, one context, one step after the other.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use inference::{EngineError, Reason};
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::LlamaStateSeqFlags;
+use llama_cpp_2::SeqState;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::oneshot;
+
+use crate::plan::{self, plan};
+use crate::prefixes::{Prefixes, Whose};
+use crate::sequence::{Begin, Sequence};
+
+/// How large everything is.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    /// Answers at once.
+    pub(crate) places: usize,
+    /// Tokens of all conversations at work together.
+    pub(crate) cells: usize,
+    /// Bytes that the state of a conversation takes for each token.
+    pub(crate) bytes_per_token: usize,
+    /// Bytes for what has been read and may be needed again.
+    pub(crate) kept_bytes: usize,
+    /// Threads that compute.
+    pub(crate) threads: usize,
+}
+
+/// Works until nobody can send jobs any more. Tells first whether it can.
+pub(crate) fn work(
+    backend: &LlamaBackend,
+    model: &Arc<LlamaModel>,
+    sizes: &Sizes,
+    mut jobs: Receiver<Begin>,
+    ready: oneshot::Sender<Result<(), String>>,
+) {
+    let mut ready = Some(ready);
+    let mut works = true;
+    while works {
+        // Without a context there is no work.
+        works = false;
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let made = Worker::new(backend, model, sizes, &mut jobs);
+            works = made.is_ok();
+            if let Some(ready) = ready.take() {
+                let _ = ready.send(made.as_ref().map(|_| ()).map_err(Clone::clone));
+            }
+            match made {
+                Ok(mut worker) => worker.run(),
+                Err(error) => tracing::error!(error, "llama.cpp has no context to work in"),
+            }
+        }));
+        if worked.is_ok() {
+            return;
+        }
+        // What it was given has ended as broken; what is still to be given is there.
+        tracing::error!("the thread of llama.cpp broke; it begins anew");
+    }
+}
+
+struct Worker<'a> {
+    model: &'a LlamaModel,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    sizes: &'a Sizes,
+    jobs: &'a mut Receiver<Begin>,
+    waiting: VecDeque<Begin>,
+    running: Vec<Sequence>,
+    prefixes: Prefixes<LlamaToken, SeqState>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(
+        backend: &LlamaBackend,
+        model: &'a LlamaModel,
+        sizes: &'a Sizes,
+        jobs: &'a mut Receiver<Begin>,
+    ) -> Result<Self, String> {
+        let context = model.new_context(backend, parameters(sizes));
+        let mut worker = Self {
+            model,
+            context: context.map_err(|error| error.to_string())?,
+            batch: LlamaBatch::new(plan::MOST, 1),
+            sizes,
+            jobs,
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            prefixes: Prefixes::new(sizes.kept_bytes),
+        };
+        worker.warm_up()?;
+        Ok(worker)
+    }
+
+    /// A token through the whole model, so that a loaded engine is a working one.
+    fn warm_up(&mut self) -> Result<(), String> {
+        self.batch.clear();
+        self.batch.add(LlamaToken(0), 0, &[0], true).map_err(|error| error.to_string())?;
+        self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
+        self.context.clear_kv_cache();
+        Ok(())
+    }
+
+    fn run(&mut self) {
+        while self.take() {
+            self.drop_cancelled();
+            self.place();
+            self.restore();
+            self.step();
+        }
+    }
+
+    /// Takes what has come; waits if there is nothing else to do. False when nothing will come.
+    fn take(&mut self) -> bool {
+        if self.waiting.is_empty() && self.running.is_empty() {
+            match self.jobs.blocking_recv() {
+                Some(begin) => self.waiting.push_back(begin),
+                None => return false,
+            }
+        }
+        while self.waiting.len() < self.sizes.places {
+            match self.jobs.try_recv() {
+                Ok(begin) => self.waiting.push_back(begin),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        true
+    }
+
+    fn drop_cancelled(&mut self) {
+        let (gone, waiting) = self.waiting.drain(..).partition(Begin::is_cancelled);
+        self.waiting = waiting;
+        let gone: VecDeque<Begin> = gone;
+        for begin in gone {
+            begin.end(Reason::Cancelled);
+        }
+        for at in (0..self.running.len()).rev() {
+            if self.running[at].is_cancelled() {
+                self.finish(at, Reason::Cancelled);
+            }
+        }
+    }
+
+    /// Gives places to those that wait, as long as there is room for all that they may become.
+    fn place(&mut self) {
+        while let Some(begin) = self.waiting.front() {
+            let taken: usize = self.running.iter().map(Sequence::most).sum();
+            let is_free = |place: &i32| self.running.iter().all(|running| running.place != *place);
+            let free = (0..).take(self.sizes.places).find(is_free);
+            let Some(place) = free.filter(|_| taken + begin.most <= self.sizes.cells) else {
+                return;
+            };
+            if let Some(begin) = self.waiting.pop_front() {
+                self.running.push(Sequence::new(place, begin));
+            }
+        }
+    }
+
+    /// Fetches what has been read before of those that have not begun to read.
+    fn restore(&mut self) {
+        let begins =
+            |sequence: &&mut Sequence| sequence.computed().is_empty() && !sequence.starts_afresh;
+        for sequence in self.running.iter_mut().filter(begins) {
+            let whose = sequence.whose().or_else(|| sequence.whose_shared());
+            let Some(whose) = whose else { continue };
+            // One token is left to compute, whose numbers the next is drawn from.
+            let usable = &sequence.tokens()[..sequence.tokens().len() - 1];
+            let Some((covers, state)) = self.prefixes.longest(&whose, usable, sequence.shared())
+            else {
+                continue;
+            };
+            let place = sequence.place;
+            let restored = self.context.state_seq_set(state, place).is_ok();
+            if restored && forget(&mut self.context, place, covers) {
+                sequence.reuse(covers);
+            } else {
+                forget(&mut self.context, place, 0);
+                sequence.starts_afresh = true;
+            }
+        }
+    }
+
+    /// Computes the next tokens of all, draws those that can be drawn, ends what is done.
+    fn step(&mut self) {
+        let needs: Vec<_> = self.running.iter().map(Sequence::need).collect();
+        let counts = plan(&needs);
+        let Ok(last) = self.fill(&counts) else {
+            return self.fail(&counts, "more tokens than a step has room for");
+        };
+        match self.context.decode(&mut self.batch) {
+            Ok(()) => {}
+            Err(DecodeError::NTokensZero) => return,
+            Err(error) => return self.fail(&counts, &error.to_string()),
+        }
+        let mut done = Vec::new();
+        for (at, sequence) in self.running.iter_mut().enumerate() {
+            let is_read = sequence.advance(counts[at]);
+            if let Some(row) = last[at].filter(|_| is_read) {
+                let logits = self.context.get_logits_ith(row);
+                done.extend(sequence.draw(logits, self.model).map(|reason| (at, reason)));
+            }
+        }
+        for at in 0..self.running.len() {
+            self.keep_shared(at);
+        }
+        for (at, reason) in done.into_iter().rev() {
+            self.finish(at, reason);
+        }
+    }
+
+    /// Puts the next tokens of each sequence into the batch; the row of each one's last.
+    fn fill(&mut self, counts: &[usize]) -> Result<Vec<Option<i32>>, ()> {
+        self.batch.clear();
+        let mut last = Vec::with_capacity(counts.len());
+        for (sequence, count) in self.running.iter().zip(counts) {
+            let (past, tokens) = sequence.next(*count);
+            for (at, token) in (past..).zip(tokens) {
+                let position = i32::try_from(at).map_err(|_| ())?;
+                let is_last = at + 1 == sequence.tokens().len();
+                self.batch.add(*token, position, &[sequence.place], is_last).map_err(|_| ())?;
+            }
+            last.push((*count > 0).then(|| self.batch.n_tokens() - 1));
+        }
+        Ok(last)
+    }
+
+    /// Ends all that were in a step that could not be computed. The others go on.
+    fn fail(&mut self, counts: &[usize], why: &str) {
+        tracing::error!(why, "llama.cpp could not compute a step");
+        for at in (0..counts.len()).rev().filter(|at| counts[*at] > 0) {
+            let sequence = self.running.swap_remove(at);
+            forget(&mut self.context, sequence.place, 0);
+            sequence.end(Reason::Failed(EngineError::Broken(why.to_owned())));
+        }
+    }
+
+    /// Keeps what has been computed of an answer that ends, and makes room.
+    fn finish(&mut self, at: usize, reason: Reason) {
+        let sequence = self.running.swap_remove(at);
+        let (place, whose) = (sequence.place, sequence.whose());
+        let computed = sequence.computed().to_vec();
+        sequence.end(reason);
+        if let Some(whose) = whose {
+            self.keep(place, whose, computed);
+        }
+        forget(&mut self.context, place, 0);
+    }
+
+    /// Keeps the beginning that a tenant's people share, at the moment when nothing else is there.
+    fn keep_shared(&mut self, at: usize) {
+        let sequence = &self.running[at];
+        if sequence.is_shared_only()
+            && let Some(whose) = sequence.whose_shared()
+        {
+            let (place, tokens) = (sequence.place, sequence.computed().to_vec());
+            self.keep(place, whose, tokens);
+        }
+    }
+
+    fn keep(&mut self, place: i32, whose: Whose, tokens: Vec<LlamaToken>) {
+        let bytes = tokens.len() * self.sizes.bytes_per_token;
+        if !self.prefixes.wants(&whose, &tokens, bytes) {
+            return;
+        }
+        match self.context.state_seq_get(place, LlamaStateSeqFlags::empty()) {
+            Ok(state) => self.prefixes.keep(whose, tokens, state.byte_len(), state),
+            Err(error) => tracing::warn!(%error, "llama.cpp does not hand out what it has read"),
+        }
+    }
+}
+
+/// Removes a place's tokens from `first` on. False if the model cannot forget a part.
+fn forget(context: &mut LlamaContext<'_>, place: i32, first: usize) -> bool {
+    let (Ok(place), Ok(first)) = (u32::try_from(place), u32::try_from(first)) else { return false };
+    context.clear_kv_cache_seq(Some(place), Some(first), None).unwrap_or(false)
+}
+
+fn parameters(sizes: &Sizes) -> LlamaContextParams {
+    let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+    let threads = i32::try_from(sizes.threads).unwrap_or(1);
+    LlamaContextParams::default()
+        .with_n_ctx(std::num::NonZeroU32::new(number(sizes.cells)))
+        .with_n_batch(number(plan::MOST))
+        .with_n_ubatch(number(plan::MOST))
+        .with_n_seq_max(number(sizes.places))
+        // One room for all, so that one long conversation fits as well as many short ones.
+        .with_kv_unified(true)
+        .with_n_threads(threads)
+        .with_n_threads_batch(threads)
+        .with_no_perf(true)
+}
