@@ -14,12 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Tensor};
 use inference::Meter;
+use inference::chances::{likeliest_of, with_logarithm};
+use inference::sampling::{Sampling, likeliest};
 use inference::turns::{Reading, Turns};
 use mistralrs::CustomLogitsProcessor;
 use tokio_util::sync::CancellationToken;
-
-use crate::chances::{likeliest_of, with_logarithm};
-use crate::sampling::{Sampling, likeliest};
 
 /// Why the answer goes on or ends, as far as the drawing of tokens decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use either::Either;
 use inference::engine::{PieceSender, TokenChances, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
+use inference::sampling::Sampling;
 use inference::stop::{Shown, StopFilter};
 use inference::turns::{Reading, Turns};
 use inference::{
@@ -24,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use crate::drawing::{Drawing, Drawn, Limits, Verdict};
 use crate::gguf::Header;
 use crate::load::Opener;
-use crate::sampling::Sampling;
 use crate::vocabulary::Vocabulary;
 
 /// A loaded model. Dropping it frees the model once its last answer is done.

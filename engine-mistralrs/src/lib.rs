@@ -1,9 +1,9 @@
 //! mistral.rs as an [`inference::Engine`]: GGUF models on the processor, in this process, offline.
 //!
 //! Reading order: [`cpu`] says whether this computer can run what was compiled; [`gguf`] reads
-//! what we need to know of a file before loading it, its [`vocabulary`] among it; [`reencode`] writes a faster copy once;
-//! [`load`] makes an engine of it, several where there is [`memory`] for them; [`sampling`] picks
-//! tokens, [`chances`] says how likely they were, [`drawing`] counts, delays and stops them; [`engine`] runs one job.
+//! what we need to know of a file before loading it, its [`vocabulary`] among it; [`reencode`]
+//! writes a faster copy once; [`load`] makes an engine of it, several where there is [`memory`]
+//! for them; [`drawing`] draws tokens, counts, delays and stops them; [`engine`] runs one job.
 
 pub mod cpu;
 mod gguf;
@@ -13,10 +13,8 @@ mod vocabulary;
 mod load;
 mod memory;
 
-mod chances;
 mod drawing;
 mod engine;
-mod sampling;
 
 pub use engine::MistralEngine;
 pub use load::{LoadError, Options, Precision};

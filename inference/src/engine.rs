@@ -59,7 +59,9 @@ pub struct Job {
     pub temperature: Option<f32>,
     /// Only the likeliest tokens that together reach this share, above 0 and at most 1.
     pub top_p: Option<f32>,
-    /// The same seed, prompt and model give the same answer again on the same machine.
+    /// The same seed, prompt and model give the same answer again on the same machine. Where an
+    /// engine computes several answers in one go, what else it computes can change the last
+    /// digits, and so, now and then, a token.
     pub seed: Option<u64>,
     /// The answer ends before the first of these.
     pub stop: Vec<String>,
@@ -132,8 +134,9 @@ impl Prompt {
         self.tokens_at_most() / 4
     }
 
-    /// A token is at least a byte, and a template puts a few round each message.
-    pub(crate) fn tokens_at_most(&self) -> usize {
+    /// No prompt has more tokens: a token is at least a byte, and a template puts a few round each
+    /// message.
+    pub fn tokens_at_most(&self) -> usize {
         const TEMPLATE: usize = 32;
         let of = |message: &Message| message.content.len() + TEMPLATE;
         match self {

@@ -1,18 +1,19 @@
 //! Model server: who may ask, whose turn it is, which engine answers, and what it used.
 //!
-//! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with; [`stop`], [`lanes`] and [`turns`]
-//! help engines, [`simulator`] helps tests; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
-//! help engines, [`simulator`] helps tests; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is,
-//! and [`virtual_time`] shows how fairly;
-//! help engines, [`simulator`] helps tests; [`upstream`] is an engine of others,
-//! [`route`] several in order, [`watchdog`] replaces one that died; [`wire`] is the OpenAI format; [`admission`] decides whose turn it is;
-//! [`prices`], [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used,
-//! and [`till`] puts these three together; [`server`] puts them behind HTTP; [`models`] finds,
-//! fetches and checks model files.
+//! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with;
+//! [`sampling`], [`chances`], [`stop`], [`lanes`] and [`turns`] help engines, [`simulator`] helps
+//! tests; [`upstream`] is an engine of others, [`route`] several in order, [`watchdog`] replaces
+//! one that died; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format;
+//! [`admission`] decides whose turn it is, and [`virtual_time`] shows how fairly; [`prices`],
+//! [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used, and
+//! [`till`] puts these three together; [`server`] puts them behind HTTP; [`models`] finds, fetches
+//! and checks model files.
 
+pub mod chances;
 pub mod engine;
 pub mod lanes;
 pub mod meter;
+pub mod sampling;
 pub mod stop;
 pub mod turns;
 

@@ -1,13 +1,13 @@
 //! How likely tokens are, as natural logarithms, from a model's numbers.
 
 /// A token with the logarithm of its chance.
-pub(crate) fn with_logarithm(logits: &[f32], token: usize) -> (u32, f32) {
+pub fn with_logarithm(logits: &[f32], token: usize) -> (u32, f32) {
     let logit = logits.get(token).copied().unwrap_or(f32::NEG_INFINITY);
     (id(token), logit - sum(logits))
 }
 
 /// So many of the likeliest tokens, likeliest first.
-pub(crate) fn likeliest_of(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
+pub fn likeliest_of(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
     let sum = sum(logits);
     let mut tokens: Vec<_> = logits.iter().copied().enumerate().collect();
     let by_chance = |one: &(usize, f32), other: &(usize, f32)| other.1.total_cmp(&one.1);

@@ -1,15 +1,18 @@
-//! Picks the next token. Ours instead of the engine's, because the engine has one source of
-//! chance for all requests, seeded with 0: a request could have no seed of its own, and every
-//! start of the program would tell the same stories.
+//! Picks the next token from a model's numbers. Ours instead of an engine's, so that each answer
+//! has a seed of its own and every engine draws alike: mistral.rs has one source of chance for all
+//! requests, seeded with 0, so every start of the program would tell the same stories.
 
 /// How one answer is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sampling {
-    pub(crate) temperature: f32,
-    pub(crate) top_p: f32,
-    pub(crate) seed: u64,
+pub struct Sampling {
+    /// 0 takes the likeliest token each time; 2 is wild.
+    pub temperature: f32,
+    /// Only the likeliest tokens that together reach this share, above 0 and at most 1.
+    pub top_p: f32,
+    /// The same seed, position and numbers draw the same token.
+    pub seed: u64,
     /// How much less likely a token gets that the answer has used of late; 1 changes nothing.
-    pub(crate) repetition: f32,
+    pub repetition: f32,
 }
 
 /// Below this the likeliest token is taken.
@@ -18,11 +21,16 @@ const LEAST_TEMPERATURE: f32 = 1e-3;
 const OF_LATE: usize = 96;
 
 impl Sampling {
+    /// Whether the likeliest token is taken each time, without chance.
+    pub fn takes_likeliest(&self) -> bool {
+        self.temperature < LEAST_TEMPERATURE
+    }
+
     /// Makes tokens less likely that `answer` used of late. Small models fall into saying one
     /// sentence for ever; this is what gets them out of it. Without chance nothing is changed:
     /// who asks for the likeliest token gets it.
-    pub(crate) fn dampen(&self, logits: &mut [f32], answer: &[u32]) {
-        if self.temperature < LEAST_TEMPERATURE {
+    pub fn dampen(&self, logits: &mut [f32], answer: &[u32]) {
+        if self.takes_likeliest() {
             return;
         }
         let mut of_late = answer[answer.len().saturating_sub(OF_LATE)..].to_vec();
@@ -38,9 +46,9 @@ impl Sampling {
 
     /// The next token at `position`, from the model's numbers; `None` if those are unusable.
     /// The same seed and position draw the same way again.
-    pub(crate) fn pick(&self, logits: &[f32], position: usize) -> Option<usize> {
+    pub fn pick(&self, logits: &[f32], position: usize) -> Option<usize> {
         let (likeliest, highest) = likeliest(logits)?;
-        if self.temperature < LEAST_TEMPERATURE {
+        if self.takes_likeliest() {
             return Some(likeliest);
         }
         let weight = |logit: f32| ((logit - highest) / self.temperature).exp();
@@ -67,7 +75,7 @@ impl Sampling {
 }
 
 /// The highest of the usable numbers and its token.
-pub(crate) fn likeliest(logits: &[f32]) -> Option<(usize, f32)> {
+pub fn likeliest(logits: &[f32]) -> Option<(usize, f32)> {
     let finite = logits.iter().copied().enumerate().filter(|(_, logit)| logit.is_finite());
     finite.max_by(|a, b| a.1.total_cmp(&b.1))
 }
