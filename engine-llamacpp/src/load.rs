@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inference::ModelCard;
+use inference::models::gguf;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -129,6 +130,8 @@ fn open(path: &Path) -> Result<LlamaModel, String> {
     if !path.is_file() {
         return Err("there is no such file".to_owned());
     }
+    // llama.cpp ends the process over some files.
+    gguf::check(path).map_err(|error| error.to_string())?;
     let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default());
     let model = model.map_err(|_| "llama.cpp does not take it for a model".to_owned())?;
     let vocabulary = model.meta_val_str("tokenizer.ggml.model").unwrap_or_default();

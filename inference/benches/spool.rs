@@ -104,7 +104,7 @@ async fn answer(till: &Till) {
 
 async fn open(till: &Till) -> Tab {
     let [tenant, user, agent] = ["acme", "ann", "tutor"].map(str::to_owned);
-    let caller = Caller { tenant, user, agent };
+    let caller = Caller::new(tenant, user, agent);
     till.open(&caller, "request-1", "small", Tokens::at_most(61, 512)).await.unwrap()
 }
 

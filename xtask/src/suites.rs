@@ -17,7 +17,7 @@ use clap::ValueEnum;
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::{generate, say};
+use crate::{generate, say, tools};
 
 pub(crate) use counts::Counts;
 
@@ -95,6 +95,9 @@ pub(crate) fn run(project: &Project, named: &[Suite]) -> bool {
 
 impl Suite {
     fn run(self, project: &Project) -> Result<Outcome> {
+        if matches!(self, Self::Lint | Self::Docs | Self::Crates | Self::OneBuild) {
+            tools::llamacpp(project, Deadline::in_minutes(10))?;
+        }
         match self {
             Self::Format => simple(project, &["fmt", "--all", "--check"], 2),
             Self::Architecture => crates::xtask(project),

@@ -20,10 +20,34 @@ pub(crate) fn debian(
     package: &str,
     deadline: Deadline,
 ) -> Result<()> {
-    if on_path(program) {
+    install(project, || on_path(program), program, package, deadline)
+}
+
+/// What llama.cpp is compiled with, beside Rust: CMake, a C++ compiler, and the library of clang.
+pub(crate) fn llamacpp(project: &Project, deadline: Deadline) -> Result<()> {
+    debian(project, "cmake", "cmake", deadline)?;
+    debian(project, "c++", "g++", deadline)?;
+    install(project, has_libclang, "libclang", "libclang-dev", deadline)
+}
+
+/// Where Debian and Fedora have it, and where its users say that it is.
+fn has_libclang() -> bool {
+    let script = "ls ${LIBCLANG_PATH:-/usr/lib/llvm-*/lib}/libclang*.so* /usr/lib64/libclang.so* \
+                  /usr/lib/*-linux-gnu/libclang*.so* 2>/dev/null | grep -qv cpp";
+    Command::new("sh").args(["-c", script]).status().is_ok_and(|status| status.success())
+}
+
+fn install(
+    project: &Project,
+    is_there: impl Fn() -> bool,
+    name: &str,
+    package: &str,
+    deadline: Deadline,
+) -> Result<()> {
+    if is_there() {
         return Ok(());
     }
-    let missing = || format!("{program} is missing; install it: apt-get install {package}");
+    let missing = || format!("{name} is missing; install it: apt-get install {package}");
     if !on_path("apt-get") {
         bail!(missing());
     }
@@ -34,7 +58,7 @@ pub(crate) fn debian(
     };
     apt(&["update", "-q"]).with_context(missing)?;
     apt(&["install", "-q", "-y", "--no-install-recommends", package]).with_context(missing)?;
-    if on_path(program) { Ok(()) } else { bail!(missing()) }
+    if is_there() { Ok(()) } else { bail!(missing()) }
 }
 
 /// Fetches a file once; the SHA-256 decides whether what is there, or came, is the right one.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("blueprint", &[]),
     ("web", &[]),
     ("work", &[]),
@@ -14,8 +14,19 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("database", &["blueprint", "work"]),
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),
+    ("engine-llamacpp", &["inference"]),
     ("engine-embeddings", &["inference"]),
-    ("model-server", &["blueprint", "web", "inference", "engine-mistralrs", "engine-embeddings"]),
+    (
+        "model-server",
+        &[
+            "blueprint",
+            "web",
+            "inference",
+            "engine-mistralrs",
+            "engine-llamacpp",
+            "engine-embeddings",
+        ],
+    ),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
@@ -38,9 +49,10 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// What only some crates use of others' libraries.
-const FENCED: [(&str, &[&str]); 2] = [
+const FENCED: [(&str, &[&str]); 3] = [
     // Slow to compile: a leaf crate keeps it out of everybody else's build.
     ("mistralrs", &["engine-mistralrs"]),
+    ("llama-cpp-2", &["engine-llamacpp"]),
     ("candle-core", &["engine-mistralrs", "engine-embeddings"]),
 ];
 
