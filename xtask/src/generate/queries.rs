@@ -29,6 +29,7 @@ pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
     fs::create_dir_all(&fresh)?;
     let changed = LookChanged::new(&members)?;
     // The selection and profile of the lint suite: only our own crates are checked again.
+    tools::llamacpp(project, deadline)?;
     let mut check =
         project.cargo(["check", "--release", "--workspace", "--all-targets", "--keep-going"]);
     check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &fresh);
