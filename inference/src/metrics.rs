@@ -1,0 +1,343 @@
+//! Numbers for whoever watches the process, in the text format of `OpenMetrics`.
+//!
+//! No number is about a tenant or a person, and none could be: there are no labels for them, and a
+//! label's value is one of a few words that were fixed before ([`Metrics::new`],
+//! [`Metrics::add_models`]). Whatever else is named counts as `other`, so a client cannot make the
+//! list longer.
+
+mod labels;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+pub use labels::{Kind, Outcome};
+
+use crate::engine::Usage;
+use crate::route::BreakerState;
+use labels::{Word, Words};
+
+/// How an answer to a scrape calls itself.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// More models than any process has had.
+const MODELS: usize = 256;
+
+/// All numbers of a server. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    classes: Words,
+    upstreams: Words,
+    models: RwLock<Words>,
+    requests: Family<ByOutcome, Counter>,
+    tokens: Family<ByKind, Counter>,
+    queue: Family<ByClass, Gauge>,
+    wait: Family<ByModel, Histogram, Buckets>,
+    first_token: Family<ByModel, Histogram, Buckets>,
+    each_token: Family<ByModel, Histogram, Buckets>,
+    room: Gauge,
+    running: Gauge,
+    breakers: Family<ByUpstream, Gauge>,
+    budget_refusals: Counter,
+    safety_refusals: Counter,
+    spool: Gauge<i64>,
+    engine_deaths: Counter<u64, AtomicU64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: Outcome,
+    class: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByKind {
+    model: Word,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByClass {
+    class: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByModel {
+    model: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByUpstream {
+    upstream: Word,
+}
+
+type Buckets = fn() -> Histogram;
+
+/// From a token in a fast engine to a prompt in a slow one, in seconds.
+fn seconds() -> Histogram {
+    Histogram::new([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0])
+}
+
+fn token_seconds() -> Histogram {
+    Histogram::new([0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0])
+}
+
+impl Metrics {
+    /// Numbers by these classes of service and these upstreams.
+    pub fn new<C, U>(classes: C, upstreams: U) -> Self
+    where
+        C: IntoIterator<Item: Into<String>>,
+        U: IntoIterator<Item: Into<String>>,
+    {
+        let mut inner = Inner {
+            registry: Registry::with_prefix("inference"),
+            classes: Words::new(classes),
+            upstreams: Words::new(upstreams),
+            models: RwLock::new(Words::new(Vec::<String>::new())),
+            requests: Family::default(),
+            tokens: Family::default(),
+            queue: Family::default(),
+            wait: Family::new_with_constructor(seconds),
+            first_token: Family::new_with_constructor(seconds),
+            each_token: Family::new_with_constructor(token_seconds),
+            room: Gauge::default(),
+            running: Gauge::default(),
+            breakers: Family::default(),
+            budget_refusals: Counter::default(),
+            safety_refusals: Counter::default(),
+            spool: Gauge::default(),
+            engine_deaths: Counter::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+
+    /// These models have numbers of their own from now on, also when they are gone again.
+    pub fn add_models<'a>(&self, models: impl IntoIterator<Item = &'a str>) {
+        let mut known = self.0.models.write().unwrap_or_else(PoisonError::into_inner);
+        models.into_iter().for_each(|model| known.add(model, MODELS));
+    }
+
+    /// A request has ended.
+    pub fn request(&self, outcome: Outcome, class: &str) {
+        let labels = ByOutcome { outcome, class: self.0.classes.find(class) };
+        self.0.requests.get_or_create(&labels).inc();
+    }
+
+    /// A job was settled.
+    pub fn used(&self, model: &str, usage: Usage) {
+        let fresh = usage.prompt_tokens.saturating_sub(usage.cached_tokens);
+        let model = self.model(model);
+        for (kind, tokens) in [
+            (Kind::Prompt, fresh),
+            (Kind::Cached, usage.cached_tokens),
+            (Kind::Completion, usage.completion_tokens),
+        ] {
+            let labels = ByKind { model: model.clone(), kind };
+            self.0.tokens.get_or_create(&labels).inc_by(count(tokens));
+        }
+    }
+
+    /// So many jobs of this class wait now.
+    pub fn queue(&self, class: &str, waiting: usize) {
+        let labels = ByClass { class: self.0.classes.find(class) };
+        self.0.queue.get_or_create(&labels).set(gauge(waiting));
+    }
+
+    /// A job waited so long for its turn.
+    pub fn waited(&self, model: &str, time: Duration) {
+        self.0.wait.get_or_create(&self.by_model(model)).observe(time.as_secs_f64());
+    }
+
+    /// The first text of an answer came so long after its turn did.
+    pub fn first_token(&self, model: &str, time: Duration) {
+        self.0.first_token.get_or_create(&self.by_model(model)).observe(time.as_secs_f64());
+    }
+
+    /// An answer's further tokens took so long, all together.
+    pub fn further_tokens(&self, model: &str, tokens: usize, time: Duration) {
+        if tokens > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "no answer has 2^52 tokens")]
+            let each = time.as_secs_f64() / tokens as f64;
+            self.0.each_token.get_or_create(&self.by_model(model)).observe(each);
+        }
+    }
+
+    /// The engine has room for so many jobs, and so many run.
+    pub fn engine(&self, room: usize, running: usize) {
+        self.0.room.set(gauge(room));
+        self.0.running.set(gauge(running));
+    }
+
+    /// An engine died and was replaced, or not.
+    pub fn engine_died(&self) {
+        self.0.engine_deaths.inc();
+    }
+
+    /// What an upstream's breaker does now.
+    pub fn breaker(&self, upstream: &str, state: BreakerState) {
+        let labels = ByUpstream { upstream: self.0.upstreams.find(upstream) };
+        self.0.breakers.get_or_create(&labels).set(match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        });
+    }
+
+    /// A job was refused for want of money or tokens.
+    pub fn budget_refused(&self) {
+        self.0.budget_refusals.inc();
+    }
+
+    /// A prompt was refused, or an answer ended, by the safety rules.
+    pub fn safety_refused(&self) {
+        self.0.safety_refusals.inc();
+    }
+
+    /// So many usage events are written down and not delivered yet.
+    pub fn spool(&self, events: usize) {
+        self.0.spool.set(gauge(events));
+    }
+
+    /// Everything, for a scrape; as [`CONTENT_TYPE`].
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _ = text::encode(&mut text, &self.0.registry);
+        text
+    }
+
+    fn model(&self, id: &str) -> Word {
+        self.0.models.read().unwrap_or_else(PoisonError::into_inner).find(id)
+    }
+
+    fn by_model(&self, id: &str) -> ByModel {
+        ByModel { model: self.model(id) }
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        let Self { registry: all, .. } = self;
+        all.register("requests", "Requests that have ended", self.requests.clone());
+        all.register("tokens", "Tokens read and made", self.tokens.clone());
+        all.register("queue_depth", "Jobs that wait", self.queue.clone());
+        for (name, help, histogram) in [
+            ("wait", "From arrival to the turn", &self.wait),
+            ("first_token", "From the turn to the first text", &self.first_token),
+            ("token", "Each further token, as the mean of its answer", &self.each_token),
+        ] {
+            all.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        }
+        all.register("engine_room", "Jobs the engine works on at most", self.room.clone());
+        all.register("engine_running", "Jobs in the engine", self.running.clone());
+        all.register("engine_deaths", "Engines that died", self.engine_deaths.clone());
+        let help = "0 lets jobs by, 1 lets one try, 2 lets none by";
+        all.register("upstream_breaker", help, self.breakers.clone());
+        let help = "Jobs refused for want of money or tokens";
+        all.register("budget_refusals", help, self.budget_refusals.clone());
+        let help = "Prompts and answers that the safety rules ended";
+        all.register("safety_refusals", help, self.safety_refusals.clone());
+        all.register("spool_depth", "Usage events not delivered yet", self.spool.clone());
+    }
+}
+
+fn gauge(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every method called once, with names that clients could have sent.
+    fn all(model: &str, class: &str) -> Metrics {
+        let metrics = Metrics::new(["free", "paid"], ["far"]);
+        metrics.add_models(["small"]);
+        for outcome in Outcome::ALL {
+            metrics.request(outcome, class);
+        }
+        let usage = Usage { prompt_tokens: 10, cached_tokens: 4, completion_tokens: 3 };
+        metrics.used(model, usage);
+        metrics.queue(class, 2);
+        metrics.waited(model, Duration::from_millis(20));
+        metrics.first_token(model, Duration::from_secs(2));
+        metrics.further_tokens(model, 2, Duration::from_millis(80));
+        metrics.engine(4, 1);
+        metrics.engine_died();
+        metrics.breaker("far", BreakerState::Open);
+        metrics.breaker(model, BreakerState::Open);
+        metrics.budget_refused();
+        metrics.safety_refused();
+        metrics.spool(7);
+        metrics
+    }
+
+    #[test]
+    fn every_number_is_in_the_text() {
+        let text = all("small", "paid").render();
+        for line in [
+            "inference_requests_total{outcome=\"answered\",class=\"paid\"} 1",
+            "inference_tokens_total{model=\"small\",kind=\"prompt\"} 6",
+            "inference_tokens_total{model=\"small\",kind=\"cached\"} 4",
+            "inference_tokens_total{model=\"small\",kind=\"completion\"} 3",
+            "inference_queue_depth{class=\"paid\"} 2",
+            "inference_wait_seconds_bucket{le=\"0.03\",model=\"small\"} 1",
+            "inference_first_token_seconds_sum{model=\"small\"} 2.0",
+            "inference_token_seconds_bucket{le=\"0.05\",model=\"small\"} 1",
+            "inference_engine_room 4",
+            "inference_engine_running 1",
+            "inference_engine_deaths_total 1",
+            "inference_upstream_breaker{upstream=\"far\"} 2",
+            "inference_budget_refusals_total 1",
+            "inference_safety_refusals_total 1",
+            "inference_spool_depth 7",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn no_label_tells_of_a_tenant_or_a_person_or_takes_a_word_of_a_client() {
+        let text = all("tenant-acme/user-ada", "acme\"\n").render();
+        assert!(!text.contains("acme") && !text.contains("ada"), "{text}");
+        let labels = text.lines().filter(|line| !line.starts_with('#'));
+        let labels = labels.filter_map(|line| line.split_once('{')?.1.split_once('}'));
+        for label in labels.flat_map(|(labels, _)| labels.split(',')) {
+            let (name, value) = label.split_once('=').unwrap();
+            let known = ["outcome", "class", "model", "kind", "upstream", "le"];
+            assert!(known.contains(&name), "{name} is a label");
+            let is_word = name == "le" || name == "outcome" || name == "kind";
+            assert!(is_word || ["\"other\"", "\"far\""].contains(&value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn names_of_models_are_bounded() {
+        let metrics = Metrics::new(["free"], Vec::<String>::new());
+        for n in 0..2 * MODELS {
+            let model = format!("m{n}");
+            metrics.add_models([model.as_str()]);
+            metrics.waited(&model, Duration::ZERO);
+        }
+        let text = metrics.render();
+        let models = text.lines().filter(|line| line.starts_with("inference_wait_seconds_count"));
+        assert_eq!(models.count(), MODELS + 1);
+    }
+}
