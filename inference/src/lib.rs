@@ -8,7 +8,7 @@
 //! [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used, and
 //! [`till`] puts these three together; [`server`] puts them behind HTTP; [`models`] finds, fetches
 //! and checks model files.
-//! [`server`] puts them behind HTTP; [`metrics`] counts; [`models`] finds, fetches and checks model files.
+//! [`server`] puts them behind HTTP; [`safety`] refuses what should not be said, [`metrics`] counts; [`models`] finds, fetches and checks model files.
 
 pub mod chances;
 pub mod engine;
@@ -22,6 +22,8 @@ mod attempt;
 pub mod route;
 pub mod upstream;
 pub mod watchdog;
+
+pub mod safety;
 
 pub mod metrics;
 
