@@ -145,10 +145,14 @@ impl Account {
         now: Timestamp,
     ) {
         let mut state = self.lock();
-        if let Some(purse) = state.purses.iter_mut().find(|p| p.currency() == claim.currency) {
-            purse.answered(claim, answer, now);
-        }
+        let purse = state.purses.iter_mut().find(|purse| purse.currency() == claim.currency);
+        let is_news = purse.is_some_and(|purse| purse.answered(claim, answer, now));
         drop(state);
+        if let Err(error) = answer
+            && is_news
+        {
+            tracing::warn!(tenant = self.tenant, %error, "could not lease money");
+        }
         self.answers.send_modify(|answers| *answers = answers.wrapping_add(1));
     }
 

@@ -127,7 +127,7 @@ impl Purse {
 
     /// Why `amount` cannot be had without a new lease, while none is asked for.
     pub(super) fn refusal(&self, amount: Micros, now: Timestamp) -> Option<Refused> {
-        if self.asking.is_some() || now >= self.quiet_until {
+        if self.asking.is_some() || !self.is_quiet(now) {
             return None;
         }
         let could_be = self.free().plus(self.reserved);
@@ -142,7 +142,12 @@ impl Purse {
 
     /// Whether nobody asks and somebody may.
     pub(super) fn may_ask(&self, now: Timestamp) -> bool {
-        self.asking.is_none() && now >= self.quiet_until
+        self.asking.is_none() && !self.is_quiet(now)
+    }
+
+    /// A clock that was set back does not make it longer.
+    fn is_quiet(&self, now: Timestamp) -> bool {
+        now < self.quiet_until && until(now, self.quiet_until) <= QUIET_AT_MOST
     }
 
     /// Whether a new lease should be asked for in the background: the old one is half over, low,
@@ -150,7 +155,9 @@ impl Purse {
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         let Some(held) = self.held else { return false };
         let is_low = held.granted.is_some() && self.free() < self.cushion().half();
-        self.may_ask(now) && (is_low || now >= later(held.since, LIFE / 2) || self.is_idle(now))
+        // After a clock was set back nobody knows how old a lease is.
+        let is_old = now >= later(held.since, LIFE / 2) || now < held.since;
+        self.may_ask(now) && (is_low || is_old || self.is_idle(now))
     }
 
     /// Asks again at the next chance: the budget has changed.
@@ -203,17 +210,19 @@ impl Purse {
         }
     }
 
-    /// Takes in the answer to a claim; one to an older claim changes nothing.
+    /// Takes in the answer to a claim; one to an older claim changes nothing. Says whether it is
+    /// news that there is none.
     pub(super) fn answered(
         &mut self,
         claim: &Claim,
         answer: &Result<Lease, TreasuryError>,
         now: Timestamp,
-    ) {
+    ) -> bool {
         if claim.number != self.number || claim.holding != self.holding {
-            return;
+            return false;
         }
-        let Some(Asking { at, spent, want }) = self.asking.take() else { return };
+        let Some(Asking { at, spent, want }) = self.asking.take() else { return false };
+        let before = self.outcome;
         match answer {
             Ok(lease) => self.lease(*lease, at, spent, want, now),
             Err(TreasuryError::Ended) => self.begin_anew(),
@@ -227,6 +236,7 @@ impl Purse {
                 self.pause = (self.pause * 2).min(QUIET_AT_MOST);
             }
         }
+        answer.is_err() && self.outcome != before
     }
 
     fn lease(&mut self, lease: Lease, at: Timestamp, spent: Micros, want: Micros, now: Timestamp) {

@@ -37,9 +37,6 @@ impl Ledger {
         let Some(claim) = &unanswered.claim else { return };
         let answer = timeout(PATIENCE, self.treasury().lease(claim)).await;
         let answer = answer.unwrap_or_else(|_| Err(TreasuryError::Unreachable("too slow".into())));
-        if let Err(error) = &answer {
-            tracing::warn!(tenant = claim.tenant, %error, "could not lease money");
-        }
         unanswered.answered(&answer);
     }
 

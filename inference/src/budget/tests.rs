@@ -278,6 +278,19 @@ async fn a_person_has_so_many_tokens_until_midnight_whatever_others_use() {
     assert!(ask("ann", 90).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_keeps_nobody_waiting_and_renews_at_once() {
+    let fixture = Fixture::new(Some(1_000));
+    assert!(fixture.reserve(10).await.is_ok());
+    let refused = fixture.reserve(2_000).await.err();
+    assert_eq!(refused, Some(Refused::BudgetSpent { renews_at: None }));
+    let asked = fixture.asked();
+    fixture.hands.set("2026-03-09T04:00:00Z");
+    assert!(fixture.reserve(10).await.is_ok());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(fixture.asked(), asked + 1);
+}
+
 #[test]
 fn doubled_late_and_lost_claims_do_no_harm() {
     let mut vault = Vault::default();

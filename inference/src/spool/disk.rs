@@ -6,9 +6,6 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
-
 pub(super) trait Disk: Debug + Send + Sync {
     /// Makes a file that is not there yet, for us alone, with so much space allocated.
     fn create(&self, path: &Path, bytes: u64) -> io::Result<File>;
@@ -43,11 +40,22 @@ impl Disk for Real {
 }
 
 /// Keeps space for the file without making it longer, where the file system can.
+#[cfg(target_os = "linux")]
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Other systems make the file longer with it, or cannot: there a full disk is only known when it
+/// refuses a record, which is then tried again.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as where it can fail")]
+fn allocate(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// A new file's name is only on the disk when its folder is.
