@@ -11,7 +11,7 @@ use crate::{
 
 /// What has no effect yet, as paths below `spec`. Each goes from here in the change that puts it
 /// into effect.
-pub const WITHOUT_EFFECT: [&str; 27] = [
+pub const WITHOUT_EFFECT: [&str; 26] = [
     // The control plane, and the edge with its certificates.
     "organization",
     "domains",
@@ -33,8 +33,7 @@ pub const WITHOUT_EFFECT: [&str; 27] = [
     "ai.qualityGates.evaluateBeforePublish",
     "ai.qualityGates.minimumScoreBps",
     "ai.qualityGates.requireCitations",
-    // Nothing but an agent's own instructions holds its answers back.
-    "ai.safety",
+    // Nothing but an agent's own instructions keeps it to what it is for.
     "ai.focus",
     // Nobody is asked for their age; `parentConsentUnder` opens the roles of families.
     "ai.ageRules",

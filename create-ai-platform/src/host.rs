@@ -21,6 +21,7 @@ use accounts::passwords::{Cost, Passwords};
 use blueprint::BlueprintName;
 use certificates::LocalAuthority;
 use database::{Admin, tenant};
+use inference::safety::Rules;
 use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -104,12 +105,14 @@ pub struct Parts {
 }
 
 /// The model server as it is before an engine is there.
-pub fn model_server(usage: &Usage) -> (Inference, Credentials) {
+pub fn model_server(usage: &Usage) -> Result<(Inference, Credentials)> {
     let credentials = Credentials::default();
     let clock = Clock::System;
     let now = Arc::new(move || clock.now());
+    let rules =
+        Rules::new().map_err(|error| unexpected(&format!("read the rules of safety: {error}")))?;
     let inference = Inference::new(credentials.clone(), now, Limits::default());
-    (inference.with_till(usage.till()), credentials)
+    Ok((inference.with_till(usage.till()).with_rules(rules), credentials))
 }
 
 /// Takes the port for pages, on this machine only.
@@ -417,7 +420,7 @@ mod tests {
         let home = Home::find(&Places { home: at("home"), cache: at("cache") });
         home.prepare().unwrap();
         let usage = Usage::open(&home, &[], &Clock::System).await.unwrap();
-        let (inference, credentials) = model_server(&usage);
+        let (inference, credentials) = model_server(&usage).unwrap();
         let parts = Parts {
             home,
             printer: Printer::silent(),

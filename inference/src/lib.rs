@@ -52,4 +52,6 @@ pub use engine::{
     Engine, EngineError, Job, Message, ModelCard, Owner, Piece, Prompt, Reason, Role, Shape, Usage,
 };
 pub use meter::Meter;
-pub use server::{Credentials, Inference, Limits, LoadFailed, Loader, Now, admin_router, router};
+pub use server::{
+    Credentials, Inference, Limits, LoadFailed, Loader, Now, Tenant, admin_router, router,
+};

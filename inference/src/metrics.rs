@@ -55,6 +55,16 @@ struct Inner {
     engine_deaths: Counter<u64, AtomicU64>,
 }
 
+/// A job that waits.
+#[derive(Debug)]
+pub struct Queued(Gauge);
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
     outcome: Outcome,
@@ -149,10 +159,12 @@ impl Metrics {
         }
     }
 
-    /// So many jobs of this class wait now.
-    pub fn queue(&self, class: &str, waiting: usize) {
+    /// A job of this class waits, until what comes back is dropped.
+    pub fn queued(&self, class: &str) -> Queued {
         let labels = ByClass { class: self.0.classes.find(class) };
-        self.0.queue.get_or_create(&labels).set(gauge(waiting));
+        let depth = self.0.queue.get_or_create(&labels).clone();
+        depth.inc();
+        Queued(depth)
     }
 
     /// A job waited so long for its turn.
@@ -205,9 +217,9 @@ impl Metrics {
         self.0.safety_refusals.inc();
     }
 
-    /// So many usage events are written down and not delivered yet.
-    pub fn spool(&self, events: usize) {
-        self.0.spool.set(gauge(events));
+    /// So many bytes of usage are written down and not delivered yet.
+    pub fn spool_bytes(&self, bytes: u64) {
+        self.0.spool.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Everything, for a scrape; as [`CONTENT_TYPE`].
@@ -274,7 +286,7 @@ mod tests {
         }
         let usage = Usage { prompt_tokens: 10, cached_tokens: 4, completion_tokens: 3 };
         metrics.used(model, usage);
-        metrics.queue(class, 2);
+        std::mem::forget(metrics.queued(class));
         metrics.waited(model, Duration::from_millis(20));
         metrics.first_token(model, Duration::from_secs(2));
         metrics.further_tokens(model, 2, Duration::from_millis(80));
@@ -284,7 +296,7 @@ mod tests {
         metrics.breaker(model, BreakerState::Open);
         metrics.budget_refused();
         metrics.safety_refused();
-        metrics.spool(7);
+        metrics.spool_bytes(7);
         metrics
     }
 
@@ -296,7 +308,7 @@ mod tests {
             "inference_tokens_total{model=\"small\",kind=\"prompt\"} 6",
             "inference_tokens_total{model=\"small\",kind=\"cached\"} 4",
             "inference_tokens_total{model=\"small\",kind=\"completion\"} 3",
-            "inference_queue_depth{class=\"paid\"} 2",
+            "inference_queue_depth{class=\"paid\"} 1",
             "inference_wait_seconds_bucket{le=\"0.03\",model=\"small\"} 1",
             "inference_first_token_seconds_sum{model=\"small\"} 2.0",
             "inference_token_seconds_bucket{le=\"0.05\",model=\"small\"} 1",
@@ -306,7 +318,7 @@ mod tests {
             "inference_upstream_breaker{upstream=\"far\"} 2",
             "inference_budget_refusals_total 1",
             "inference_safety_refusals_total 1",
-            "inference_spool_depth 7",
+            "inference_spool_bytes 7",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");

@@ -15,6 +15,7 @@ mod credentials;
 mod embeddings;
 mod fleet;
 mod models;
+mod refused;
 mod request_id;
 mod responses;
 mod slot;
@@ -36,12 +37,14 @@ use web::Problem;
 use fleet::Fleet;
 
 pub use admin::admin_router;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Tenant};
 pub use fleet::{LoadFailed, Loader};
 
 use crate::admission::{Classes, Load, Policy};
 use crate::embedding::Embedder;
 use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::safety::Rules;
 use crate::till::Till;
 use crate::wire::{Bounds, Refusal};
 
@@ -77,6 +80,8 @@ pub struct Inference {
     embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
     classes: Arc<Classes>,
     till: Option<Till>,
+    rules: Option<Rules>,
+    metrics: Metrics,
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
@@ -89,8 +94,26 @@ impl Inference {
         let Limits { bounds, policy, model_wait } = limits;
         let classes = Arc::new(policy.classes.clone());
         let fleet = Arc::new(Fleet::new(policy));
-        let embedder = Arc::default();
-        Self { fleet, embedder, classes, till: None, bounds, model_wait, credentials, now }
+        let metrics = Metrics::new(classes.names(), Vec::<String>::new());
+        let (embedder, till, rules) = (Arc::default(), None, None);
+        Self {
+            fleet,
+            embedder,
+            classes,
+            till,
+            rules,
+            metrics,
+            bounds,
+            model_wait,
+            credentials,
+            now,
+        }
+    }
+
+    /// The same server with rules about what is not answered. Without them everything is.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 
     /// The same server with a till: no answer begins without a price and a budget, and none ends
@@ -103,6 +126,7 @@ impl Inference {
     /// From now on this engine answers for its models and for who names none. What another one
     /// has begun runs to its end there. Must be called from within a runtime.
     pub fn set_engine(&self, engine: Arc<dyn Engine>) {
+        self.count_models(&engine);
         if let Some(slot) = self.fleet.default_slot() {
             slot.set(engine);
         }
@@ -110,11 +134,28 @@ impl Inference {
 
     /// Takes in a further engine, for its models. Must be called from within a runtime.
     pub fn add_engine(&self, engine: Arc<dyn Engine>) {
+        self.count_models(&engine);
         self.fleet.add(engine);
+    }
+
+    fn count_models(&self, engine: &Arc<dyn Engine>) {
+        let cards = engine.models();
+        self.metrics.add_models(cards.iter().map(|card| card.id.as_str()));
+    }
+
+    /// Every number about this server, as [`metrics::CONTENT_TYPE`].
+    pub fn metrics(&self) -> String {
+        let Load { running, .. } = self.load();
+        self.metrics.engine(self.fleet.room(), running);
+        if let Some(till) = &self.till {
+            self.metrics.spool_bytes(till.waiting_bytes());
+        }
+        self.metrics.render()
     }
 
     /// Loads a further model, unless it is there. It is listed once it has answered.
     pub async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {
+        self.metrics.add_models([model]);
         self.fleet.bring(model, loader).await
     }
 

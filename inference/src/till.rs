@@ -91,6 +91,11 @@ impl Till {
         *self.prices.write().unwrap_or_else(PoisonError::into_inner) = prices;
     }
 
+    /// Bytes of records that nobody took delivery of yet.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.spool.waiting_bytes()
+    }
+
     /// The tenants' limits and leases.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

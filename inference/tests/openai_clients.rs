@@ -91,7 +91,8 @@ async fn passes(mut suite: Command) {
 /// The server as it is, the time standing still, so that one token is good for a whole suite.
 fn app() -> Router {
     let credentials = Credentials::default();
-    credentials.set("acme", Credential::new(SECRET));
+    let tenant = Tenant::new(Credential::new(SECRET), "starter", Level::Moderate);
+    credentials.set("acme", tenant);
     let inference = Inference::new(credentials, Arc::new(now), Limits::default());
     let stage = Stage::default();
     inference.set_engine(Arc::new(stage.clone()));

@@ -12,6 +12,7 @@
 //!   - name: acme
 //!     secretFile: /run/secrets/acme
 //!     class: business
+//!     safety: high
 //!     monthlyBudget: {amount: 10000, currency: USD}
 //!     perUserDailyTokens: 100000
 //! upstreams:                    # asked in order, after a model of the same name here
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use blueprint::Money;
 use inference::prices::{Prices, Unpriced};
+use inference::safety::Level;
 use inference::upstream::{self, Dialect, Networks, Patience, UpstreamConfig};
 use serde::Deserialize;
 use url::Url;
@@ -68,10 +70,36 @@ pub struct Tenant {
     pub secret_file: PathBuf,
     /// Its class of service, which its plan buys: `enterprise`, `business` or `starter`.
     pub class: String,
+    /// What is not answered.
+    #[serde(default)]
+    pub safety: Safety,
     /// What all its answers of a month may cost; no limit if not set.
     pub monthly_budget: Option<Money>,
     /// Tokens that one of its people may use in a day (UTC); no limit if not set.
     pub per_user_daily_tokens: Option<u64>,
+}
+
+/// How strict a tenant is.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Safety {
+    /// What harms.
+    #[default]
+    Moderate,
+    /// Also what may hurt some.
+    High,
+    /// Also what is for adults.
+    Maximum,
+}
+
+impl From<Safety> for Level {
+    fn from(safety: Safety) -> Self {
+        match safety {
+            Safety::Moderate => Self::Moderate,
+            Safety::High => Self::High,
+            Safety::Maximum => Self::Maximum,
+        }
+    }
 }
 
 /// A server of others that speaks the OpenAI API.

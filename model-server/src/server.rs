@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use inference::models::Store;
+use inference::safety::{BadRules, Rules};
 use inference::till::{OpenError, Till};
 use inference::{
     Credentials, Inference, Limits, LoadFailed, Loader, Now, admin_router, budget, router,
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The records of what was used.
     #[error("could not use the records of what was used: {0}")]
     Usage(#[from] OpenError),
+    /// The rules of safety.
+    #[error("the rules of safety cannot be read: {0}")]
+    Rules(#[from] BadRules),
     /// A model of others.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -72,8 +76,10 @@ pub async fn run(
         Till::open_local(&config.usage, config.prices.clone(), Arc::clone(&now)).await?;
     let credentials = Credentials::default();
     for tenant in &config.tenants {
-        let Tenant { name, class, monthly_budget, per_user_daily_tokens, .. } = tenant;
-        credentials.set(name, Credential::new(tenant.secret()?), class);
+        let Tenant { name, class, safety, monthly_budget, per_user_daily_tokens, .. } = tenant;
+        let credential = Credential::new(tenant.secret()?);
+        let known = inference::Tenant::new(credential, class, (*safety).into());
+        credentials.set(name, known);
         local.set_budget(name, *monthly_budget);
         till.ledger()
             .set_limits(name, budget::Limits { per_user_daily_tokens: *per_user_daily_tokens });
@@ -83,7 +89,9 @@ pub async fn run(
         None => Store::of_this_person().ok_or(StartError::NoCache)?,
     };
     let shelf = Arc::new(Shelf::new(store, config.upstreams.clone(), config.prices.clone()));
-    let inference = Inference::new(credentials, now, Limits::default()).with_till(till);
+    let inference = Inference::new(credentials, now, Limits::default())
+        .with_till(till)
+        .with_rules(Rules::new()?);
     let (tenants, tenants_at) = listen(config.listen).await?;
     let (operators, operators_at) = listen(config.admin).await?;
     open(Addresses { tenants: tenants_at, operators: operators_at });

@@ -243,7 +243,7 @@ async fn host(
     };
     let served = vec![entry.id.clone()];
     let usage = Usage::open(&home, &served, &Clock::System).await?;
-    let (inference, credentials) = host::model_server(&usage);
+    let (inference, credentials) = host::model_server(&usage)?;
     let tasks = TaskTracker::new();
     let ending = CancellationToken::new();
     let (postgres, host) = (OnceCell::new(), OnceCell::new());

@@ -1,8 +1,9 @@
 //! What a platform may have of the model server, from its blueprint: in local mode this host
 //! says it, where a control plane does elsewhere.
 
-use blueprint::{PlanName, PlatformBlueprint};
-use inference::Credentials;
+use blueprint::{PlanName, PlatformBlueprint, spec::Safety};
+use inference::safety::Level;
+use inference::{Credentials, Tenant};
 use web::token::Credential;
 
 use super::usage::Usage;
@@ -30,7 +31,13 @@ impl Standing {
     pub fn apply(&self, blueprint: &PlatformBlueprint) {
         self.usage.apply(&self.tenant, blueprint);
         let plan = blueprint.spec.plan.unwrap_or(PlanName::Starter);
-        self.credentials.set(&self.tenant, self.credential.clone(), plan.as_str());
+        let safety = match blueprint.spec.ai.safety {
+            Safety::Moderate => Level::Moderate,
+            Safety::High => Level::High,
+            Safety::Maximum => Level::Maximum,
+        };
+        let tenant = Tenant::new(self.credential.clone(), plan.as_str(), safety);
+        self.credentials.set(&self.tenant, tenant);
     }
 
     /// It is unknown again.

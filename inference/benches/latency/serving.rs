@@ -8,8 +8,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
 use inference::engine::{TokenStream, token_stream};
+use inference::safety::Level;
 use inference::{
-    Credentials, Engine, EngineError, Inference, Job, Limits, Meter, ModelCard, Reason,
+    Credentials, Engine, EngineError, Inference, Job, Limits, Meter, ModelCard, Reason, Tenant,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -40,7 +41,8 @@ fn nothing() -> Router {
 fn ours() -> Router {
     let credentials = Credentials::default();
     for number in 0..TENANTS {
-        credentials.set(tenant(number), credential(), "starter");
+        let starter = Tenant::new(credential(), "starter", Level::Moderate);
+        credentials.set(tenant(number), starter);
     }
     let inference = Inference::new(credentials, Arc::new(now), Limits::default());
     inference.set_engine(Arc::new(AtOnce));

@@ -136,6 +136,11 @@ impl Classes {
         ClassId(u16::try_from(self.0.len() - 1).unwrap_or(u16::MAX))
     }
 
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|class| class.name.as_str())
+    }
+
     /// In their order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Class> {
         self.0.iter()

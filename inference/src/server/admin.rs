@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `GET /health` | 200 while the process serves |
 //! | `GET /ready` | 200 once the default model answers, else 503 |
+//! | `GET /metrics` | numbers for `OpenMetrics` scrapers; none is about a tenant |
 //! | `GET /models` | every model with what runs and waits there |
 //! | `PUT /models/{id}` | 200 once it answers; loading the first time fetches it |
 //! | `DELETE /models/{id}` | 200 once its last answer has ended |
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use web::Problem;
 use super::Inference;
 use super::fleet::{LoadFailed, Loader};
 use crate::admission::Load;
+use crate::metrics::CONTENT_TYPE;
 
 /// How long answers may go on after their model was told to leave.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -37,6 +39,7 @@ pub fn admin_router(inference: Inference, loader: Arc<dyn Loader>) -> Router {
     Router::new()
         .route("/health", get(async || Json(json!({"status": "ok"}))))
         .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
         .route("/models", get(models))
         .route("/models/{id}", put(bring).delete(let_go))
         .fallback(async || Problem::not_found("not-found", "There is nothing at this address."))
@@ -47,6 +50,10 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, Json<Value>) {
     let is_ready = admin.inference.is_ready();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"status": if is_ready { "ready" } else { "loading" }})))
+}
+
+async fn metrics(State(admin): State<Admin>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.inference.metrics())
 }
 
 async fn models(State(admin): State<Admin>) -> Json<Value> {

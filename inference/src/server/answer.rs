@@ -12,6 +12,8 @@ use web::token::Caller;
 
 use crate::admission::Place;
 use crate::engine::{Engine, Job, Meter, Piece, Reason, TokenChances, Usage};
+use crate::metrics::{self, Metrics};
+use crate::safety::{self, SafetyFilter};
 use crate::spool::Outcome;
 use crate::till::Tab;
 
@@ -30,26 +32,44 @@ pub(super) enum Progress {
     Unrecorded(Box<Problem>),
 }
 
+/// What an answer is made of.
+pub(super) struct Work {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) caller: Caller,
+    pub(super) class: Arc<str>,
+    pub(super) job: Job,
+    pub(super) place: Place,
+    pub(super) tab: Option<Tab>,
+    pub(super) filter: Option<SafetyFilter>,
+    pub(super) metrics: Metrics,
+}
+
 /// Begins to answer. Dropping the receiver is the client leaving: who waits is never started, and
 /// what runs is cancelled.
-pub(super) fn begin(
-    engine: Arc<dyn Engine>,
-    caller: Caller,
-    job: Job,
-    place: Place,
-    tab: Option<Tab>,
-) -> UnboundedReceiver<Progress> {
+pub(super) fn begin(work: Work) -> UnboundedReceiver<Progress> {
     let (client, progress) = unbounded_channel();
-    let task = async move {
+    tokio::spawn(work.answer(client).in_current_span());
+    progress
+}
+
+impl Work {
+    async fn answer(self, client: UnboundedSender<Progress>) {
+        let Self { engine, caller, class, job, place, tab, filter, metrics } = self;
         let arrived = Instant::now();
-        let model = job.model.clone();
+        let queued = metrics.queued(&class);
         let Some(place) = turn(place, &client).await else {
             tracing::info!(tenant = caller.tenant, "left the queue");
+            metrics.request(metrics::Outcome::Cancelled, &class);
             return;
         };
+        drop(queued);
         let started = Instant::now();
+        let model = job.model.clone();
         let meter = Meter::new(Arc::new(place.charge()));
-        let (reason, usage, first) = run(engine.as_ref(), job, meter, &client).await;
+        let (reason, usage, first) = run(engine.as_ref(), job, meter, filter, &client).await;
+        let ended = Instant::now();
+        drop(place);
+
         let Caller { tenant, user, agent, .. } = caller;
         let failed = matches!(reason, Reason::Failed(_));
         tracing::info!(
@@ -59,16 +79,30 @@ pub(super) fn begin(
             model,
             failed,
             prompt_tokens = usage.prompt_tokens,
+            cached_tokens = usage.cached_tokens,
             completion_tokens = usage.completion_tokens,
             waited_ms = millis(arrived, Some(started)),
             first_token_ms = millis(started, first),
-            took_ms = millis(started, Some(Instant::now())),
+            took_ms = millis(started, Some(ended)),
             "answered"
         );
         if let Reason::Failed(error) = &reason {
             tracing::error!(%error, "could not answer");
         }
-        drop(place);
+        metrics.request(counted(&reason), &class);
+        metrics.used(&model, usage);
+        metrics.waited(&model, started - arrived);
+        if let Some(first) = first {
+            metrics.first_token(&model, first - started);
+            metrics.further_tokens(
+                &model,
+                usage.completion_tokens.saturating_sub(1),
+                ended - first,
+            );
+        }
+        if reason == Reason::Filtered {
+            metrics.safety_refused();
+        }
         let recorded = match tab {
             Some(tab) => tab.close(usage.into(), outcome(&reason)).await.map(drop),
             None => Ok(()),
@@ -77,9 +111,16 @@ pub(super) fn begin(
             Ok(()) => Progress::End(reason, usage),
             Err(unrecorded) => Progress::Unrecorded(Box::new(unrecorded.into())),
         });
-    };
-    tokio::spawn(task.in_current_span());
-    progress
+    }
+}
+
+fn counted(reason: &Reason) -> metrics::Outcome {
+    match reason {
+        Reason::Stop | Reason::Length => metrics::Outcome::Answered,
+        Reason::Filtered => metrics::Outcome::Filtered,
+        Reason::Cancelled => metrics::Outcome::Cancelled,
+        Reason::Failed(_) => metrics::Outcome::Failed,
+    }
 }
 
 fn outcome(reason: &Reason) -> Outcome {
@@ -107,6 +148,7 @@ async fn run(
     engine: &dyn Engine,
     job: Job,
     meter: Meter,
+    filter: Option<SafetyFilter>,
     client: &UnboundedSender<Progress>,
 ) -> (Reason, Usage, Option<Instant>) {
     let mut first = None;
@@ -114,6 +156,9 @@ async fn run(
         Ok(stream) => stream,
         Err(error) => return (Reason::Failed(error), Usage::default(), first),
     };
+    if let Some(filter) = filter {
+        stream = safety::checked(stream, filter, None);
+    }
     let mut left = false;
     loop {
         let piece = tokio::select! {

@@ -2,6 +2,7 @@
 //! queue, then the engine.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,17 +12,20 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use web::Problem;
 use web::token::Caller;
 
-use super::answer::{self, Progress};
+use super::answer::{self, Progress, Work};
 use super::body;
 use super::credentials::Asker;
+use super::refused;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
 use crate::admission::{Cost, Full, Requester};
 use crate::engine::{EngineError, Job, Owner, Reason, Usage};
+use crate::safety::Verdict;
 use crate::till::Tab;
 use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Refusal};
 
@@ -38,15 +42,57 @@ pub(super) type Read = fn(&[u8], &Bounds) -> Result<Asked, Refusal>;
 /// Answers a request whose body `read` understands.
 pub(super) async fn ask(
     inference: &Inference,
-    id: RequestId,
+    RequestId(id): RequestId,
     request: Request,
     read: Read,
 ) -> Result<Response, Refusal> {
-    let (Asker { caller, class }, body) = admit(inference, request).await?;
-    let Asked { mut job, is_streamed, calls, form } = read(&body, &inference.bounds)?;
-    drop(body);
-    job.owner = owner(&caller);
+    let Inference { metrics, .. } = inference;
+    let (asker, body) = admit(inference, request)
+        .await
+        .inspect_err(|refusal| metrics.request(refused::outcome(&refusal.problem), NOBODY))?;
+    let class = Arc::clone(&asker.class);
+    let begun = begin(inference, id, asker, &body, read)
+        .await
+        .inspect_err(|refusal| metrics.request(refused::outcome(&refusal.problem), &class))?;
+    let Begun { form, bits, is_streamed, position, progress } = begun;
+    let progress = UnboundedReceiverStream::new(progress);
+    let mut response = if is_streamed {
+        told(form, bits, progress).await?
+    } else {
+        whole(form, bits, progress).await?
+    };
+    response.headers_mut().insert(POSITION.clone(), HeaderValue::from(position));
+    Ok(response)
+}
 
+/// The class of those whom nobody knows.
+const NOBODY: &str = "";
+
+/// An answer on its way, and how it is to be written.
+struct Begun {
+    form: Box<dyn Form>,
+    bits: Bits,
+    is_streamed: bool,
+    position: usize,
+    progress: UnboundedReceiver<Progress>,
+}
+
+/// May it be answered, by whom, and when? Then it is begun.
+async fn begin(
+    inference: &Inference,
+    id: String,
+    asker: Asker,
+    body: &[u8],
+    read: Read,
+) -> Result<Begun, Refusal> {
+    let Asker { caller, class, safety } = asker;
+    let Asked { mut job, is_streamed, calls, form } = read(body, &inference.bounds)?;
+    job.owner = owner(&caller);
+    if let Some(rules) = &inference.rules
+        && let Verdict::Refuse(category) = rules.prompt(safety, &job.prompt)
+    {
+        return Err(category.problem().into());
+    }
     let named = (!job.model.is_empty()).then_some(job.model.as_str());
     let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
     let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
@@ -64,20 +110,16 @@ pub(super) async fn ask(
     let card = card.ok_or_else(|| unknown(&job.model))?;
     job.model.clone_from(&card.id);
     let longest_prompt = engine.prompt_at_most(&job).min(card.context_tokens);
-    let tab = open_tab(inference, &caller, &id.0, &job, longest_prompt).await?;
+    let tab = open_tab(inference, &caller, &id, &job, longest_prompt).await?;
     let position = place.position();
 
-    let bits = Bits::new(calls, &id.0);
+    let bits = Bits::new(calls, &id);
     let created = (inference.now)().as_second();
-    let form = form(Head { request_id: id.0, model: job.model.clone(), created });
-    let progress = UnboundedReceiverStream::new(answer::begin(engine, caller, job, place, tab));
-    let mut response = if is_streamed {
-        told(form, bits, progress).await?
-    } else {
-        whole(form, bits, progress).await?
-    };
-    response.headers_mut().insert(POSITION.clone(), HeaderValue::from(position));
-    Ok(response)
+    let form = form(Head { request_id: id, model: job.model.clone(), created });
+    let filter = inference.rules.as_ref().map(|rules| rules.filter(safety));
+    let metrics = inference.metrics.clone();
+    let work = Work { engine, caller, class, job, place, tab, filter, metrics };
+    Ok(Begun { form, bits, is_streamed, position, progress: answer::begin(work) })
 }
 
 /// Who asks, and the body.

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use web::Problem;
 use web::token::{self, Caller, Credential};
 
+use crate::safety::Level;
+
 /// Each tenant's credential and class of service, in memory. Clones share it, so a tenant that comes or goes is known
 /// to a running server at once.
 #[derive(Debug, Clone, Default)]
@@ -17,24 +19,36 @@ pub struct Credentials {
 
 /// A tenant, as whoever runs the server says it is. Nothing of it is the tenant's to say.
 #[derive(Debug, Clone)]
-struct Tenant {
-    credential: Credential,
-    class: Arc<str>,
+pub struct Tenant {
+    /// What its tokens are signed with.
+    pub credential: Credential,
+    /// The class of service of its plan; an unknown one counts as the lowest.
+    pub class: Arc<str>,
+    /// What is not answered.
+    pub safety: Level,
 }
 
-/// Who asks, proven, and the class of service that is theirs.
+impl Tenant {
+    /// A tenant whose plan has this class of service.
+    pub fn new(credential: Credential, class: &str, safety: Level) -> Self {
+        Self { credential, class: class.into(), safety }
+    }
+}
+
+/// Who asks, proven, and what is theirs.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) caller: Caller,
     pub(super) class: Arc<str>,
+    pub(super) safety: Level,
 }
 
 impl Credentials {
-    /// Takes in a tenant with the class of service of its plan, or its new credential and class;
-    /// tokens signed with an old one count no more. An unknown class counts as the lowest.
-    pub fn set(&self, tenant: impl Into<String>, credential: Credential, class: &str) {
+    /// Takes in a tenant, or what is new about it; tokens signed with an old credential count no
+    /// more.
+    pub fn set(&self, name: impl Into<String>, tenant: Tenant) {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        tenants.insert(tenant.into(), Tenant { credential, class: class.into() });
+        tenants.insert(name.into(), tenant);
     }
 
     /// Forgets a tenant.
@@ -51,12 +65,12 @@ impl Credentials {
             .ok_or_else(|| not_signed_in("Send the header Authorization: Bearer TOKEN."))?;
         let tenant = token::claimed_tenant(token).ok().and_then(|tenant| self.find(&tenant));
         // An unknown tenant and a wrong signature look the same from outside.
-        let Tenant { credential, class } = tenant.ok_or_else(|| not_signed_in(REFUSED))?;
+        let Tenant { credential, class, safety } = tenant.ok_or_else(|| not_signed_in(REFUSED))?;
         let caller = token::verify(&credential, token, now).map_err(|error| {
             tracing::debug!(%error, "refused a token");
             not_signed_in(REFUSED)
         })?;
-        Ok(Asker { caller, class })
+        Ok(Asker { caller, class, safety })
     }
 
     fn find(&self, tenant: &str) -> Option<Tenant> {

@@ -79,6 +79,12 @@ impl Fleet {
         )
     }
 
+    /// How many jobs they work on at once, all together.
+    pub(super) fn room(&self) -> usize {
+        let of = |slot: &Arc<Slot>| slot.engine().map(|engine| *engine.room().borrow());
+        self.slots().iter().filter_map(of).sum()
+    }
+
     /// Loads a model beside those that are there, unless it is there already. It is in the list
     /// once it has answered a first token.
     pub(super) async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {

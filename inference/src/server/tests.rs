@@ -13,6 +13,7 @@ use web::token::{Caller, Credential};
 
 use super::*;
 use crate::admission::Places;
+use crate::safety::Level;
 use crate::simulator::{Record, Simulator};
 
 const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
@@ -34,7 +35,7 @@ impl App {
 
     fn with(engine: Simulator, limits: Limits) -> Self {
         let credentials = Credentials::default();
-        credentials.set("acme", Credential::new(SECRET), "starter");
+        credentials.set("acme", tenant(SECRET));
         let inference = Inference::new(credentials, Arc::new(now), limits);
         inference.set_engine(Arc::new(engine.clone()));
         Self { router: router(inference.clone()), inference, engine }
@@ -51,6 +52,10 @@ impl App {
     async fn ask(&self, body: Value) -> HttpResponse<Body> {
         self.send(signed(&body)).await
     }
+}
+
+fn tenant(secret: &str) -> Tenant {
+    Tenant::new(Credential::new(secret.to_owned()), "starter", Level::Moderate)
 }
 
 fn token() -> String {
@@ -163,7 +168,7 @@ async fn only_a_fresh_token_of_a_known_tenant_is_let_in() {
     }
     app.inference.credentials.remove("acme");
     assert_eq!(app.ask(question("hi")).await.status(), 401);
-    app.inference.credentials.set("acme", Credential::new("another-".repeat(5)), "starter");
+    app.inference.credentials.set("acme", tenant(&"another-".repeat(5)));
     assert_eq!(app.ask(question("hi")).await.status(), 401);
     assert!(app.record().started.is_empty());
 }
@@ -194,7 +199,7 @@ async fn the_model_list_and_health_follow_the_engine() {
 #[tokio::test(start_paused = true)]
 async fn a_question_waits_for_its_model_but_not_for_ever() {
     let credentials = Credentials::default();
-    credentials.set("acme", Credential::new(SECRET), "starter");
+    credentials.set("acme", tenant(SECRET));
     let inference = Inference::new(credentials, Arc::new(now), Limits::default());
     let router = router(inference.clone());
     let ask = || tokio::spawn(router.clone().oneshot(signed(&question("hi"))));

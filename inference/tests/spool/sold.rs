@@ -70,7 +70,7 @@ async fn open(place: &Path) -> (Till, Local, Keeper) {
 
 async fn sell(till: Till, began: Instant) {
     let [tenant, user, agent] = ["acme", "ann", "tutor"].map(str::to_owned);
-    let caller = Caller { tenant, user, agent };
+    let caller = Caller::new(tenant, user, agent);
     // Nobody killed it: an end of its own.
     while began.elapsed() < Duration::from_secs(20) {
         let request = Uuid::now_v7().to_string();

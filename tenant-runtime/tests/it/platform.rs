@@ -10,8 +10,9 @@ use blueprint::templates::{Overrides, from_template};
 use blueprint::{BlueprintName, PlatformBlueprint, templates};
 use database::Admin;
 use database::tenant::{self, TenantDatabase, TenantSchema};
+use inference::safety::Level;
 use inference::simulator::{SIMULATED_MODEL, Simulator};
-use inference::{Credentials, Inference, Limits};
+use inference::{Credentials, Inference, Limits, Tenant};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
@@ -231,7 +232,8 @@ async fn serve_model(
     stop: CancellationToken,
 ) -> SocketAddr {
     let credentials = Credentials::default();
-    credentials.set(name.as_str(), Credential::new(SECRET), "starter");
+    let tenant = Tenant::new(Credential::new(SECRET), "starter", Level::Moderate);
+    credentials.set(name.as_str(), tenant);
     let clock = clock.clone();
     let inference = Inference::new(credentials, Arc::new(move || clock.now()), Limits::default());
     inference.set_engine(Arc::new(engine.clone()));
