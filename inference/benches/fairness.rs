@@ -53,7 +53,7 @@ fn costs() -> io::Result<Vec<Row>> {
             places.extend(place);
         }
     }
-    let bytes = (resident()? - before) / TENANTS;
+    let bytes = u32::try_from((resident()? - before) / TENANTS).unwrap_or(u32::MAX);
 
     // One runs to its end and the next is picked, again and again.
     let (mut picking, mut charging) = (Vec::new(), Vec::new());
@@ -80,7 +80,7 @@ fn costs() -> io::Result<Vec<Row>> {
         }
     }
     Ok(vec![
-        single("memory for each tenant with 4 people waiting", bytes as f64, "bytes", TENANTS),
+        single("memory for each tenant with 4 people waiting", bytes.into(), "bytes", TENANTS),
         timed("place given back and next one picked, 10,000 tenants", 99, &picking),
         timed("the same, longest", 100, &picking),
         timed("place taken, 10,000 tenants", 99, &entering),
@@ -99,9 +99,10 @@ fn single(name: &str, value: f64, unit: &'static str, many: usize) -> Row {
     Row { many, ..Row::over(name, unit, &[(0, value, many)]) }
 }
 
-/// Bytes of memory of this process.
+/// Bytes of memory that this process has now.
 fn resident() -> io::Result<usize> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    Ok(pages.unwrap_or_default() * rustix::param::page_size())
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next());
+    let kib = kib.and_then(|kib| kib.parse::<usize>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("the system does not tell VmRSS"))
 }

@@ -8,8 +8,8 @@
 //! nothing.
 //!
 //! Reading order: `policy` says what is promised; `fair` is the arithmetic, `shares` the part of
-//! each class; `queue` is the tree of all who have work; `hall` moves them from waiting to running;
-//! `pace` foretells, `lately` remembers; `place` is what callers hold.
+//! each class; `queue` is the tree of all who have work, `walk` its order; `hall` moves them from waiting to running;
+//! `pace` and `waits` foretell, `lately` remembers; `place` is what callers hold.
 
 mod fair;
 mod hall;
@@ -21,6 +21,8 @@ mod queue;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod waits;
+mod walk;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,7 +76,7 @@ impl Admission {
 
     /// The classes of service.
     pub fn classes(&self) -> Classes {
-        lock(&self.hall).policy().classes.clone()
+        lock(&self.hall).policy.classes.clone()
     }
 
     /// Takes a place, at once: in the engine if one is free, else in the queue.

@@ -19,7 +19,9 @@ use std::time::Duration;
 
 pub use figures::{Row, jain, percentile};
 pub use machine::Machine;
-pub use scenarios::{equals, flooded, greedy_person, guaranteed, jain_of_classes, rows, tiny};
+pub use scenarios::{
+    Measured, equals, flooded, greedy_person, guaranteed, jain_of_classes, rows, tiny, unexpected,
+};
 pub use traffic::{Arrivals, Record, Source};
 
 use crate::admission::{Admission, Clock, Cost, Place, Policy};
@@ -28,6 +30,9 @@ use machine::Running;
 
 /// How long a window is in which service is compared.
 pub const WINDOW: Duration = Duration::from_secs(30);
+
+/// First tokens of who came earlier are left out.
+pub const WARM_UP: Duration = Duration::from_mins(2);
 
 /// Lets the sources send for so long, and says what each got.
 pub fn run(
@@ -53,6 +58,7 @@ struct World<'a> {
     waiting: Vec<Waiting>,
     running: Vec<Running>,
     records: Vec<Record>,
+    steps: u64,
 }
 
 struct Waiting {
@@ -83,6 +89,7 @@ impl<'a> World<'a> {
             waiting: Vec::new(),
             running: Vec::new(),
             records: vec![Record::default(); sources.len()],
+            steps: 0,
         };
         for (at, source) in sources.iter().enumerate() {
             let first = match source.arrivals {
@@ -109,7 +116,8 @@ impl<'a> World<'a> {
 
     /// One step of the engine. Who comes meanwhile is in the queue when it ends.
     fn step(&mut self) {
-        let plan = self.machine.plan(&self.running);
+        let plan = self.machine.plan(&self.running, self.steps);
+        self.steps += 1;
         let end = self.now() + plan.nanos;
         self.arrive(end);
         let window = usize::try_from(end / nanos(WINDOW)).unwrap_or(usize::MAX);
@@ -120,7 +128,7 @@ impl<'a> World<'a> {
             let read = work.read as u64 * u64::from(tokens.read);
             let made = work.made as u64 * u64::from(tokens.made);
             record.serve(window, read + made);
-            if running.did(work) {
+            if running.did(work) && running.arrived > nanos(WARM_UP) {
                 record.first_tokens.push(Duration::from_nanos(end - running.arrived));
             }
         }
@@ -182,6 +190,8 @@ impl<'a> World<'a> {
                 continue;
             }
             let Waiting { place, source, arrived, prompt, answer } = self.waiting.swap_remove(at);
+            let waited = Duration::from_nanos(self.now() - arrived);
+            self.records[source].waited.push(waited);
             self.running.push(Running::new(place, source, arrived, prompt, answer));
         }
     }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::fair::WHOLE;
+use super::fair::{Change, WHOLE};
 use super::lately::Lately;
 use super::pace::Pace;
-use super::policy::{Cost, Places, Policy, Requester, TokenWeights};
-use super::queue::{Band, Name, Path, Queue, Spot, Tenant, Ticket, TicketId};
+use super::policy::{Cost, Policy, Requester, TokenWeights};
+use super::queue::{Band, Name, Path, Queue, Spot, Ticket, TicketId};
+use super::waits::FullOf;
 use super::{Full, Load};
 
 /// The time since any fixed moment.
@@ -25,7 +26,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         (self.0)()
     }
 }
@@ -46,13 +47,13 @@ impl fmt::Debug for Clock {
 
 #[derive(Debug)]
 pub(super) struct Hall {
-    policy: Policy,
-    at_once: usize,
-    queue: Queue,
-    running: HashMap<TicketId, Running>,
+    pub(super) policy: Policy,
+    pub(super) at_once: usize,
+    pub(super) queue: Queue,
+    pub(super) running: HashMap<TicketId, Running>,
     lately: Lately,
-    pace: Pace,
-    clock: Clock,
+    pub(super) pace: Pace,
+    pub(super) clock: Clock,
     next_id: TicketId,
     /// When everybody was last told where they stand, and whether something changed since.
     told: Duration,
@@ -60,11 +61,11 @@ pub(super) struct Hall {
 }
 
 #[derive(Debug)]
-struct Running {
-    path: Arc<Path>,
-    since: Duration,
-    /// Tokens of the prompt that were counted at the start and not yet read.
-    unread: usize,
+pub(super) struct Running {
+    pub(super) path: Arc<Path>,
+    pub(super) since: Duration,
+    /// What it is still expected to cost.
+    expected: u64,
     made: usize,
 }
 
@@ -86,20 +87,16 @@ impl Hall {
     pub(super) fn new(policy: Policy, at_once: usize, clock: Clock) -> Self {
         Self {
             queue: Queue::new(&policy),
-            policy,
             at_once,
             running: HashMap::new(),
-            lately: Lately::default(),
+            lately: Lately::new(policy.classes.iter().count()),
             pace: Pace::default(),
+            policy,
             clock,
             next_id: 0,
             told: Duration::ZERO,
             is_untold: false,
         }
-    }
-
-    pub(super) fn policy(&self) -> &Policy {
-        &self.policy
     }
 
     pub(super) fn load(&self) -> Load {
@@ -128,12 +125,15 @@ impl Hall {
             id,
             path: Arc::clone(&path),
             likely: self.cost_of(cost.prompt_tokens, made),
-            prompt_tokens: cost.prompt_tokens,
             tell,
         });
         self.start();
         if !self.running.contains_key(&id) {
-            self.keep_or_refuse(&path, id)?;
+            let full = self.full(&path);
+            if full != FullOf::default() {
+                self.leave(&path, id);
+                return Err(Full { retry_after: self.retry_after(&path, full) });
+            }
         }
         self.is_untold = true;
         self.tell();
@@ -144,12 +144,12 @@ impl Hall {
 
     /// Whoever it is has left, from the queue or from the engine.
     pub(super) fn end(&mut self, path: &Path, id: TicketId) {
-        if let Some(Running { since, unread, made, .. }) = self.running.remove(&id) {
+        if let Some(Running { since, expected, made, .. }) = self.running.remove(&id) {
             let now = self.clock.now();
             self.pace.learn(now.saturating_sub(since), made);
-            self.refund(path, self.cost_of(unread, 0));
+            self.queue.count(path, Change { settled: expected, ..Change::default() });
             if self.queue.finish(path) {
-                self.lately.left(&path.tenant, now);
+                self.lately.left(&path.tenant, path.class, now);
             }
         } else {
             self.leave(path, id);
@@ -157,103 +157,33 @@ impl Hall {
         self.advance();
     }
 
-    /// A running job has read so many tokens of its prompt.
-    pub(super) fn read(&mut self, path: &Path, id: TicketId, tokens: usize) {
+    /// A running job has read and made so many tokens.
+    pub(super) fn used(&mut self, path: &Path, id: TicketId, read: usize, made: usize) {
+        let served = self.cost_of(read, made);
         let Some(running) = self.running.get_mut(&id) else { return };
-        let more = tokens.saturating_sub(running.unread);
-        running.unread = running.unread.saturating_sub(tokens);
-        self.count(path, more, 0);
+        running.made = running.made.saturating_add(made);
+        let settled = served.min(running.expected);
+        running.expected -= settled;
+        self.count(path, Change { served, settled, expected: 0 });
     }
 
     /// A running job needs not read so many tokens of its prompt.
     pub(super) fn reused(&mut self, path: &Path, id: TicketId, tokens: usize) {
+        let cost = self.cost_of(tokens, 0);
         let Some(running) = self.running.get_mut(&id) else { return };
-        let less = tokens.min(running.unread);
-        running.unread -= less;
-        self.refund(path, self.cost_of(less, 0));
-    }
-
-    /// A running job has made so many tokens.
-    pub(super) fn made(&mut self, path: &Path, id: TicketId, tokens: usize) {
-        let Some(running) = self.running.get_mut(&id) else { return };
-        running.made = running.made.saturating_add(tokens);
-        self.count(path, 0, tokens);
+        let settled = cost.min(running.expected);
+        running.expected -= settled;
+        self.count(path, Change { settled, ..Change::default() });
     }
 
     pub(super) fn rank(&self, path: &Path) -> u64 {
         self.queue.rank(path)
     }
 
-    /// Until a job starts that stands there; nothing if it runs.
-    pub(super) fn wait(&mut self, path: &Path, id: TicketId, spot: Spot) -> Duration {
-        if spot.position == 0 {
-            return Duration::ZERO;
-        }
-        let person = self.queue.tenant(path).and_then(|tenant| tenant.person(path));
-        let mut of_person = person.into_iter().flat_map(|person| &person.waiting);
-        let before = of_person.position(|ticket| ticket.id == id).unwrap_or_default();
-        self.until(path, spot, before + 1)
-    }
-
-    /// Until a job starts with so many starts before it: of everybody, of its tenant, of its
-    /// person. A tenant or person with all their places taken waits for one of these.
-    fn until(&mut self, path: &Path, spot: Spot, of_person: usize) -> Duration {
-        let now = self.clock.now();
-        let most = self.limit(now).of(self.queue.share_of(path));
-        let ran = |of: fn(&Path, &Path) -> bool| {
-            let running = self.running.values().filter(move |running| of(&running.path, path));
-            running.map(|running| now.saturating_sub(running.since))
-        };
-        let all = self.pace.until(spot.position, ran(|_, _| true));
-        let Some(tenant) = self.queue.tenant(path) else { return all };
-        let of_tenant = spot.of_tenant.min(tenant.waiting);
-        let of_tenant = (tenant.running >= most)
-            .then(|| self.pace.until(of_tenant, ran(|one, other| one.tenant == other.tenant)));
-        let person = tenant.person(path).map_or(0, |person| person.running);
-        let of_person = (person >= self.policy.places.running_per_person).then(|| {
-            let is_same =
-                |one: &Path, other: &Path| one.tenant == other.tenant && one.person == other.person;
-            self.pace.until(of_person, ran(is_same))
-        });
-        all.max(of_tenant.unwrap_or_default()).max(of_person.unwrap_or_default())
-    }
-
-    /// One that just came may stay if there is room; if not, it leaves at once.
-    fn keep_or_refuse(&mut self, path: &Path, id: TicketId) -> Result<(), Full> {
-        let Places { waiting, waiting_per_tenant, waiting_per_person, .. } = self.policy.places;
-        let tenant = self.queue.tenant(path);
-        let of_tenant = tenant.map_or(0, |tenant| tenant.waiting);
-        let person = tenant.and_then(|tenant| tenant.person(path));
-        let of_person = person.map_or(0, |person| person.waiting.len());
-        let is_full = self.queue.waiting() > waiting;
-        let is_tenant_full = of_tenant > waiting_per_tenant;
-        let is_person_full = of_person > waiting_per_person;
-        if !is_full && !is_tenant_full && !is_person_full {
-            return Ok(());
-        }
-        self.leave(path, id);
-        // When a place is free that this one may take: when the first starts of those who have it.
-        let mut wait = self.until(path, Spot { position: 1, of_tenant: 0 }, 0);
-        let tenant = self.queue.tenant(path);
-        let of_tenant = tenant.filter(|_| is_tenant_full).and_then(Tenant::first);
-        let person = tenant.and_then(|tenant| tenant.person(path));
-        let of_person = person.filter(|_| is_person_full).and_then(|p| p.waiting.front());
-        let firsts: Vec<(Arc<Path>, usize)> = [of_tenant, of_person]
-            .into_iter()
-            .flatten()
-            .map(|first| (Arc::clone(&first.path), first.tell.borrow().position))
-            .collect();
-        for (path, position) in firsts {
-            wait = wait.max(self.until(&path, Spot { position, of_tenant: 1 }, 1));
-        }
-        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Err(Full { retry_after: Duration::from_secs(whole.max(1)) })
-    }
-
     /// One who never started has left.
     fn leave(&mut self, path: &Path, id: TicketId) {
         if self.queue.remove(path, id) {
-            self.lately.left(&path.tenant, self.clock.now());
+            self.lately.left(&path.tenant, path.class, self.clock.now());
         }
     }
 
@@ -265,21 +195,20 @@ impl Hall {
     }
 
     fn start(&mut self) {
+        let now = self.clock.now();
+        self.lately.forget_old(now);
         while self.running.len() < self.at_once && self.queue.waiting() > 0 {
-            let now = self.clock.now();
-            let limit = self.limit(now);
+            let limits = self.limits();
             let is_last = self.at_once - self.running.len() == 1;
-            // The last place is for who is about and has none.
-            let is_kept = is_last && self.lately.is_somebody(now);
-            let may_start = |running: usize, share: u64| {
-                running == 0 || (!is_kept && running < limit.of(share))
-            };
+            let is_kept = is_last && self.is_last_kept();
+            let may_start =
+                |class: usize, running| running == 0 || (!is_kept && running < limits[class]);
             let per_person = self.policy.places.running_per_person;
             let Some(ticket) = self.queue.pop(may_start, per_person) else { break };
-            let Ticket { id, path, prompt_tokens: unread, tell, .. } = ticket;
-            self.count(&path, unread, 0);
+            let Ticket { id, path, likely: expected, tell } = ticket;
+            self.queue.count(&path, Change { expected, ..Change::default() });
             tell.send_replace(Spot { position: 0, of_tenant: 0 });
-            self.running.insert(id, Running { path, since: now, unread, made: 0 });
+            self.running.insert(id, Running { path, since: now, expected, made: 0 });
         }
     }
 
@@ -302,48 +231,34 @@ impl Hall {
         }
     }
 
-    /// How many places a tenant may have now.
-    fn limit(&mut self, now: Duration) -> Limit {
-        Limit {
-            places: self.at_once,
-            percent: self.policy.places.running_per_tenant_percent,
-            is_alone: self.queue.busy_tenants() <= 1 && !self.lately.is_somebody(now),
-        }
+    /// How many of the engine's places a tenant of each class may have: what its plan is worth
+    /// among all who are about, and not less than a fixed part. All if nobody else is about.
+    pub(super) fn limits(&self) -> Vec<usize> {
+        let tenants = self.queue.busy_tenants() + self.lately.len();
+        let shares = self.queue.share_of_each(self.lately.of_class());
+        let places = self.at_once;
+        let fixed = WHOLE * u64::from(self.policy.places.running_per_tenant_percent) / 100;
+        let limit = |share: u64| {
+            let most = (places as u64).saturating_mul(share.max(fixed)).div_ceil(WHOLE);
+            usize::try_from(most).unwrap_or(usize::MAX).min(places.saturating_sub(1)).max(1)
+        };
+        let limit = |share| if tenants > 1 { limit(share) } else { places };
+        shares.into_iter().map(limit).collect()
     }
 
-    fn count(&mut self, path: &Path, read: usize, made: usize) {
-        let cost = i64::try_from(self.cost_of(read, made)).unwrap_or(i64::MAX);
-        self.queue.charge(path, cost);
+    /// Whether the last place is only for who has none, because somebody is about who has none.
+    pub(super) fn is_last_kept(&self) -> bool {
+        self.lately.len() > 0
+    }
+
+    fn count(&mut self, path: &Path, change: Change) {
+        self.queue.count(path, change);
         self.tell();
-    }
-
-    fn refund(&mut self, path: &Path, cost: u64) {
-        self.queue.charge(path, -i64::try_from(cost).unwrap_or(i64::MAX));
     }
 
     fn cost_of(&self, read: usize, made: usize) -> u64 {
         let TokenWeights { read: of_read, made: of_made } = self.policy.tokens;
         let cost = |tokens: usize, weight: u32| (tokens as u64).saturating_mul(weight.into());
         cost(read, of_read).saturating_add(cost(made, of_made))
-    }
-}
-
-/// How many of the engine's places one tenant may have.
-#[derive(Debug, Clone, Copy)]
-struct Limit {
-    places: usize,
-    percent: u8,
-    is_alone: bool,
-}
-
-impl Limit {
-    /// Of a tenant with this share of the service, in parts of [`WHOLE`].
-    fn of(self, share: u64) -> usize {
-        if self.is_alone {
-            return self.places;
-        }
-        let part = share.max(WHOLE * u64::from(self.percent) / 100);
-        let most = (self.places as u64).saturating_mul(part).div_ceil(WHOLE);
-        usize::try_from(most).unwrap_or(usize::MAX).min(self.places.saturating_sub(1)).max(1)
     }
 }

@@ -46,7 +46,8 @@ impl Pace {
     pub(super) fn until(&self, starts: usize, running: impl Iterator<Item = Duration>) -> Duration {
         let job = self.learned.map_or(Self::GUESS, |learned| learned.took + learned.spread);
         // Who takes longer than usual probably takes as long again.
-        let left = |ran: Duration| if ran < job { job - ran } else { ran };
+        let left =
+            |ran: Duration| job.checked_sub(ran).filter(|left| !left.is_zero()).unwrap_or(ran);
         let mut left: Vec<Duration> = running.map(left).collect();
         left.sort_unstable();
         let before = starts.saturating_sub(1);

@@ -87,11 +87,10 @@ impl Drop for Place {
 }
 
 impl Charge {
-    /// So many tokens of the prompt were read. What the prompt was expected to cost was counted
-    /// when the job started, so only more than that counts; what was never read by the end is
-    /// given back then.
+    /// So many tokens of the prompt were read. What the job was expected to cost was counted when
+    /// it started, and gives way to what it really costs; what is left by the end is given back.
     pub fn read(&self, tokens: usize) {
-        lock(&self.hall).read(&self.path, self.id, tokens);
+        lock(&self.hall).used(&self.path, self.id, tokens, 0);
     }
 
     /// So many tokens of the prompt need not be read, because what was computed from them before
@@ -102,7 +101,7 @@ impl Charge {
 
     /// So many tokens were made.
     pub fn made(&self, tokens: usize) {
-        lock(&self.hall).made(&self.path, self.id, tokens);
+        lock(&self.hall).used(&self.path, self.id, 0, tokens);
     }
 
     /// How urgent the job is among those of the same queue, lower first: for engines that choose

@@ -177,8 +177,8 @@ pub struct Policy {
     /// not pay, while both have work: paying first, but never without end. At least 1.
     pub paying_weight: u32,
     /// How much service, in weighted tokens, somebody may catch up who did not use their share:
-    /// enough for one question, so that who comes rarely is answered as if alone. 0 is the plain
-    /// rule, after which who was idle has nothing saved.
+    /// enough for a long question and its answer, so that who comes rarely is answered as if
+    /// alone. 0 is the plain rule, after which who was idle has nothing saved.
     pub credit: u32,
 }
 
@@ -189,7 +189,7 @@ impl Default for Policy {
             classes: Classes::default(),
             tokens: TokenWeights::default(),
             paying_weight: 4,
-            credit: 2048,
+            credit: 4096,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::fair::{Fair, Terms, WHOLE, Work};
+use super::fair::{Change, Fair, Terms, WHOLE};
 use super::policy::{Classes, Policy};
 use super::shares::{Claim, shares};
+use super::walk::Work;
 
 pub(super) type TicketId = u64;
 pub(super) type Name = Arc<str>;
@@ -35,10 +36,8 @@ pub(super) enum Band {
 pub(super) struct Ticket {
     pub(super) id: TicketId,
     pub(super) path: Arc<Path>,
-    /// What it probably costs in all, for foretelling.
+    /// What it probably costs in all.
     pub(super) likely: u64,
-    /// Tokens of its prompt.
-    pub(super) prompt_tokens: usize,
     pub(super) tell: watch::Sender<Spot>,
 }
 
@@ -127,13 +126,13 @@ impl Queue {
         self.waiting += 1;
     }
 
-    /// Takes out whoever starts next of those who may. `may_start` is told how many of a tenant
-    /// run, and which part of [`WHOLE`] is the tenant's.
+    /// Takes out whoever starts next of those who may. `may_start` is told the class of a tenant
+    /// and how many jobs of it run.
     ///
     /// Whoever is passed by has something running, so only as many are as run.
     pub(super) fn pop(
         &mut self,
-        may_start: impl Fn(usize, u64) -> bool,
+        may_start: impl Fn(usize, usize) -> bool,
         per_person: usize,
     ) -> Option<Ticket> {
         let path = self.next(may_start, per_person)?;
@@ -146,13 +145,17 @@ impl Queue {
         person.waiting.pop_front()
     }
 
-    fn next(&self, may_start: impl Fn(usize, u64) -> bool, per_person: usize) -> Option<Arc<Path>> {
-        let tenants = self.tree.busy().flat_map(|(share, class)| {
-            let each = share / (class.busy_len() as u64).max(1);
-            class.busy().map(move |(_, tenant)| (each, tenant))
-        });
+    fn next(
+        &self,
+        may_start: impl Fn(usize, usize) -> bool,
+        per_person: usize,
+    ) -> Option<Arc<Path>> {
+        let tenants = self
+            .tree
+            .busy()
+            .flat_map(|(class, tenants)| tenants.busy().map(move |(_, tenant)| (*class, tenant)));
         tenants
-            .filter(|(share, tenant)| tenant.waiting > 0 && may_start(tenant.running, *share))
+            .filter(|(class, tenant)| tenant.waiting > 0 && may_start(*class, tenant.running))
             .flat_map(|(_, tenant)| tenant.bands.busy().flat_map(|(_, people)| people.busy()))
             .filter(|(_, person)| person.running < per_person)
             .find_map(|(_, person)| person.waiting.front().map(|ticket| ticket.path.clone()))
@@ -181,12 +184,12 @@ impl Queue {
         self.settle(path)
     }
 
-    /// Counts a cost of somebody's, or gives one back.
-    pub(super) fn charge(&mut self, path: &Path, cost: i64) {
-        let class = self.tree.charge(&path.class, cost);
-        let tenant = class.and_then(|class| class.charge(&path.tenant, cost));
-        let people = tenant.and_then(|tenant| tenant.bands.charge(&path.band, cost));
-        let _ = people.and_then(|people| people.charge(&path.person, cost));
+    /// Counts what somebody got.
+    pub(super) fn count(&mut self, path: &Path, change: Change) {
+        let class = self.tree.count(&path.class, change);
+        let tenant = class.and_then(|class| class.count(&path.tenant, change));
+        let people = tenant.and_then(|tenant| tenant.bands.count(&path.band, change));
+        let _ = people.and_then(|people| people.count(&path.person, change));
     }
 
     /// Who has least at the highest level at which two differ is lower.
@@ -195,10 +198,10 @@ impl Queue {
         let tenant = class.and_then(|class| class.get(&path.tenant));
         let people = tenant.and_then(|tenant| tenant.bands.get(&path.band));
         let leads = [
-            (22, 1, self.tree.lead(&path.class)),
+            (20, 4, self.tree.lead(&path.class)),
             (20, 1, class.map_or(0, |class| class.lead(&path.tenant))),
-            (8, 256, tenant.map_or(0, |tenant| tenant.bands.lead(&path.band))),
-            (14, 32, people.map_or(0, |people| people.lead(&path.person))),
+            (10, 64, tenant.map_or(0, |tenant| tenant.bands.lead(&path.band))),
+            (14, 4, people.map_or(0, |people| people.lead(&path.person))),
         ];
         leads.into_iter().fold(0, |rank, (bits, unit, lead)| {
             let half = 1_i64 << (bits - 1);
@@ -216,10 +219,12 @@ impl Queue {
         self.tree.get(&path.class)?.get(&path.tenant)
     }
 
-    /// Which part of [`WHOLE`] is this tenant's.
-    pub(super) fn share_of(&self, path: &Path) -> u64 {
-        let share = shares(&self.claims())[path.class];
-        share / (self.tenants[path.class] as u64).max(1)
+    /// Which part of [`WHOLE`] a tenant of each class gets when so many more have work.
+    pub(super) fn share_of_each(&self, more: &[usize]) -> Vec<u64> {
+        let all: Vec<usize> =
+            self.tenants.iter().zip(more).map(|(some, more)| some + more).collect();
+        let shares = shares(&self.claims(&all));
+        shares.iter().zip(&all).map(|(share, all)| share / (*all as u64).max(1)).collect()
     }
 
     fn tenant_mut(&mut self, path: &Path) -> Option<&mut Tenant> {
@@ -254,15 +259,15 @@ impl Queue {
 
     /// Divides the service anew between the classes.
     fn share(&mut self) -> Vec<u64> {
-        let shares = shares(&self.claims());
+        let shares = shares(&self.claims(&self.tenants));
         for (class, share) in shares.iter().enumerate() {
             self.tree.set_weight(&class, *share);
         }
         shares
     }
 
-    fn claims(&self) -> Vec<Claim> {
-        let claims = self.classes.iter().zip(&self.tenants).map(|(class, tenants)| Claim {
+    fn claims(&self, tenants: &[usize]) -> Vec<Claim> {
+        let claims = self.classes.iter().zip(tenants).map(|(class, tenants)| Claim {
             weight: u64::from(class.weight) * (*tenants as u64),
             guaranteed_bp: class.guaranteed_bp,
         });

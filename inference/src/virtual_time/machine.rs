@@ -12,6 +12,9 @@ pub struct Machine {
     pub slots: usize,
     /// Tokens of prompts read in a step at most.
     pub chunk: usize,
+    /// One in so many steps makes tokens of answers that are less urgent than the prompt that is
+    /// read; in the others they pause.
+    pub pause: u64,
     /// What a step takes besides.
     pub step: Duration,
     /// What each answer under way adds.
@@ -26,7 +29,8 @@ impl Default for Machine {
     fn default() -> Self {
         Self {
             slots: 8,
-            chunk: 128,
+            chunk: 64,
+            pause: 3,
             step: Duration::from_micros(6_252),
             made: Duration::from_micros(5_242),
             read: Duration::from_micros(2_500),
@@ -58,28 +62,37 @@ pub(super) struct Plan {
 }
 
 impl Machine {
-    pub(super) fn plan(&self, running: &[Running]) -> Plan {
-        let mut work = vec![Work::default(); running.len()];
-        let mut readers = Vec::new();
-        let mut answers = 0;
-        for (at, job) in running.iter().enumerate() {
-            if job.unread > 0 {
-                readers.push((job.charge.rank(), job.unread, at));
-            } else {
-                work[at].made = 1;
-                answers += 1;
-            }
-        }
+    /// What is done in the step of that number.
+    pub(super) fn plan(&self, running: &[Running], number: u64) -> Plan {
+        let ranks: Vec<u64> = running.iter().map(|job| job.charge.rank()).collect();
+        let of = |reads: bool| {
+            let jobs = running.iter().zip(&ranks).enumerate();
+            jobs.filter(move |(_, (job, _))| (job.unread > 0) == reads)
+        };
         // The most urgent first; of equals the shortest, which is done soonest.
+        let mut readers: Vec<_> =
+            of(true).map(|(at, (job, rank))| (rank, job.unread, at)).collect();
         readers.sort_unstable();
-        let mut left = self.chunk;
+        let urgent = of(false).map(|(_, (_, rank))| rank).min();
+        let first = readers.first().map(|(rank, _, _)| *rank);
+        let is_behind = first > urgent && urgent.is_some();
+        let chunk = if is_behind { 0 } else { self.chunk };
+        let mut work = vec![Work::default(); running.len()];
+        let mut answers = 0;
+        for (at, (_, rank)) in of(false) {
+            let pauses =
+                first.is_some_and(|first| first < rank) && !number.is_multiple_of(self.pause);
+            work[at].made = usize::from(!pauses);
+            answers += u64::from(!pauses);
+        }
+        let mut left = chunk;
         for (_, unread, at) in readers {
             let read = unread.min(left);
             left -= read;
             // The last token read tells the first one made.
             work[at] = Work { read, made: usize::from(read == unread) };
         }
-        let read = (self.chunk - left) as u64;
+        let read = (chunk - left) as u64;
         let nanos = nanos(self.step) + nanos(self.made) * answers + nanos(self.read) * read;
         Plan { work, nanos }
     }

@@ -34,6 +34,8 @@ pub enum Arrivals {
 pub struct Record {
     /// From coming to the first token, one for each job that got so far.
     pub first_tokens: Vec<Duration>,
+    /// From coming to the turn.
+    pub waited: Vec<Duration>,
     /// Weighted tokens in each [`super::WINDOW`] from the beginning on.
     pub served: Vec<u64>,
     /// Jobs that ended.
