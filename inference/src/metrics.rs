@@ -261,7 +261,7 @@ impl Inner {
         all.register("budget_refusals", help, self.budget_refusals.clone());
         let help = "Prompts and answers that the safety rules ended";
         all.register("safety_refusals", help, self.safety_refusals.clone());
-        all.register("spool_depth", "Usage events not delivered yet", self.spool.clone());
+        all.register("spool_bytes", "Bytes of usage not delivered yet", self.spool.clone());
     }
 }
 
