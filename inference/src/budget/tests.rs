@@ -291,19 +291,45 @@ async fn a_clock_that_is_set_back_keeps_nobody_waiting_and_renews_at_once() {
     assert_eq!(fixture.asked(), asked + 1);
 }
 
-#[test]
-fn doubled_late_and_lost_claims_do_no_harm() {
-    let mut vault = Vault::default();
-    vault.set_budget(Some(Micros::new(100)));
-    let now = Hands::new().now()();
-    let claim = |number, spent, want| Claim {
+/// A claim of the only holding there is.
+fn claim(number: u64, spent: u64, want: u64) -> Claim {
+    Claim {
         holding: uuid::Uuid::from_u128(1),
         number,
         tenant: "acme".to_owned(),
         currency: Currency::USD,
         spent: Micros::new(spent),
         want: Micros::new(want),
+    }
+}
+
+#[test]
+fn a_holding_that_is_lost_is_free_but_for_what_was_told_of_it() {
+    let mut vault = Vault::default();
+    vault.set_budget(Some(Micros::new(100)));
+    let now = Hands::new().now()();
+    vault.claim(&claim(1, 0, 60), now).unwrap();
+    vault.claim(&claim(2, 20, 40), now).unwrap();
+    vault.expire(later(now, (LIFE + GRACE).saturating_sub(Duration::from_nanos(1))));
+    assert_eq!((vault.billed(), vault.held()), (Micros::new(20), Micros::new(40)));
+    let lost = later(now, LIFE + GRACE);
+    vault.expire(lost);
+    assert_eq!((vault.billed(), vault.held()), (Micros::new(20), Micros::ZERO));
+    assert_eq!(vault.claim(&claim(3, 20, 40), lost), Err(TreasuryError::Ended));
+    let record = |vault: &mut Vault, cost| {
+        vault.record(Some(uuid::Uuid::from_u128(1)), Micros::new(cost), lost);
+        (vault.billed().get(), vault.forgone().get())
     };
+    assert_eq!(record(&mut vault, 15), (20, 0), "this was claimed before");
+    assert_eq!(record(&mut vault, 15), (30, 0), "of this, 5 were");
+    assert_eq!(record(&mut vault, 90), (100, 20), "the budget ends here");
+}
+
+#[test]
+fn doubled_late_and_lost_claims_do_no_harm() {
+    let mut vault = Vault::default();
+    vault.set_budget(Some(Micros::new(100)));
+    let now = Hands::new().now()();
     let up_to = |amount| Allowance::UpTo(Micros::new(amount));
     let first = vault.claim(&claim(1, 0, 60), now).unwrap();
     assert_eq!(first.allowance, up_to(60));
