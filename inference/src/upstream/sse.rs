@@ -88,6 +88,9 @@ fn field(line: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
     use super::*;
 
     fn read(parts: &[&[u8]]) -> Vec<String> {
@@ -129,5 +132,29 @@ mod tests {
         line.push(b'\n');
         let pushed: Vec<_> = (0..3).map(|_| events.push(&line, |_| {})).collect();
         assert_eq!(pushed.last(), Some(&Err(TooLong)), "{pushed:?}");
+    }
+
+    #[test]
+    fn any_bytes_in_any_cuts_are_read_alike_and_none_panics() {
+        for seed in 0..300 {
+            let mut chance = StdRng::seed_from_u64(seed);
+            // Mostly what matters to the format.
+            let alphabet = b"data: \n\r\n\n:{}\"\xf0\x9f\xa6\x80\xff\xef\xbb\xbf[DONE]";
+            let length = chance.random_range(0..400);
+            let any = |_| alphabet[chance.random_range(0..alphabet.len())];
+            let bytes: Vec<u8> = (0..length).map(any).collect();
+            let mut rest = bytes.as_slice();
+            let mut parts = Vec::new();
+            while !rest.is_empty() {
+                let (part, after) = rest.split_at(chance.random_range(1..=rest.len().min(9)));
+                parts.push(part);
+                rest = after;
+            }
+            let whole = read(&[&bytes]);
+            assert_eq!(read(&parts), whole, "seed {seed}");
+            for data in whole {
+                let _ = super::super::chunk::read(&data);
+            }
+        }
     }
 }
