@@ -25,6 +25,8 @@ mod rules;
 mod tests;
 mod watcher;
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use web::Problem;
 
@@ -147,12 +149,12 @@ impl Category {
 /// before was checked when it was new.
 const MESSAGES: usize = 4;
 
-/// The texts of a prompt that are checked.
-fn said_by_people(prompt: &Prompt) -> impl Iterator<Item = &str> {
-    let (chat, text) = match prompt {
-        Prompt::Chat(messages) => (messages.as_slice(), None),
-        Prompt::Text(text) => (&[][..], Some(text.as_str())),
+/// What is checked of a prompt. Messages in a row are one text: a request can be told in two.
+fn said_by_people(prompt: &Prompt) -> Cow<'_, str> {
+    let messages = match prompt {
+        Prompt::Text(text) => return Cow::Borrowed(text),
+        Prompt::Chat(messages) => messages.iter().filter(|message| message.role == Role::User),
     };
-    let of_people = chat.iter().rev().filter(|message| message.role == Role::User);
-    of_people.take(MESSAGES).map(|message| message.content.as_str()).chain(text)
+    let mut last: Vec<_> = messages.map(|message| message.content.as_str()).collect();
+    Cow::Owned(last.split_off(last.len().saturating_sub(MESSAGES)).join("\n"))
 }

@@ -66,7 +66,7 @@ impl Rules {
 
     /// Whether a prompt may be answered: what people said in it lately.
     pub fn prompt(&self, level: Level, prompt: &Prompt) -> Verdict {
-        let refused = said_by_people(prompt).find_map(|text| self.of(level).prompt.refuses(text));
+        let refused = self.of(level).prompt.refuses(&said_by_people(prompt));
         refused.map_or(Verdict::Allow, Verdict::Refuse)
     }
 
