@@ -47,6 +47,17 @@ pub struct Full {
     /// An estimate from how long jobs took lately, in whole seconds; between 1 second and 10
     /// minutes.
     pub retry_after: Duration,
+    /// Where whoever came stands with the places to wait.
+    pub room: Room,
+}
+
+/// How many jobs of a person may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// At most, when nobody else does.
+    pub places: usize,
+    /// How many more now.
+    pub free: usize,
 }
 
 /// How busy an engine is.

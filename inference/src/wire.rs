@@ -1,6 +1,7 @@
 //! The OpenAI format, as far as we speak it: text in, text out, streamed or whole.
 //!
-//! Reading order: `refusal` is what a client is told that asked wrongly, `fields` reads a body
+//! Reading order: `refusal` is what a client is told that asked wrongly, `quota` how much more it
+//! may ask for, `fields` reads a body
 //! strictly; `asked` is what every body becomes, by `sampling`, `shape`, `conversation` and
 //! `tools`; `answer` is what every engine's words become; `chat`, `completions` and
 //! `responses` each read one kind of body and write one kind of answer; `embeddings` and
@@ -9,6 +10,7 @@
 //! Read strictly: a field we would ignore but that changes the answer is refused by name, so
 //! nobody believes it had an effect. Images, sounds and files are refused and never fetched.
 
+mod quota;
 mod refusal;
 
 mod fields;
@@ -32,4 +34,6 @@ pub(crate) mod models;
 pub(crate) use answer::{Bits, Form};
 pub use asked::Bounds;
 pub(crate) use asked::{Asked, Head};
+pub use quota::{Quota, Unit};
+pub(crate) use quota::{whole_seconds, write as write_quotas};
 pub use refusal::{Refusal, problem_of};

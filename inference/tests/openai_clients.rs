@@ -111,7 +111,7 @@ fn now() -> Timestamp {
 }
 
 fn token() -> String {
-    let caller = Caller { tenant: "acme".into(), user: "u".into(), agent: "a".into() };
+    let caller = Caller::new("acme", "u", "a");
     let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
     token.expose_secret().to_owned()
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::hall::{Entered, Hall};
-use super::lock;
 use super::queue::{Path, Spot, TicketId};
+use super::{Room, lock};
 use crate::meter;
 
 /// A place in the queue that becomes a place in the engine. Dropping it gives it back, whichever
@@ -49,6 +49,12 @@ impl Place {
         let spot = *self.spot.borrow();
         let Charge { id, path, hall } = &self.charge;
         lock(hall).wait(path, *id, spot)
+    }
+
+    /// How many more jobs of this person may wait now.
+    pub fn room(&self) -> Room {
+        let Charge { path, hall, .. } = &self.charge;
+        lock(hall).room(path)
     }
 
     /// Waits until the position changes, and says the new one. Changes since it was last asked

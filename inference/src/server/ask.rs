@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
@@ -23,14 +23,16 @@ use super::credentials::Asker;
 use super::refused;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
-use crate::admission::{Cost, Full, Requester};
+use crate::admission::{Cost, Full, Place, Requester, Room};
 use crate::engine::{EngineError, Job, Owner, Reason, Usage};
 use crate::safety::Verdict;
 use crate::till::Tab;
-use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Refusal};
+use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Quota, Refusal, Unit};
 
 /// Where a request stands in the queue when it arrives; 0 starts at once.
 static POSITION: HeaderName = HeaderName::from_static("x-queue-position");
+/// And in how many seconds it probably begins.
+static WAIT: HeaderName = HeaderName::from_static("x-queue-wait");
 
 /// An engine refuses at once what it cannot do, and a status tells that better than a stream that
 /// breaks. So long a stream waits for the first word before it begins.
@@ -54,14 +56,14 @@ pub(super) async fn ask(
     let begun = begin(inference, id, asker, &body, read)
         .await
         .inspect_err(|refusal| metrics.request(refused::outcome(&refusal.problem), &class))?;
-    let Begun { form, bits, is_streamed, position, progress } = begun;
+    let Begun { form, bits, is_streamed, stand, progress } = begun;
     let progress = UnboundedReceiverStream::new(progress);
     let mut response = if is_streamed {
         told(form, bits, progress).await?
     } else {
         whole(form, bits, progress).await?
     };
-    response.headers_mut().insert(POSITION.clone(), HeaderValue::from(position));
+    stand.tell(response.headers_mut());
     Ok(response)
 }
 
@@ -73,8 +75,28 @@ struct Begun {
     form: Box<dyn Form>,
     bits: Bits,
     is_streamed: bool,
-    position: usize,
+    stand: Stand,
     progress: UnboundedReceiver<Progress>,
+}
+
+/// Where a request stands when it arrives.
+struct Stand {
+    position: usize,
+    wait: Duration,
+    waiting: Quota,
+}
+
+impl Stand {
+    fn of(place: &Place) -> Self {
+        let (position, wait) = (place.position(), place.expected_wait());
+        Self { position, wait, waiting: waiting(place.room(), wait) }
+    }
+
+    fn tell(&self, headers: &mut HeaderMap) {
+        headers.insert(POSITION.clone(), HeaderValue::from(self.position));
+        headers.insert(WAIT.clone(), HeaderValue::from(wire::whole_seconds(self.wait)));
+        wire::write_quotas(&[&self.waiting], headers);
+    }
 }
 
 /// May it be answered, by whom, and when? Then it is begun.
@@ -111,7 +133,7 @@ async fn begin(
     job.model.clone_from(&card.id);
     let longest_prompt = engine.prompt_at_most(&job).min(card.context_tokens);
     let tab = open_tab(inference, &caller, &id, &job, longest_prompt).await?;
-    let position = place.position();
+    let stand = Stand::of(&place);
 
     let bits = Bits::new(calls, &id);
     let created = (inference.now)().as_second();
@@ -119,7 +141,7 @@ async fn begin(
     let filter = inference.rules.as_ref().map(|rules| rules.filter(safety));
     let metrics = inference.metrics.clone();
     let work = Work { engine, caller, class, job, place, tab, filter, metrics };
-    Ok(Begun { form, bits, is_streamed, position, progress: answer::begin(work) })
+    Ok(Begun { form, bits, is_streamed, stand, progress: answer::begin(work) })
 }
 
 /// Who asks, and the body.
@@ -163,10 +185,18 @@ fn owner(caller: &Caller) -> Owner {
     }
 }
 
-fn queue_full(full: Full) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "queue-full", "Too many requests are waiting.")
+/// How many further requests of this person may wait.
+fn waiting(Room { places, free }: Room, more_in: Duration) -> Quota {
+    let unit = Unit::Requests;
+    Quota { name: "waiting", unit, limit: Some(places as u64), left: free as u64, more_in }
+}
+
+fn queue_full(Full { retry_after, room }: Full) -> Refusal {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let problem = Problem::new(status, "queue-full", "Too many requests are waiting.")
         .detail("A place should be free after the seconds in retry_after.")
-        .retry_after(full.retry_after.as_secs())
+        .retry_after(retry_after.as_secs());
+    Refusal { quota: Some(Box::new(waiting(room, retry_after))), ..problem.into() }
 }
 
 /// The answer as events.

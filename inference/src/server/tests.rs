@@ -333,9 +333,14 @@ async fn a_full_queue_says_when_to_come_back() {
     let limits = Limits { policy: Policy { places, ..Policy::default() }, ..Limits::default() };
     let app = App::with(Simulator::echo().with_pace(Duration::from_secs(1)), limits);
     let _running = app.ask(streamed("one two three")).await;
-    let _waiting = app.ask(streamed("next")).await;
+    let waiting = app.ask(streamed("next")).await;
+    assert_eq!(waiting.headers()["x-queue-wait"], "10");
+    assert_eq!(waiting.headers()["ratelimit"], "\"waiting\";r=0;t=10");
     let refused = app.ask(streamed("too much")).await;
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()["retry-after"], "10");
+    assert_eq!(refused.headers()["ratelimit-policy"], "\"waiting\";q=1");
+    assert_eq!(refused.headers()["ratelimit"], "\"waiting\";r=0;t=10");
+    assert_eq!(refused.headers()["x-ratelimit-remaining-requests"], "0");
     assert_eq!(json_of(refused).await["code"], "queue-full");
 }

@@ -4,13 +4,21 @@
 //! with what OpenAI's clients look for. `code` is the same in both.
 
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use web::Problem;
 
+use super::quota::{self, Quota, Unit};
+use crate::budget;
 use crate::engine::EngineError;
 use crate::till;
+
+/// What OpenAI's clients ask before they try again.
+static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// They would sleep as long as `Retry-After` says, in the middle of a call, be it until midnight.
+/// So many seconds are all that somebody who waits for an answer is made to wait by a client.
+const LONGEST_SLEEP: u64 = 60;
 
 /// A problem, and which field of the request it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,18 +27,27 @@ pub struct Refusal {
     pub problem: Problem,
     /// The field, like `messages[2].content`, where it is one field.
     pub param: Option<String>,
+    /// What there is too little of, where that is why.
+    pub quota: Option<Box<Quota>>,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None }
+        Self { problem, param: None, quota: None }
     }
 }
 
 /// No price, no budget, or no room for its record.
 impl From<till::Refused> for Refusal {
     fn from(refused: till::Refused) -> Self {
-        Problem::from(refused).into()
+        let quota = match &refused {
+            till::Refused::Budget(budget::Refused::DailyTokensSpent { left, renews_in }) => {
+                let unit = Unit::Tokens;
+                Some(Quota { name: "day", unit, limit: None, left: *left, more_in: *renews_in })
+            }
+            _ => None,
+        };
+        Self { quota: quota.map(Box::new), ..Problem::from(refused).into() }
     }
 }
 
@@ -44,7 +61,7 @@ impl Refusal {
     /// A request that is wrong (400) in one field. The title is to be the same for one code.
     pub(super) fn of(param: &str, code: &'static str, title: &str, detail: &str) -> Self {
         let problem = Problem::bad_request(code, title).detail(format!("{param}: {detail}"));
-        Self { problem, param: Some(param.to_owned()) }
+        Self { param: Some(param.to_owned()), ..problem.into() }
     }
 
     /// The field has a value that is not allowed.
@@ -105,7 +122,12 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut body = serde_json::to_value(&self.problem).unwrap_or_default();
         body["error"] = self.error();
-        let (head, _) = self.problem.into_response().into_parts();
+        let retry_after = self.problem.retry_after;
+        let (mut head, _) = self.problem.into_response().into_parts();
+        quota::write(self.quota.as_deref().as_slice(), &mut head.headers);
+        if retry_after.is_some_and(|seconds| seconds > LONGEST_SLEEP) {
+            head.headers.insert(SHOULD_RETRY.clone(), HeaderValue::from_static("false"));
+        }
         Response::from_parts(head, Body::from(body.to_string()))
     }
 }
@@ -188,6 +210,18 @@ mod tests {
         assert_eq!(body["error"], error);
         assert_eq!(streamed["error"]["message"], error["message"]);
         assert_eq!(streamed["error"]["title"], body["title"]);
+    }
+
+    #[test]
+    fn a_client_that_would_sleep_for_long_is_told_not_to() {
+        let refused = |seconds| {
+            let problem =
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "a", "b").retry_after(seconds);
+            let response = Refusal::from(problem).into_response();
+            response.headers().get("x-should-retry").cloned()
+        };
+        assert_eq!(refused(60), None);
+        assert_eq!(refused(3600), Some(HeaderValue::from_static("false")));
     }
 
     #[test]

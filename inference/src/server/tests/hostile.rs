@@ -152,6 +152,10 @@ async fn malformed_requests_get_a_typed_refusal_and_no_engine_hears_of_them() {
     println!("{refused} refused: {codes:?}");
     assert!(refused >= 2000, "seed {seed}: only {refused}");
     assert!(codes.len() >= 8, "seed {seed}: {codes:?}");
+    let page = include_str!("../../../../docs/inference-api.md");
+    for code in codes.keys() {
+        assert!(page.contains(&format!("`{code}`")), "the page of the API does not name {code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
