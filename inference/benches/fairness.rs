@@ -1,5 +1,4 @@
-//! Prints how fairly the queue shares, in virtual time, and what it costs to ask it: a row each,
-//! with tabs between name, value, unit, N, spread and seeds.
+//! Prints what it costs to ask the queue, and how fairly it shares in virtual time: a row each, with tabs between name, value, unit, N, spread and seeds.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -13,14 +12,23 @@ use web::token::Caller;
 /// Tenants that wait at once.
 const TENANTS: usize = 10_000;
 const PEOPLE: usize = 4;
-const SEEDS: [u64; 7] = [1, 2, 3, 4, 5, 6, 7];
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 fn main() -> io::Result<()> {
+    // Tests of all targets run benches too, but without this.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
-    for row in virtual_time::rows(&SEEDS).into_iter().chain(costs()?) {
+    for row in costs()? {
         writeln!(out, "{row}")?;
     }
-    Ok(())
+    let mut told = Ok(());
+    virtual_time::rows(&SEEDS, |row| {
+        let written = writeln!(out, "{row}");
+        told = std::mem::replace(&mut told, Ok(())).and(written);
+    });
+    told
 }
 
 fn person(tenant: usize, user: usize) -> Requester {

@@ -8,8 +8,8 @@
 //! nothing.
 //!
 //! Reading order: `policy` says what is promised; `fair` is the arithmetic, `shares` the part of
-//! each class; `queue` is the tree of all who have work, `walk` its order; `hall` moves them from waiting to running;
-//! `pace` and `waits` foretell, `lately` remembers; `place` is what callers hold.
+//! each class; `queue` is the tree of all who have work, `walk` its order; `hall` moves them from
+//! waiting to running; `pace` and `waits` foretell, `lately` remembers; `place` is what callers hold.
 
 mod fair;
 mod hall;

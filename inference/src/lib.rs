@@ -6,9 +6,8 @@
 //! one that died; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format;
 //! [`admission`] decides whose turn it is, and [`virtual_time`] shows how fairly; [`prices`],
 //! [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used, and
-//! [`till`] puts these three together; [`server`] puts them behind HTTP; [`models`] finds, fetches
-//! and checks model files.
-//! [`server`] puts them behind HTTP; [`safety`] refuses what should not be said, [`metrics`] counts; [`models`] finds, fetches and checks model files.
+//! [`till`] puts these three together; [`safety`] refuses what should not be said, [`metrics`]
+//! counts; [`server`] puts all of it behind HTTP; [`models`] finds, fetches and checks model files.
 
 pub mod chances;
 pub mod engine;
@@ -34,6 +33,7 @@ pub mod embedding;
 pub mod wire;
 
 pub mod admission;
+
 pub mod virtual_time;
 
 pub mod prices;

@@ -12,7 +12,7 @@ use std::hash::Hash;
 /// The weight of one. Others are parts or multiples of it.
 pub(super) const WHOLE: u64 = 1 << 16;
 /// Steps of a counter for a unit of cost at the weight of one, so that divisions lose little. A
-/// share of 5 % at a million units of cost a second fills a counter in 14,000 years.
+/// share of 5 % at a million units of cost a second fills a counter after 14 years without a pause.
 const STEPS: u64 = 1 << 10;
 
 /// Members by name. Deciding and counting take time logarithmic in how many have work.
