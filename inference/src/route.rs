@@ -322,7 +322,10 @@ impl Run {
                 (Reason::Failed(_), None) => self.judge(leg, None, Kind::Broken),
                 // Nothing is known of an engine that was left before it answered.
                 (Reason::Cancelled, _) => {}
-                (_, pass) => self.take_over(leg, pass, attempt),
+                (_, pass) => {
+                    self.take_over(leg, pass, attempt);
+                    leg.breaker.succeeded();
+                }
             }
             attempt.open();
             return Ok((reason, usage));
@@ -332,7 +335,7 @@ impl Run {
     /// This engine's answer is the answer, unless it was already.
     fn take_over(&self, leg: &Leg, pass: Option<Pass>, attempt: &Attempt) {
         let Some(pass) = pass else { return };
-        pass.succeeded();
+        pass.began();
         self.route.0.tell_room();
         attempt.open();
         let entry = leg.priced.price(&self.job.model).unwrap_or_default();

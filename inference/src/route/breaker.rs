@@ -113,6 +113,11 @@ impl Breaker {
         Some(Pass { breaker: self.clone(), is_probe })
     }
 
+    /// The engine answered to the end.
+    pub fn succeeded(&self) {
+        self.lock().failures = 0;
+    }
+
     /// The engine failed in the middle of an answer, after it had been taken for good.
     pub fn failed(&self, fault: Fault) {
         let mut inner = self.lock();
@@ -140,14 +145,19 @@ impl Breaker {
 }
 
 impl Pass {
-    /// It answers.
-    pub fn succeeded(self) {
-        let mut inner = self.breaker.lock();
-        inner.failures = 0;
+    /// It answers. Failures before are forgotten only once it has answered to the end: one that
+    /// breaks in the middle each time is no better than one that does not begin.
+    pub fn began(self) {
         // Somebody let by before it opened knows nothing of what came after.
         if self.is_probe {
-            inner.open_until = None;
+            self.breaker.lock().open_until = None;
         }
+    }
+
+    /// It answered to the end.
+    pub fn succeeded(self) {
+        self.breaker.succeeded();
+        self.began();
     }
 
     /// It does not.
@@ -215,6 +225,21 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::Closed);
         drop(second);
         assert!((0..9).all(|_| breaker.pass().is_some()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beginning_closes_it_but_only_an_end_forgets_the_failures() {
+        let breaker = opened();
+        advance(FUSE.open).await;
+        breaker.pass().unwrap().began();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.failed(Fault::Once);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        advance(FUSE.open).await;
+        breaker.pass().unwrap().began();
+        breaker.succeeded();
+        breaker.failed(Fault::Once);
+        assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
     #[tokio::test(start_paused = true)]

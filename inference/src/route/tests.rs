@@ -212,6 +212,18 @@ async fn one_that_keeps_failing_is_left_alone_and_then_tried_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_breaks_in_the_middle_again_and_again_is_left_alone_too() {
+    let first = leg("first", 1, (0..9).map(|_| Line::BreaksAfter(1)).collect());
+    let second = leg("second", 1, vec![]);
+    let route = route(&[&first, &second]);
+    for _ in 0..3 {
+        assert_eq!(answer(&route).await.0, "one ");
+    }
+    assert_eq!(answer(&route).await, echoed());
+    assert_eq!((first.asked(), second.asked()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_several_failures_the_most_hopeful_is_told() {
     let broken = leg("broken", 1, vec![Line::Refuses(Kind::Broken)]);
     let long = leg("long", 1, vec![Line::Refuses(Kind::Refused)]);
