@@ -19,11 +19,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use inference::embedding::SimulatedEmbedder;
 use inference::engine::TokenStream;
+use inference::safety::Level;
 use inference::simulator::Simulator;
 use inference::wire::Refusal;
 use inference::{
     Credentials, Engine, EngineError, Inference, Job, Limits, Meter, ModelCard, Prompt, Role,
-    Shape, router,
+    Shape, Tenant, router,
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -183,9 +184,11 @@ impl Failures {
         let told = {
             let headers = request.headers();
             let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-            header("x-suite-fail").zip(header("x-suite-times")).zip(header("x-suite-key"))
+            let after = header("x-suite-after").unwrap_or_else(|| "1".to_owned());
+            let times = header("x-suite-times").zip(header("x-suite-key"));
+            header("x-suite-fail").zip(times).map(|(status, times)| (status, after, times))
         };
-        let Some(((status, times), key)) = told else { return next.run(request).await };
+        let Some((status, after, (times, key))) = told else { return next.run(request).await };
         let count = {
             let mut seen = failures.0.lock().unwrap();
             let seen = seen.entry(key).or_default();
@@ -196,7 +199,10 @@ impl Failures {
             return next.run(request).await;
         }
         let status = StatusCode::from_bytes(status.as_bytes()).unwrap();
-        Refusal::from(Problem::new(status, "as-told", "As it was told to.").retry_after(1))
-            .into_response()
+        Refusal::from(
+            Problem::new(status, "as-told", "As it was told to.")
+                .retry_after(after.parse().unwrap()),
+        )
+        .into_response()
     }
 }

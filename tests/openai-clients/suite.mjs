@@ -257,6 +257,12 @@ test("the client waits as long as it is told and gets its answer", simulated, as
   }
 });
 
+test("the client does not sleep till midnight", simulated, async () => {
+  const { headers } = failing(429, 9, "midnight");
+  const options = { headers: { ...headers, "x-suite-after": "36000" }, maxRetries: 2 };
+  await assert.rejects(chat("hi", {}, options), OpenAI.RateLimitError);
+});
+
 test("a stream that is left stops the work", async () => {
   const before = control && (await record());
   const stream = await chat("count slowly please", { stream: true, max_tokens: 200 });

@@ -311,6 +311,17 @@ class Retries(unittest.TestCase):
             self.assertGreaterEqual(time.monotonic() - begun, 1)
 
 
+    @simulated
+    def test_the_client_does_not_sleep_till_midnight(self):
+        headers = {**failing(429, 9, "midnight"), "x-suite-after": "36000"}
+        begun = time.monotonic()
+        with self.assertRaises(openai.RateLimitError):
+            client.with_options(max_retries=2).chat.completions.create(
+                model=MODEL, messages=asked("hi"), extra_headers=headers
+            )
+        self.assertLess(time.monotonic() - begun, 1)
+
+
 class Cancels(unittest.TestCase):
     def test_a_closed_stream_stops_the_work(self):
         before = record() if CONTROL else None

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::fair::{Change, WHOLE};
 use super::lately::Lately;
 use super::pace::Pace;
-use super::policy::{Cost, Places, Policy, Requester, TokenWeights};
+use super::policy::{Cost, Policy, Requester, TokenWeights};
 use super::queue::{Band, Name, Path, Queue, Spot, Ticket, TicketId};
 use super::waits::FullOf;
-use super::{Full, Load, Room};
+use super::{Full, Load};
 
 /// The time since any fixed moment.
 #[derive(Clone)]
@@ -132,8 +132,8 @@ impl Hall {
             let full = self.full(&path);
             if full != FullOf::default() {
                 self.leave(&path, id);
-                let (retry_after, room) = (self.retry_after(&path, full), self.room(&path));
-                return Err(Full { retry_after, room });
+                let retry_after = self.retry_after(&path, full);
+                return Err(Full { retry_after, room: self.room(&path) });
             }
         }
         self.is_untold = true;
@@ -179,20 +179,6 @@ impl Hall {
 
     pub(super) fn rank(&self, path: &Path) -> u64 {
         self.queue.rank(path)
-    }
-
-    /// How many more jobs of a person may wait, which its tenant and all others have a say in.
-    pub(super) fn room(&self, path: &Path) -> Room {
-        let Places { waiting, waiting_per_tenant, waiting_per_person, .. } = self.policy.places;
-        let tenant = self.queue.tenant(path);
-        let of_tenant = tenant.map_or(0, |tenant| tenant.waiting);
-        let of_person = tenant.and_then(|tenant| tenant.person(path));
-        let of_person = of_person.map_or(0, |person| person.waiting.len());
-        let free = waiting_per_person
-            .saturating_sub(of_person)
-            .min(waiting_per_tenant.saturating_sub(of_tenant))
-            .min(waiting.saturating_sub(self.queue.waiting()));
-        Room { places: waiting_per_person, free }
     }
 
     /// One who never started has left.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Room;
 use super::hall::Hall;
 use super::policy::Places;
 use super::queue::{Path, Spot, Tenant, TicketId};
@@ -56,6 +57,20 @@ impl Hall {
         let wait = firsts.chain(of_all).max().unwrap_or_default();
         let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Duration::from_secs(whole.max(1))
+    }
+
+    /// How many more jobs of a person may wait, which its tenant and all others have a say in.
+    pub(super) fn room(&self, path: &Path) -> Room {
+        let Places { waiting, waiting_per_tenant, waiting_per_person, .. } = self.policy.places;
+        let tenant = self.queue.tenant(path);
+        let of_tenant = tenant.map_or(0, |tenant| tenant.waiting);
+        let of_person = tenant.and_then(|tenant| tenant.person(path));
+        let of_person = of_person.map_or(0, |person| person.waiting.len());
+        let free = waiting_per_person
+            .saturating_sub(of_person)
+            .min(waiting_per_tenant.saturating_sub(of_tenant))
+            .min(waiting.saturating_sub(self.queue.waiting()));
+        Room { places: waiting_per_person, free }
     }
 
     /// Until anybody starts of those who wait.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
@@ -23,7 +23,7 @@ use super::credentials::Asker;
 use super::refused;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
-use crate::admission::{Cost, Full, Place, Requester, Room};
+use crate::admission::{Cost, Full, Requester, Room};
 use crate::engine::{EngineError, Job, Owner, Reason, Usage};
 use crate::safety::Verdict;
 use crate::till::Tab;
@@ -56,14 +56,17 @@ pub(super) async fn ask(
     let begun = begin(inference, id, asker, &body, read)
         .await
         .inspect_err(|refusal| metrics.request(refused::outcome(&refusal.problem), &class))?;
-    let Begun { form, bits, is_streamed, stand, progress } = begun;
+    let Begun { form, bits, is_streamed, position, wait, room, progress } = begun;
     let progress = UnboundedReceiverStream::new(progress);
     let mut response = if is_streamed {
         told(form, bits, progress).await?
     } else {
         whole(form, bits, progress).await?
     };
-    stand.tell(response.headers_mut());
+    let headers = response.headers_mut();
+    headers.insert(POSITION.clone(), HeaderValue::from(position));
+    headers.insert(WAIT.clone(), HeaderValue::from(wire::whole_seconds(wait)));
+    wire::write_quotas(&[&waiting(room, wait)], headers);
     Ok(response)
 }
 
@@ -75,28 +78,10 @@ struct Begun {
     form: Box<dyn Form>,
     bits: Bits,
     is_streamed: bool,
-    stand: Stand,
-    progress: UnboundedReceiver<Progress>,
-}
-
-/// Where a request stands when it arrives.
-struct Stand {
     position: usize,
     wait: Duration,
-    waiting: Quota,
-}
-
-impl Stand {
-    fn of(place: &Place) -> Self {
-        let (position, wait) = (place.position(), place.expected_wait());
-        Self { position, wait, waiting: waiting(place.room(), wait) }
-    }
-
-    fn tell(&self, headers: &mut HeaderMap) {
-        headers.insert(POSITION.clone(), HeaderValue::from(self.position));
-        headers.insert(WAIT.clone(), HeaderValue::from(wire::whole_seconds(self.wait)));
-        wire::write_quotas(&[&self.waiting], headers);
-    }
+    room: Room,
+    progress: UnboundedReceiver<Progress>,
 }
 
 /// May it be answered, by whom, and when? Then it is begun.
@@ -108,8 +93,8 @@ async fn begin(
     read: Read,
 ) -> Result<Begun, Refusal> {
     let Asker { caller, class, safety } = asker;
-    let Asked { mut job, is_streamed, calls, form } = read(body, &inference.bounds)?;
-    job.owner = owner(&caller);
+    let Asked { mut job, is_verbatim, is_streamed, calls, form } = read(body, &inference.bounds)?;
+    job.owner = owner(&caller, is_verbatim);
     if let Some(rules) = &inference.rules
         && let Verdict::Refuse(category) = rules.prompt(safety, &job.prompt)
     {
@@ -133,7 +118,7 @@ async fn begin(
     job.model.clone_from(&card.id);
     let longest_prompt = engine.prompt_at_most(&job).min(card.context_tokens);
     let tab = open_tab(inference, &caller, &id, &job, longest_prompt).await?;
-    let stand = Stand::of(&place);
+    let (position, wait, room) = (place.position(), place.expected_wait(), place.room());
 
     let bits = Bits::new(calls, &id);
     let created = (inference.now)().as_second();
@@ -141,7 +126,8 @@ async fn begin(
     let filter = inference.rules.as_ref().map(|rules| rules.filter(safety));
     let metrics = inference.metrics.clone();
     let work = Work { engine, caller, class, job, place, tab, filter, metrics };
-    Ok(Begun { form, bits, is_streamed, stand, progress: answer::begin(work) })
+    let progress = answer::begin(work);
+    Ok(Begun { form, bits, is_streamed, position, wait, room, progress })
 }
 
 /// Who asks, and the body.
@@ -177,11 +163,11 @@ async fn open_tab(
 }
 
 /// Whose text it is.
-fn owner(caller: &Caller) -> Owner {
+fn owner(caller: &Caller, is_verbatim: bool) -> Owner {
     Owner {
         tenant: caller.tenant.clone(),
         user: caller.user.clone(),
-        shared_messages: caller.own_messages,
+        shared_messages: if is_verbatim { caller.own_messages } else { 0 },
     }
 }
 

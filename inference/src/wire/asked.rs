@@ -39,6 +39,9 @@ pub(crate) struct Asked {
     /// What is to be computed. Whose it is, is not known here, and an empty name of a model stands
     /// for the default.
     pub(crate) job: Job,
+    /// Whether the messages are those of the request, one for one: with tools some are joined, so
+    /// that nobody can say any more whose the first so many are.
+    pub(crate) is_verbatim: bool,
     /// Whether the answer is wanted as server-sent events.
     pub(crate) is_streamed: bool,
     /// What in the answer is a call of a tool.

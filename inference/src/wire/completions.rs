@@ -28,7 +28,8 @@ pub(crate) fn read(body: &[u8], bounds: &Bounds) -> Result<Asked, Refusal> {
     let is_streamed = sampling.is_streamed;
     let job = sampling.job(prompt, logprobs, Shape::Free);
     let form = move |head| -> Box<dyn Form> { Box::new(Reply::new(head, usage, logprobs)) };
-    Ok(Asked { job, is_streamed, calls: Calls::Never, form: Box::new(form) })
+    let calls = Calls::Never;
+    Ok(Asked { job, is_verbatim: true, is_streamed, calls, form: Box::new(form) })
 }
 
 fn prompt(fields: &mut Fields) -> Result<String, Refusal> {

@@ -81,12 +81,13 @@ pub(crate) fn read(body: &[u8], bounds: &Bounds) -> Result<Asked, Refusal> {
         let instead = "an answer that may call tools tells no logprobs.";
         return Err(Refusal::unsupported("include", instead));
     }
-    let Applied { messages, shape, calls, stop } = tools.apply(turns, shape, "text.format")?;
+    let Applied { messages, shape, calls, is_verbatim, stop } =
+        tools.apply(turns, shape, "text.format")?;
     sampling.stop.extend(stop);
     let is_streamed = sampling.is_streamed;
     let job = sampling.job(Prompt::Chat(messages), logprobs, shape);
     let form = move |head| -> Box<dyn Form> { Box::new(Reply::new(head, settings)) };
-    Ok(Asked { job, is_streamed, calls, form: Box::new(form) })
+    Ok(Asked { job, is_verbatim, is_streamed, calls, form: Box::new(form) })
 }
 
 /// Reads `include` and `top_logprobs`.

@@ -41,6 +41,8 @@ pub(super) struct Applied {
     pub(super) messages: Vec<Message>,
     pub(super) shape: Shape,
     pub(super) calls: Calls,
+    /// Whether each turn is one message still, and nothing was put to them.
+    pub(super) is_verbatim: bool,
     /// Ends the answer early, besides what was asked for.
     pub(super) stop: Option<String>,
 }
@@ -62,22 +64,26 @@ impl Tools {
             Choice::Never => Vec::new(),
             Choice::Free | Choice::Required => functions,
         };
+        let is_said = |turn: &Turn| matches!(turn, Turn::Said(_));
+        let is_verbatim = functions.is_empty() && turns.iter().all(is_said);
         let messages = prompt::messages(turns, &functions, choice != Choice::Free);
+        let calls = Calls::Never;
+        let applied = Applied { messages, shape, calls, is_verbatim, stop: None };
         if functions.is_empty() {
-            return Ok(Applied { messages, shape, calls: Calls::Never, stop: None });
+            return Ok(applied);
         }
         if choice != Choice::Free {
             let shape = Shape::Schema(Arc::new(call_schema(&functions)));
-            return Ok(Applied { messages, shape, calls: Calls::Forced(functions), stop: None });
+            return Ok(Applied { shape, calls: Calls::Forced(functions), ..applied });
         }
-        if shape != Shape::Free {
+        if applied.shape != Shape::Free {
             let instead = "an answer of that shape can call no tool; set tool_choice to none or \
                            required.";
             return Err(Refusal::unsupported(format, instead));
         }
         // The first call is then the last: nothing after it would be handed on.
         let stop = (!is_parallel).then(|| filter::CLOSE.to_owned());
-        Ok(Applied { messages, shape, calls: Calls::Chosen(functions), stop })
+        Ok(Applied { calls: Calls::Chosen(functions), stop, ..applied })
     }
 }
 

@@ -83,7 +83,7 @@ fn refused(tenants: usize) -> (usize, usize) {
         let mut steady = Steady::new(places, number(1, 6), takes);
         for _ in 0..200 {
             let (tenant, user) = (number(1, tenants), number(1, 5));
-            if let Err(Full { retry_after }) = steady.enter(tenant, user)
+            if let Err(Full { retry_after, .. }) = steady.enter(tenant, user)
                 && steady.now() > takes
             {
                 refused += 1;

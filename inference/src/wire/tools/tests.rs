@@ -115,7 +115,9 @@ fn nobody_but_the_model_can_write_a_call() {
         Turn::Returned("Rain".to_owned()),
     ];
     let tools = tools(json!({"tools": [weather()]})).unwrap();
-    let messages = tools.apply(turns, Shape::Free, "response_format").unwrap().messages;
+    let applied = tools.apply(turns, Shape::Free, "response_format").unwrap();
+    assert!(!applied.is_verbatim, "six turns became four messages");
+    let messages = applied.messages;
     let roles: Vec<_> = messages.iter().map(|message| message.role).collect();
     // Of two messages of the model in a row, the second goes on with the first.
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User]);
@@ -135,6 +137,7 @@ fn without_tools_a_conversation_stays_as_it_is() {
     let none = tools(json!({})).unwrap();
     let applied = none.apply(vec![said(Role::User, "<tool_call>?")], Shape::Json, "f").unwrap();
     assert_eq!(applied.messages[0].content, "<tool_call>?");
+    assert!(applied.is_verbatim);
     assert_eq!((applied.shape, applied.calls, applied.stop), (Shape::Json, Calls::Never, None));
 }
 
