@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inference::embedding::{EmbedError, Embedder, Embedding, EmbeddingCard};
-use inference::models::{BadFile, safetensors};
+use inference::embedding::{EmbedError, Embedder, Embedding, EmbeddingCard, OnDemand};
+use inference::models::{BadFile, EmbeddingModel, Progress, Store, safetensors};
 use tokio_util::sync::CancellationToken;
 
 use crate::bert::{Bert, Build};
@@ -18,6 +18,9 @@ const BUILD: Build = Build { heads: 12, epsilon: 1e-12 };
 /// The longest text, in tokens: what sentence-transformers reads of one. The network would take
 /// more, but was not trained on it.
 const LIMIT: usize = 256;
+
+/// Numbers of a vector.
+const DIMENSIONS: usize = 384;
 
 /// all-MiniLM-L6-v2.
 pub struct MiniLm {
@@ -68,8 +71,11 @@ impl MiniLm {
         let shape = || Ok((bert.dimensions()?, bert.vocabulary()?, bert.longest()?));
         let (dimensions, vocabulary, longest) =
             shape().map_err(|error: candle_core::Error| unusable(numbers, error.to_string()))?;
-        let limit = LIMIT.min(longest);
-        let texts = Texts::load(tokenizer, limit).map_err(|why| unusable(tokenizer, why))?;
+        if dimensions != DIMENSIONS || longest < LIMIT {
+            let why = format!("{dimensions} numbers for texts of {longest} tokens at most");
+            return Err(unusable(numbers, why));
+        }
+        let texts = Texts::load(tokenizer, LIMIT).map_err(|why| unusable(tokenizer, why))?;
         if texts.vocabulary() > vocabulary {
             let why = format!("{} tokens for a network of {vocabulary}", texts.vocabulary());
             return Err(unusable(tokenizer, why));
@@ -78,16 +84,42 @@ impl MiniLm {
             bert.vectors(texts).map_err(|error| first_line(&error.to_string()))
         };
         Ok(Self {
-            card: EmbeddingCard {
-                id: id.to_owned(),
-                title: title.to_owned(),
-                dimensions,
-                max_tokens: limit,
-            },
+            card: card(id, title),
             texts: Arc::new(texts),
             worker: Worker::start(Box::new(compute))?,
         })
     }
+}
+
+fn card(id: &str, title: &str) -> EmbeddingCard {
+    EmbeddingCard {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        dimensions: DIMENSIONS,
+        max_tokens: LIMIT,
+    }
+}
+
+/// The model out of a store, which fetches it when the first text comes.
+pub fn on_demand(model: EmbeddingModel, store: Store) -> OnDemand {
+    let card = card(&model.numbers.id, &model.numbers.title);
+    OnDemand::new(card, move || bring(model.clone(), store.clone()))
+}
+
+async fn bring(model: EmbeddingModel, store: Store) -> Result<Arc<dyn Embedder>, String> {
+    let told = |progress| match progress {
+        Progress::Asking(source) => tracing::info!(source, "fetching the embedding model"),
+        Progress::Failed(source, why) => tracing::warn!(source, why, "a source failed"),
+        Progress::Checking | Progress::Fetching { .. } => {}
+    };
+    let files = store.ensure_embeddings(&model, &told).await;
+    let (numbers, tokenizer) = files.map_err(|error| error.to_string())?;
+    let load = move || {
+        let about = &model.numbers;
+        MiniLm::load(&numbers, &tokenizer, &about.id, &about.title)
+    };
+    let loaded = tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string())?;
+    Ok(Arc::new(loaded.map_err(|error| error.to_string())?))
 }
 
 /// The library puts a backtrace into its errors if the environment asks for one.

@@ -12,4 +12,4 @@ mod worker;
 
 mod engine;
 
-pub use engine::{LoadError, MiniLm};
+pub use engine::{LoadError, MiniLm, on_demand};

@@ -3,10 +3,12 @@
 //! Vectors have length 1, so the similarity of two texts is the dot product of theirs. Dropping
 //! the future of [`Embedder::embed`] stops the work that has not been done yet.
 
+mod on_demand;
 mod simulated;
 
 use async_trait::async_trait;
 
+pub use on_demand::OnDemand;
 pub use simulated::{SIMULATED_EMBEDDINGS, SimulatedEmbedder};
 
 /// Turns texts into vectors.

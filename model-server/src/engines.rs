@@ -1,4 +1,4 @@
-//! Which engine runs a model, and what happens when it dies.
+//! Which engine runs a model, and what happens when it dies; and which one makes vectors.
 //!
 //! llama.cpp, where it was compiled in: on processors it is several times faster, and answers many
 //! people in one go. Else, and for files that it does not take, mistral.rs.
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine_mistralrs::{MistralEngine, Options};
 use inference::Engine;
-use inference::models::Entry;
+use inference::embedding::Embedder;
+use inference::models::{Entry, Store, embedding_models};
 use inference::watchdog::{Load, Vigilance, Watched};
 
 /// Why no engine runs a model; the text is for whoever chose it.
@@ -71,4 +72,11 @@ impl Load for Again {
     async fn load(&self) -> Result<Arc<dyn Engine>, String> {
         self.engine().await.map_err(|error| error.to_string())
     }
+}
+
+/// What makes vectors of texts, for local mode. It is fetched into the store and loaded when the
+/// first text comes.
+pub fn embedder(store: &Store) -> Option<Arc<dyn Embedder>> {
+    let model = embedding_models().into_iter().next()?;
+    Some(Arc::new(engine_embeddings::on_demand(model, store.clone())))
 }

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inference::Inference;
 use inference::models::{
-    Entry, FetchError, Progress, Source, Store, better_for, find, in_words, smallest,
+    EmbeddingModel, Entry, FetchError, Progress, Source, Store, better_for, find, in_words,
+    smallest,
 };
 use model_server::engines;
 
@@ -97,25 +98,7 @@ async fn bring(
     phase: &Phase,
 ) -> Result<()> {
     let store = Store::new(home.models());
-    let tell = |progress| match progress {
-        Progress::Asking(source) => printer.note(&format!("fetching the model from {source}")),
-        Progress::Fetching { bytes, of } => phase.progress(bytes, (of > 0).then_some(of)),
-        Progress::Failed(source, why) => printer.note(&format!("{source}: {why}")),
-        Progress::Checking => {}
-    };
-    let file = store.ensure(entry, &tell).await.map_err(|error| {
-        let hint = match &error {
-            FetchError::NoSpace { .. } => {
-                "Make room, choose a smaller one (create-ai-platform models), or put the cache \
-                 elsewhere with --cache."
-            }
-            FetchError::NoSource { .. } | FetchError::Folder { .. } => {
-                "Run the same command again, it goes on from what came; or give a file: \
-                 --model path/to/file.gguf"
-            }
-        };
-        Failure::new(Kind::Model, error.to_string(), hint)
-    })?;
+    let file = fetch(&store, entry, printer, phase).await?;
     let engine = engines::open(entry, &file, store.folder()).await.map_err(|error| {
         Failure::new(
             Kind::Model,
@@ -124,7 +107,56 @@ async fn bring(
         )
     })?;
     inference.set_engine(engine);
+    if let Some(embedder) = engines::embedder(&store) {
+        inference.set_embedder(embedder);
+    }
     Ok(())
+}
+
+/// The model's file, fetched if it is not there.
+pub async fn fetch(
+    store: &Store,
+    entry: &Entry,
+    printer: &Printer,
+    phase: &Phase,
+) -> Result<PathBuf> {
+    let tell = |progress| tell(progress, printer, phase);
+    store.ensure(entry, &tell).await.map_err(|error| not_fetched(&error))
+}
+
+/// Both files of an embedding model, fetched if they are not there; that of its numbers.
+pub async fn fetch_embeddings(
+    store: &Store,
+    model: &EmbeddingModel,
+    printer: &Printer,
+    phase: &Phase,
+) -> Result<PathBuf> {
+    let tell = |progress| tell(progress, printer, phase);
+    let files = store.ensure_embeddings(model, &tell).await;
+    files.map(|(numbers, _)| numbers).map_err(|error| not_fetched(&error))
+}
+
+fn tell(progress: Progress, printer: &Printer, phase: &Phase) {
+    match progress {
+        Progress::Asking(source) => printer.note(&format!("fetching the model from {source}")),
+        Progress::Fetching { bytes, of } => phase.progress(bytes, (of > 0).then_some(of)),
+        Progress::Failed(source, why) => printer.note(&format!("{source}: {why}")),
+        Progress::Checking => {}
+    }
+}
+
+fn not_fetched(error: &FetchError) -> Failure {
+    let hint = match error {
+        FetchError::NoSpace { .. } => {
+            "Make room, choose a smaller one (create-ai-platform models), or put the cache \
+             elsewhere with --cache."
+        }
+        FetchError::NoSource { .. } | FetchError::Folder { .. } => {
+            "Run the same command again, it goes on from what came; or give a file: \
+             --model path/to/file.gguf"
+        }
+    };
+    Failure::new(Kind::Model, error.to_string(), hint)
 }
 
 /// Processor cores this process may use.
