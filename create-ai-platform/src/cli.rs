@@ -169,8 +169,12 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
-    /// Lists the models: what each needs, which are fetched, and which one answers by default.
-    Models,
+    /// Lists the models, fetches them, checks them, and removes those that nobody uses.
+    Models {
+        /// What to do; lists them if nothing is said.
+        #[command(subcommand)]
+        what: Option<Models>,
+    },
     /// Prints completions for a shell.
     Completions {
         /// Which shell.
@@ -178,6 +182,26 @@ pub enum Command {
     },
     /// Prints the manual page.
     Man,
+}
+
+/// What can be done with models.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Lists them: what each needs, which are fetched, and which one answers by default.
+    List,
+    /// Fetches a model and checks it. Prints where its file is.
+    Pull {
+        /// A name that the list has, or the path of a file of your own, which is checked only.
+        model: String,
+    },
+    /// Reads every fetched file again, and moves away what is not what it was.
+    Verify,
+    /// Removes the files that no platform uses and nobody asked for lately.
+    Gc {
+        /// Keeps what was asked for within so many days.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
 }
 
 #[cfg(test)]

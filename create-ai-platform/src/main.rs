@@ -93,7 +93,7 @@ async fn run(
             Box::pin(data::destroy(&name, confirm, &home(), printer)).await
         }
         Some(Command::Trust { print }) => trust::run(print, &home(), printer),
-        Some(Command::Models) => commands::models::list(&home(), printer),
+        Some(Command::Models { what }) => commands::models::run(what, &home(), printer).await,
         Some(Command::Completions { shell }) => {
             shell::completions(shell, printer);
             Ok(())

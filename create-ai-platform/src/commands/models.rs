@@ -1,18 +1,64 @@
-//! `models`: which there are, what each needs, and which one answers.
+//! `models`: which there are, what each needs, and which one answers; and looking after the files.
 
-use inference::models::{Entry, Store, better_for, catalogue, in_words};
+mod gc;
+mod pull;
+mod verify;
+
+use std::collections::BTreeMap;
+
+use inference::models::{Entry, Store, better_for, catalogue, embedding_models, in_words};
 use serde::Serialize;
 
-use crate::failure::Result;
+use crate::cli::Models;
+use crate::failure::{Failure, Result};
 use crate::home::Home;
 use crate::host::models::{by_default, cores, memory};
 use crate::printer::Printer;
+
+/// Does what was asked for.
+pub async fn run(what: Option<Models>, home: &Home, printer: &Printer) -> Result<()> {
+    match what {
+        None | Some(Models::List) => list(home, printer),
+        Some(Models::Pull { model }) => pull::run(&model, home, printer).await,
+        Some(Models::Verify) => verify::run(home, printer).await,
+        Some(Models::Gc { days }) => gc::run(days, home, printer).await,
+    }
+}
+
+/// The names of files by their SHA-256.
+fn names() -> BTreeMap<String, String> {
+    let embeddings = embedding_models().into_iter().flat_map(|it| [it.numbers, it.tokenizer]);
+    let all = catalogue().into_iter().chain(embeddings);
+    all.filter_map(|entry| Some((entry.sha256?, entry.id))).collect()
+}
+
+/// The folder of models could not be used.
+fn unusable(store: &Store, error: &std::io::Error) -> Failure {
+    Failure::file("use", store.folder(), error)
+}
+
+/// Runs what reads whole files.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(crate::host::unexpected(&error.to_string())))
+}
+
+/// What a model is for.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+enum Makes {
+    Answers,
+    Vectors,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
     name: String,
     title: String,
+    makes: Makes,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<u64>,
     download_bytes: u64,
@@ -25,16 +71,17 @@ struct Row {
 }
 
 /// Lists the catalogue, and the person's own model where that is the default.
-pub fn list(home: &Home, printer: &Printer) -> Result<()> {
+fn list(home: &Home, printer: &Printer) -> Result<()> {
     let default = by_default(home, printer)?;
     let mut entries = catalogue();
     if !entries.contains(&default) {
         entries.push(default.clone());
     }
     let store = Store::new(home.models());
-    let row = |entry: Entry| Row {
+    let row = |entry: Entry, makes| Row {
         fetched: store.has(&entry),
         default: entry == default,
+        makes,
         name: entry.id,
         title: entry.title,
         parameters: entry.parameters,
@@ -43,14 +90,16 @@ pub fn list(home: &Home, printer: &Printer) -> Result<()> {
         license: entry.license,
         tried: entry.tried,
     };
-    let rows: Vec<Row> = entries.into_iter().map(row).collect();
+    let mut rows: Vec<Row> = entries.into_iter().map(|it| row(it, Makes::Answers)).collect();
+    let vectors = embedding_models().into_iter();
+    rows.extend(vectors.map(|model| row(model.numbers, Makes::Vectors)));
     if printer.is_json() {
         for row in &rows {
             printer.json(row);
         }
         return Ok(());
     }
-    printer.data("NAME           PARAMETERS  DOWNLOAD   MEMORY  LICENSE");
+    printer.data("NAME              PARAMETERS  DOWNLOAD   MEMORY  LICENSE");
     for row in &rows {
         printer.data(row.line().trim_end());
     }
@@ -65,11 +114,12 @@ impl Row {
         let parameters = self.parameters.map_or_else(|| "?".to_owned(), count);
         let (download, memory) = (in_words(self.download_bytes), in_words(self.memory_bytes));
         let license = self.license.as_deref().unwrap_or("your own");
-        let marks = [(self.fetched, "fetched"), (self.default, "default")];
+        let vectors = self.makes == Makes::Vectors;
+        let marks = [(vectors, "vectors"), (self.fetched, "fetched"), (self.default, "default")];
         let marks: Vec<_> = marks.iter().filter(|mark| mark.0).map(|mark| mark.1).collect();
         let marks = marks.join(", ");
         let Self { name, .. } = self;
-        format!("{name:<14} {parameters:>10}  {download:>8}  {memory:>7}  {license:<11} {marks}")
+        format!("{name:<17} {parameters:>10}  {download:>8}  {memory:>7}  {license:<11} {marks}")
     }
 }
 
@@ -85,7 +135,8 @@ fn count(parameters: u64) -> String {
 }
 
 fn advice(rows: &[Row]) -> Vec<String> {
-    let tried: Vec<_> = rows.iter().filter(|row| row.tried).map(|row| row.name.as_str()).collect();
+    let tried = rows.iter().filter(|row| row.tried && row.makes == Makes::Answers);
+    let tried: Vec<_> = tried.map(|row| row.name.as_str()).collect();
     let suits = better_for(memory(), cores())
         .map(|better| format!("This computer could run {}.", better.id))
         .unwrap_or_default();
@@ -96,6 +147,7 @@ fn advice(rows: &[Row]) -> Vec<String> {
             .to_owned(),
         "chosen. Files are fetched once and checked by their SHA-256.".to_owned(),
         format!("We ran {} only; the others are listed from public records.", tried.join(", ")),
+        "What makes vectors of texts is fetched when it is first asked for.".to_owned(),
     ]
 }
 

@@ -14,3 +14,4 @@ mod killing;
 mod printing;
 mod refusing;
 mod stopping;
+mod storing;

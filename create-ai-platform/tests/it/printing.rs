@@ -54,6 +54,9 @@ async fn the_models_are_listed_with_what_they_need() {
     for model in &listed {
         assert!(words.stdout.contains(model["name"].as_str().unwrap()), "{words:?}");
     }
+    assert_eq!(listed.last().unwrap()["makes"], "vectors");
+    let same = ground.run(&["models", "list", "--cache", &cache]).await.expect(0);
+    assert_eq!(same.stdout, words.stdout);
     assert!(words.stderr.contains("We ran smollm2-135m only"), "{words:?}");
     assert!(!ground.home().exists() && !ground.at("cache").exists(), "looking made nothing");
 }
