@@ -8,7 +8,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use engine_embeddings::{LoadError, MiniLm};
+use engine_embeddings::{LoadError, MiniLm, on_demand};
 use inference::embedding::{EmbedError, Embedder, Embedding};
 use inference::models::{Store, embedding_models, hostile};
 use serde_json::Value;
@@ -99,6 +99,17 @@ fn a_text_has_the_same_vector_in_any_company() {
             assert_eq!(alone.tokens, one.tokens);
             assert!(distance(&alone.vector, &one.vector) < 1e-5, "{text}");
         }
+    });
+}
+
+#[test]
+fn it_comes_when_the_first_text_does() {
+    with_model(async |model| {
+        let store = Store::of_this_person().unwrap();
+        let later = on_demand(embedding_models().remove(0), store);
+        assert_eq!(later.models(), model.models());
+        let made = later.embed(MODEL, vec!["a cat".to_owned()]).await.unwrap();
+        assert_eq!(made, embed(&model, &["a cat"]).await);
     });
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use blueprint::{BlueprintName, BlueprintSpec, templates};
 use clap::CommandFactory;
-use inference::models::Entry;
+use inference::models::{Entry, embedding_models};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -241,7 +241,8 @@ async fn host(
         Some(port) => Some((host::listen(port).await?, trust::authority(&home)?)),
         None => None,
     };
-    let served = vec![entry.id.clone()];
+    let vectors = embedding_models().into_iter().map(|model| model.numbers.id);
+    let served: Vec<_> = std::iter::once(entry.id.clone()).chain(vectors).collect();
     let usage = Usage::open(&home, &served, &Clock::System).await?;
     let (inference, credentials) = host::model_server(&usage)?;
     let tasks = TaskTracker::new();
