@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
+use crate::drawing::Drawing;
 use crate::sequence::Begin;
 use crate::shape::Shapes;
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -74,9 +75,8 @@ impl Model {
         let sampling = self.sampling(&job);
         let (out, stream) = token_stream();
         let most = prompt.all.len().saturating_add(job.max_tokens).min(self.context);
-        let Job { owner, stop, logprobs, .. } = job;
-        let stops = StopFilter::new(stop);
-        Ok((Begin { out, meter, owner, prompt, most, sampling, shape, stops, logprobs }, stream))
+        let drawing = Drawing::new(sampling, shape, StopFilter::new(job.stop), job.logprobs);
+        Ok((Begin { out, meter, owner: job.owner, prompt, most, drawing }, stream))
     }
 }
 

@@ -4,24 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inference::ModelCard;
-use inference::models::gguf;
+use inference::models::gguf::{self, Gguf};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use crate::backend::backend;
+use crate::context::Sizes;
 use crate::cores::cores;
 use crate::engine::{LlamaEngine, Model, Unset};
+use crate::reencode::reencoded;
 use crate::shape::Shapes;
 use crate::tokenizer::Tokenizer;
-use crate::worker::{self, Sizes};
+use crate::worker;
 
 /// How to load a model.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The name for people.
     pub title: String,
+    /// Where a faster copy is kept.
+    pub cache: PathBuf,
     /// For jobs that do not say; 0 to 2.
     pub temperature: f32,
     /// For jobs that do not say; above 0, at most 1.
@@ -46,9 +50,10 @@ pub struct Options {
 
 impl Options {
     /// What measured best and what small models are best drawn with.
-    pub fn new(title: impl Into<String>) -> Self {
+    pub fn new(title: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
         Self {
             title: title.into(),
+            cache: cache.into(),
             temperature: 0.2,
             top_p: 0.9,
             repetition: 1.15,
@@ -91,22 +96,24 @@ const VOCABULARIES: [&str; 4] = ["gpt2", "llama", "plamo2", "rwkv"];
 const LEAST_CONTEXT: usize = 2048;
 
 impl LlamaEngine {
-    /// Loads the model at `path` under the name `id`. Takes a second for a small model. The file
-    /// is read where it lies, so it must stay.
+    /// Loads the model at `path` under the name `id`. Takes a second for a small model, and some
+    /// more the first time, when a faster copy of it is written. The file, or the copy, is read
+    /// where it lies, so it must stay.
     pub async fn load(path: &Path, id: &str, options: Options) -> Result<Self, LoadError> {
         let unusable = |why| LoadError::Unusable { path: path.to_owned(), why };
         let broke = |what| LoadError::Broke { path: path.to_owned(), what };
         let backend = backend().ok_or_else(|| broke("llama.cpp is in use already".to_owned()))?;
-        let file = path.to_owned();
+        let (file, cache) = (path.to_owned(), options.cache.clone());
         let opened = spawn_blocking(move || {
-            let model = Arc::new(open(&file)?);
+            let checked = gguf::check(&file).map_err(|error| error.to_string())?;
+            let model = Arc::new(open(&file, &cache, &checked)?);
             let tokenizer = Tokenizer::new(&model)?;
-            Ok::<_, String>((model, tokenizer))
+            Ok::<_, String>((checked, model, tokenizer))
         });
         let opened = opened.await.map_err(|error| broke(last_words(error)))?;
-        let (model, tokenizer) = opened.map_err(unusable)?;
+        let (checked, model, tokenizer) = opened.map_err(unusable)?;
 
-        let (sizes, context) = sizes(&model, &options);
+        let (sizes, context) = sizes(&checked, &options);
         let (jobs, to_do) = mpsc::channel(sizes.places);
         let (ready, is_ready) = oneshot::channel();
         let room = watch::Sender::new(sizes.places);
@@ -125,13 +132,13 @@ impl LlamaEngine {
     }
 }
 
-fn open(path: &Path) -> Result<LlamaModel, String> {
+fn open(path: &Path, cache: &Path, checked: &Gguf) -> Result<LlamaModel, String> {
     let backend = backend().ok_or("llama.cpp is in use already")?;
-    if !path.is_file() {
-        return Err("there is no such file".to_owned());
-    }
-    // llama.cpp ends the process over some files.
-    gguf::check(path).map_err(|error| error.to_string())?;
+    let path = reencoded(path, cache, checked).unwrap_or_else(|error| {
+        // A full disk, say: slower is better than not at all.
+        tracing::warn!(%error, "no faster copy of the model");
+        path.to_owned()
+    });
     let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default());
     let model = model.map_err(|_| "llama.cpp does not take it for a model".to_owned())?;
     let vocabulary = model.meta_val_str("tokenizer.ggml.model").unwrap_or_default();
@@ -142,15 +149,11 @@ fn open(path: &Path) -> Result<LlamaModel, String> {
 }
 
 /// How large everything is, and how long a conversation can get.
-fn sizes(model: &LlamaModel, options: &Options) -> (Sizes, usize) {
-    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let width = usize::try_from(model.n_embd()).unwrap_or_default();
-    let head = width.checked_div(number(model.n_head())).unwrap_or_default();
-    // A key and a value for each layer and head, each number two bytes.
-    let bytes_per_token = (4 * head * number(model.n_head_kv()) * number(model.n_layer())).max(1);
-
-    let learnt = number(model.n_ctx_train()).max(2);
-    let wanted = options.context_tokens.clamp(2, learnt);
+fn sizes(checked: &Gguf, options: &Options) -> (Sizes, usize) {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    // Two bytes for each number.
+    let bytes_per_token = number(checked.blocks * checked.kept_per_token * 2).max(1);
+    let wanted = options.context_tokens.clamp(2, number(checked.context_tokens).max(2));
     let places = options.at_once.clamp(1, 64);
     let fit = (options.working_memory / bytes_per_token).max(LEAST_CONTEXT);
     let cells = fit.min(places * wanted);

@@ -5,37 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use inference::{EngineError, Reason};
-use llama_cpp_2::DecodeError;
-use llama_cpp_2::LlamaStateSeqFlags;
 use llama_cpp_2::SeqState;
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::oneshot;
 
-use crate::plan::{self, plan};
+use crate::context::{Context, Part, Sizes};
+use crate::plan::plan;
 use crate::prefixes::{Prefixes, Whose};
 use crate::sequence::{Begin, Sequence};
-
-/// How large everything is.
-#[derive(Debug, Clone)]
-pub(crate) struct Sizes {
-    /// Answers at once.
-    pub(crate) places: usize,
-    /// Tokens of all conversations at work together.
-    pub(crate) cells: usize,
-    /// Bytes that the state of a conversation takes for each token.
-    pub(crate) bytes_per_token: usize,
-    /// Bytes for what has been read and may be needed again.
-    pub(crate) kept_bytes: usize,
-    /// Threads that compute.
-    pub(crate) threads: usize,
-}
 
 /// Works until nobody can send jobs any more. Tells first whether it can.
 pub(crate) fn work(
@@ -71,8 +51,7 @@ pub(crate) fn work(
 
 struct Worker<'a> {
     model: &'a LlamaModel,
-    context: LlamaContext<'a>,
-    batch: LlamaBatch<'static>,
+    context: Context<'a>,
     sizes: &'a Sizes,
     jobs: &'a mut Receiver<Begin>,
     waiting: VecDeque<Begin>,
@@ -87,28 +66,15 @@ impl<'a> Worker<'a> {
         sizes: &'a Sizes,
         jobs: &'a mut Receiver<Begin>,
     ) -> Result<Self, String> {
-        let context = model.new_context(backend, parameters(sizes));
-        let mut worker = Self {
+        Ok(Self {
             model,
-            context: context.map_err(|error| error.to_string())?,
-            batch: LlamaBatch::new(plan::MOST, 1),
+            context: Context::new(backend, model, sizes)?,
             sizes,
             jobs,
             waiting: VecDeque::new(),
             running: Vec::new(),
             prefixes: Prefixes::new(sizes.kept_bytes),
-        };
-        worker.warm_up()?;
-        Ok(worker)
-    }
-
-    /// A token through the whole model, so that a loaded engine is a working one.
-    fn warm_up(&mut self) -> Result<(), String> {
-        self.batch.clear();
-        self.batch.add(LlamaToken(0), 0, &[0], true).map_err(|error| error.to_string())?;
-        self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
-        self.context.clear_kv_cache();
-        Ok(())
+        })
     }
 
     fn run(&mut self) {
@@ -129,10 +95,8 @@ impl<'a> Worker<'a> {
             }
         }
         while self.waiting.len() < self.sizes.places {
-            match self.jobs.try_recv() {
-                Ok(begin) => self.waiting.push_back(begin),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+            let Ok(begin) = self.jobs.try_recv() else { break };
+            self.waiting.push_back(begin);
         }
         true
     }
@@ -179,12 +143,9 @@ impl<'a> Worker<'a> {
             else {
                 continue;
             };
-            let place = sequence.place;
-            let restored = self.context.state_seq_set(state, place).is_ok();
-            if restored && forget(&mut self.context, place, covers) {
+            if self.context.restore(sequence.place, state, covers) {
                 sequence.reuse(covers);
             } else {
-                forget(&mut self.context, place, 0);
                 sequence.starts_afresh = true;
             }
         }
@@ -194,20 +155,18 @@ impl<'a> Worker<'a> {
     fn step(&mut self) {
         let needs: Vec<_> = self.running.iter().map(Sequence::need).collect();
         let counts = plan(&needs);
-        let Ok(last) = self.fill(&counts) else {
-            return self.fail(&counts, "more tokens than a step has room for");
+        let parts = self.running.iter().zip(&counts).map(|(sequence, count)| sequence.part(*count));
+        let parts: Vec<Part<'_>> = parts.collect();
+        let rows = match self.context.compute(&parts) {
+            Ok(rows) => rows,
+            Err(error) => return self.fail(&counts, &error),
         };
-        match self.context.decode(&mut self.batch) {
-            Ok(()) => {}
-            Err(DecodeError::NTokensZero) => return,
-            Err(error) => return self.fail(&counts, &error.to_string()),
-        }
         let mut done = Vec::new();
         for (at, sequence) in self.running.iter_mut().enumerate() {
-            let is_read = sequence.advance(counts[at]);
-            if let Some(row) = last[at].filter(|_| is_read) {
-                let logits = self.context.get_logits_ith(row);
-                done.extend(sequence.draw(logits, self.model).map(|reason| (at, reason)));
+            sequence.advance(counts[at]);
+            if let Some(row) = rows[at] {
+                let reason = sequence.draw(self.context.numbers(row), self.model);
+                done.extend(reason.map(|reason| (at, reason)));
             }
         }
         for at in 0..self.running.len() {
@@ -218,28 +177,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Puts the next tokens of each sequence into the batch; the row of each one's last.
-    fn fill(&mut self, counts: &[usize]) -> Result<Vec<Option<i32>>, ()> {
-        self.batch.clear();
-        let mut last = Vec::with_capacity(counts.len());
-        for (sequence, count) in self.running.iter().zip(counts) {
-            let (past, tokens) = sequence.next(*count);
-            for (at, token) in (past..).zip(tokens) {
-                let position = i32::try_from(at).map_err(|_| ())?;
-                let is_last = at + 1 == sequence.tokens().len();
-                self.batch.add(*token, position, &[sequence.place], is_last).map_err(|_| ())?;
-            }
-            last.push((*count > 0).then(|| self.batch.n_tokens() - 1));
-        }
-        Ok(last)
-    }
-
     /// Ends all that were in a step that could not be computed. The others go on.
     fn fail(&mut self, counts: &[usize], why: &str) {
         tracing::error!(why, "llama.cpp could not compute a step");
         for at in (0..counts.len()).rev().filter(|at| counts[*at] > 0) {
             let sequence = self.running.swap_remove(at);
-            forget(&mut self.context, sequence.place, 0);
+            self.context.forget(sequence.place, 0);
             sequence.end(Reason::Failed(EngineError::Broken(why.to_owned())));
         }
     }
@@ -253,7 +196,7 @@ impl<'a> Worker<'a> {
         if let Some(whose) = whose {
             self.keep(place, whose, computed);
         }
-        forget(&mut self.context, place, 0);
+        self.context.forget(place, 0);
     }
 
     /// Keeps the beginning that a tenant's people share, at the moment when nothing else is there.
@@ -272,30 +215,8 @@ impl<'a> Worker<'a> {
         if !self.prefixes.wants(&whose, &tokens, bytes) {
             return;
         }
-        match self.context.state_seq_get(place, LlamaStateSeqFlags::empty()) {
-            Ok(state) => self.prefixes.keep(whose, tokens, state.byte_len(), state),
-            Err(error) => tracing::warn!(%error, "llama.cpp does not hand out what it has read"),
+        if let Some(state) = self.context.state(place) {
+            self.prefixes.keep(whose, tokens, state.byte_len(), state);
         }
     }
-}
-
-/// Removes a place's tokens from `first` on. False if the model cannot forget a part.
-fn forget(context: &mut LlamaContext<'_>, place: i32, first: usize) -> bool {
-    let (Ok(place), Ok(first)) = (u32::try_from(place), u32::try_from(first)) else { return false };
-    context.clear_kv_cache_seq(Some(place), Some(first), None).unwrap_or(false)
-}
-
-fn parameters(sizes: &Sizes) -> LlamaContextParams {
-    let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-    let threads = i32::try_from(sizes.threads).unwrap_or(1);
-    LlamaContextParams::default()
-        .with_n_ctx(std::num::NonZeroU32::new(number(sizes.cells)))
-        .with_n_batch(number(plan::MOST))
-        .with_n_ubatch(number(plan::MOST))
-        .with_n_seq_max(number(sizes.places))
-        // One room for all, so that one long conversation fits as well as many short ones.
-        .with_kv_unified(true)
-        .with_n_threads(threads)
-        .with_n_threads_batch(threads)
-        .with_no_perf(true)
 }

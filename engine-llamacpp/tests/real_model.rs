@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use engine_llamacpp::{LlamaEngine, LoadError, Options};
 use inference::engine::TokenChances;
 use inference::meter::Charge;
+use inference::models::gguf::{Gguf, check};
 use inference::models::{Entry, Store, find};
 use inference::{
     Engine, EngineError, Job, Message, Meter, Owner, Piece, Prompt, Reason, Role, Shape, Usage,
@@ -60,7 +61,8 @@ async fn fetched() -> (Entry, PathBuf) {
 /// One thread: those that wait for each other in the middle of a step take the processor from
 /// whatever else is being tested.
 fn options(entry: &Entry) -> Options {
-    Options { threads: Some(1), ..Options::new(&entry.title) }
+    let cache = Store::of_this_person().unwrap();
+    Options { threads: Some(1), ..Options::new(&entry.title, cache.folder()) }
 }
 
 fn message(role: Role, content: &str) -> Message {
@@ -421,6 +423,8 @@ struct Rank(AtomicU64);
 impl Charge for Rank {
     fn read(&self, _: usize) {}
 
+    fn reused(&self, _: usize) {}
+
     fn made(&self, _: usize) {}
 
     fn rank(&self) -> u64 {
@@ -630,6 +634,29 @@ fn a_small_room_is_enough_for_all_one_after_the_other() {
             let answer = job.await.unwrap();
             assert!(matches!(answer.reason, Reason::Stop | Reason::Length), "{:?}", answer.reason);
         }
+    });
+}
+
+#[test]
+fn a_faster_copy_is_written_once_and_is_as_sound_as_the_file() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (entry, path) = fetched().await;
+        let options = Options { cache: folder.path().to_owned(), ..options(&entry) };
+        let mut written = Vec::new();
+        for _ in 0..2 {
+            let engine = LlamaEngine::load(&path, &entry.id, options.clone()).await.unwrap();
+            let answer = answer(&engine, job("What is the capital of France?")).await;
+            assert!(answer.text.contains("Paris"), "{}", answer.text);
+            let mut files = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+            let copy = files.next().unwrap();
+            assert!(files.next().is_none());
+            written.push(copy.metadata().unwrap().modified().unwrap());
+            let (before, after) = (check(&path).unwrap(), check(&copy.path()).unwrap());
+            assert_eq!(after, Gguf { data_offset: after.data_offset, ..before });
+        }
+        assert_eq!(written[0], written[1]);
     });
 }
 

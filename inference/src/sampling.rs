@@ -17,6 +17,9 @@ pub struct Sampling {
 
 /// Below this the likeliest token is taken.
 const LEAST_TEMPERATURE: f32 = 1e-3;
+/// A token is not drawn that is `e` to this power less likely than the likeliest: all such together
+/// would not come once in a million tokens, and weighing them takes longer than all else here.
+const FAINT: f32 = 25.0;
 /// How many of the last tokens count as of late.
 const OF_LATE: usize = 96;
 
@@ -52,11 +55,12 @@ impl Sampling {
             return Some(likeliest);
         }
         let weight = |logit: f32| ((logit - highest) / self.temperature).exp();
+        let least = highest - FAINT * self.temperature;
         let mut tokens: Vec<(usize, f32)> = logits
             .iter()
             .enumerate()
+            .filter(|(_, logit)| **logit > least)
             .map(|(token, logit)| (token, weight(*logit)))
-            .filter(|(_, weight)| *weight > 0.0)
             .collect();
         if self.top_p < 1.0 {
             keep_likeliest(&mut tokens, self.top_p);

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use llama_cpp_2::context::params::LlamaContextParams;
@@ -16,6 +15,7 @@ use llama_cpp_2::sampling::LlamaSampler;
 pub(crate) struct Bare {
     backend: &'static LlamaBackend,
     model: LlamaModel,
+    threads: i32,
 }
 
 /// How long it took.
@@ -29,19 +29,18 @@ pub(crate) struct Took {
 type Error = Box<dyn std::error::Error>;
 
 impl Bare {
-    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn load(path: &Path, threads: usize) -> Result<Self, Error> {
         let backend = engine_llamacpp::backend().ok_or("llama.cpp is in use already")?;
         let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())?;
-        Ok(Self { backend, model })
+        Ok(Self { backend, model, threads: i32::try_from(threads)? })
     }
 
     /// Continues a text by so many tokens.
     pub(crate) fn answer(&self, text: &str, tokens: usize) -> Result<Took, Error> {
-        let threads = i32::try_from(available_parallelism()?.get())?;
         let parameters = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(2048))
-            .with_n_threads(threads)
-            .with_n_threads_batch(threads);
+            .with_n_threads(self.threads)
+            .with_n_threads_batch(self.threads);
         let mut context = self.model.new_context(self.backend, parameters)?;
         let mut batch = LlamaBatch::new(2048, 1);
         let mut sampler = LlamaSampler::greedy();
