@@ -32,11 +32,7 @@ fn main() -> io::Result<()> {
 }
 
 fn person(tenant: usize, user: usize) -> Requester {
-    let caller = Caller {
-        tenant: format!("tenant-{tenant}"),
-        user: format!("person-{user}"),
-        agent: "agent".to_owned(),
-    };
+    let caller = Caller::new(format!("tenant-{tenant}"), format!("person-{user}"), "agent");
     let classes = Classes::default();
     let class = ["enterprise", "business", "starter"][tenant % 3];
     let class = classes.find(class).unwrap_or(classes.lowest());

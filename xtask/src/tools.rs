@@ -23,7 +23,7 @@ pub(crate) fn debian(
     install(project, || on_path(program), program, package, deadline)
 }
 
-/// What llama.cpp is compiled with, beside Rust: CMake, a C++ compiler, and the library of clang.
+/// What llama.cpp is compiled with, beside Rust: `CMake`, a C++ compiler, and the library of clang.
 pub(crate) fn llamacpp(project: &Project, deadline: Deadline) -> Result<()> {
     debian(project, "cmake", "cmake", deadline)?;
     debian(project, "c++", "g++", deadline)?;
