@@ -2,7 +2,7 @@
 //! many conversations in one batch.
 //!
 //! Reading order: [`load`] makes an engine of a file, or of a faster copy that [`reencode`] writes
-//! by its [`table`] of tensors and [`requantize`], on the [`backend`] that the process has one of
+//! by its [`table`] of tensors and [`requantize`], on the [`mod@backend`] that the process has one of
 //! and with as many threads as there are [`cores`]; [`engine`] takes jobs and hands them to the
 //! thread of the [`worker`]. On the way the [`template`] puts the model's words round a
 //! conversation, the [`tokenizer`] makes tokens of it without letting people write control tokens,

@@ -143,7 +143,7 @@ impl Inference {
         self.metrics.add_models(cards.iter().map(|card| card.id.as_str()));
     }
 
-    /// Every number about this server, as [`metrics::CONTENT_TYPE`].
+    /// Every number about this server, as [`CONTENT_TYPE`](crate::metrics::CONTENT_TYPE).
     pub fn metrics(&self) -> String {
         let Load { running, .. } = self.load();
         self.metrics.engine(self.fleet.room(), running);
