@@ -37,7 +37,7 @@ struct Again {
 impl Again {
     async fn engine(&self) -> Result<Arc<dyn Engine>, OpenError> {
         let Self { entry, file, cache } = self;
-        if let Some(engine) = faster(entry, file).await {
+        if let Some(engine) = faster(entry, file, cache).await {
             return Ok(engine);
         }
         let options = Options::new(&entry.title, cache);
@@ -49,10 +49,10 @@ impl Again {
 }
 
 #[cfg(feature = "llamacpp")]
-async fn faster(entry: &Entry, file: &Path) -> Option<Arc<dyn Engine>> {
+async fn faster(entry: &Entry, file: &Path, cache: &Path) -> Option<Arc<dyn Engine>> {
     use engine_llamacpp::{LlamaEngine, Options};
 
-    match LlamaEngine::load(file, &entry.id, Options::new(&entry.title)).await {
+    match LlamaEngine::load(file, &entry.id, Options::new(&entry.title, cache)).await {
         Ok(engine) => Some(Arc::new(engine)),
         Err(error) => {
             tracing::warn!(model = entry.id, %error, "llama.cpp does not run it");
@@ -63,7 +63,7 @@ async fn faster(entry: &Entry, file: &Path) -> Option<Arc<dyn Engine>> {
 
 #[cfg(not(feature = "llamacpp"))]
 #[expect(clippy::unused_async, reason = "the same as where there is one")]
-async fn faster(_: &Entry, _: &Path) -> Option<Arc<dyn Engine>> {
+async fn faster(_: &Entry, _: &Path, _: &Path) -> Option<Arc<dyn Engine>> {
     None
 }
 

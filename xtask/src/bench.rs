@@ -3,6 +3,7 @@
 
 mod figures;
 mod http;
+mod inference;
 mod machine;
 mod memory;
 mod one_command;
@@ -19,11 +20,15 @@ use crate::project::Project;
 pub(crate) enum Bench {
     /// From the command to the first page and the first words, four people at once, memory.
     OneCommand,
+    /// The model server: what it adds to a request, how fair it is, what records cost, how fast the
+    /// engines are.
+    Inference,
 }
 
 /// Measures, and prints a table.
 pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
     match bench {
         Bench::OneCommand => one_command::run(project),
+        Bench::Inference => inference::run(project),
     }
 }

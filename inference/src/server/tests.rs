@@ -1,5 +1,6 @@
 mod forms;
 mod hostile;
+mod money;
 
 use std::time::Duration;
 

@@ -11,7 +11,10 @@ use crate::suites::{Outcome, simple};
 
 pub(crate) fn clippy(project: &Project) -> Result<Outcome> {
     let arguments = ["clippy", "--release", "--workspace", "--all-targets", "--locked"];
-    simple(project, &[&arguments[..], &["--keep-going", "--", "-D", "warnings"]].concat(), 30)
+    // With all that can be compiled in; the tests compile what people have by default.
+    let features = ["--features", "create-ai-platform/llamacpp"];
+    let rest = ["--keep-going", "--", "-D", "warnings"];
+    simple(project, &[&arguments[..], &features, &rest].concat(), 30)
 }
 
 pub(crate) fn rustdoc(project: &Project) -> Result<Outcome> {

@@ -1,0 +1,123 @@
+//! Money over HTTP: what is billed is what the engine made, whatever clients do, and never more
+//! than there is.
+
+use blueprint::Currency;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::admission::{Places, Policy};
+use crate::budget::Local;
+use crate::prices::{Micros, Price, Prices};
+use crate::till::{Keeper, Till};
+
+/// Millionths of a dollar for a token that is read, and for one that is made.
+const READ: u64 = 10;
+const MADE: u64 = 100;
+/// Ten cents.
+const BUDGET: u64 = 100_000;
+const CROWD: usize = 1_000;
+
+struct Shop {
+    app: App,
+    local: Local,
+    keeper: Keeper,
+    _folder: tempfile::TempDir,
+}
+
+impl Shop {
+    /// A tenant with ten cents, and room for everybody to wait.
+    async fn open(engine: Simulator) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut prices = Prices::default();
+        let million = |micros: u64| Micros::new(micros * 1_000_000);
+        let (prompt, completion) = (million(READ), million(MADE));
+        let price = Price { currency: Currency::USD, prompt, cached_prompt: prompt, completion };
+        prices.set("simulated", price);
+        let opened = Till::open_local(&folder.path().join("usage"), prices, Arc::new(now)).await;
+        let (till, local, keeper) = opened.unwrap();
+        local.set_budget("acme", Some("0.10 USD".parse().unwrap()));
+        let places = Places {
+            running_per_person: 64,
+            running_per_tenant_percent: 100,
+            waiting_per_tenant: CROWD,
+            waiting_per_person: CROWD,
+            ..Places::default()
+        };
+        let policy = Policy { places, ..Policy::default() };
+        let mut app = App::with(engine, Limits { policy, ..Limits::default() });
+        app.inference = app.inference.with_till(till);
+        app.router = router(app.inference.clone());
+        Self { app, local, keeper, _folder: folder }
+    }
+
+    /// What the tenant is billed when all is recorded, in millionths.
+    async fn billed(self) -> u64 {
+        self.keeper.close().await;
+        self.local.standing("acme", Currency::USD).spent.get()
+    }
+}
+
+/// Of all jobs, cancelled ones too.
+fn worth(record: &Record) -> u64 {
+    let read: usize = record.started.iter().map(|asked| asked.split_whitespace().count()).sum();
+    read as u64 * READ + record.tokens as u64 * MADE
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_at_once_on_one_key_never_spend_more_than_there_is() {
+    let engine = Simulator::echo().with_at_once(64).with_pace(Duration::from_millis(10));
+    let shop = Shop::open(engine).await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let router = shop.app.router.clone();
+        crowd.spawn(async move {
+            let body = json!({
+                "messages": [{"role": "user", "content": "one two three four five"}],
+                "max_tokens": 20,
+            });
+            for _ in 0..400 {
+                let answer = router.clone().oneshot(signed(&body)).await.unwrap();
+                if answer.status() != 429 {
+                    return answer.status().as_u16();
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            429
+        });
+    }
+    let ended: Vec<u16> = crowd.join_all().await;
+    let (answered, refused) = (ended.iter().filter(|status| **status == 200).count(), ended.len());
+    let worth = worth(&shop.app.record());
+    let billed = shop.billed().await;
+    assert_eq!(billed, worth, "the bill is what the engine made");
+    assert!(billed <= BUDGET, "{billed}");
+    assert!(billed > BUDGET * 9 / 10, "what there was could be spent: {billed}");
+    assert!(answered > 100 && answered < refused, "{answered} of {refused}");
+    assert!(ended.iter().all(|status| [200, 402].contains(status)), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_pays_what_was_made_until_then_and_no_more() {
+    let engine = Simulator::echo().with_at_once(8).with_pace(Duration::from_millis(10));
+    let shop = Shop::open(engine).await;
+    let mut crowd = JoinSet::new();
+    for number in 0..40_u64 {
+        let router = shop.app.router.clone();
+        crowd.spawn(async move {
+            let mut body = streamed(&"word ".repeat(8));
+            body["max_tokens"] = json!(8);
+            let asked = async {
+                let answer = router.oneshot(signed(&body)).await.unwrap();
+                let _ = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
+            };
+            // Some before their turn, some in the middle, some after the end.
+            let _ = tokio::time::timeout(Duration::from_millis(7 * number), asked).await;
+        });
+    }
+    crowd.join_all().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let record = shop.app.record();
+    assert!(record.cancelled > 0 && record.started.len() > record.cancelled, "{record:?}");
+    let worth = worth(&record);
+    assert_eq!(shop.billed().await, worth);
+}

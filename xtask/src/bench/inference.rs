@@ -1,0 +1,117 @@
+//! The model server, by the programs that measure its parts. Each prints lines of `name`, `value`,
+//! `unit`, `N`, `spread` and perhaps a seed, separated by tabs.
+
+use anyhow::{Result, bail};
+
+use super::figures::{self, Row};
+use super::machine;
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::{say, tools};
+
+const COMMAND: &str = "cargo xtask bench inference";
+
+/// A program, by its crates and its name.
+const PROGRAMS: [(&[&str], &str); 5] = [
+    (&["inference"], "latency"),
+    (&["inference"], "fairness"),
+    (&["inference"], "spool"),
+    (&["inference"], "safety"),
+    // Beside the crate that everybody builds, so that features stay the same.
+    (&["create-ai-platform", "engine-llamacpp"], "speed"),
+];
+
+/// Measures everything, one program after the other.
+pub(super) fn run(project: &Project) -> Result<()> {
+    let deadline = Deadline::in_minutes(90);
+    tools::debian(project, "taskset", "util-linux", deadline)?;
+    tools::llamacpp(project, deadline)?;
+    for (crates, program) in PROGRAMS {
+        process::run(&mut bench(project, crates, program, &["--no-run"]), deadline)?;
+    }
+    let load = machine::wait_until_quiet();
+    let mut rows = Vec::new();
+    for (crates, program) in PROGRAMS {
+        say::head(program);
+        let before = rows.len();
+        let status = process::watch(&mut bench(project, crates, program, &[]), deadline, |line| {
+            rows.extend(row(line));
+            say::line(line);
+        })?;
+        if !status.success() || rows.len() == before {
+            bail!("{program} measured nothing, or ended early ({status})");
+        }
+    }
+    say::line("");
+    say::line(&machine::description(load));
+    for line in figures::table(&rows, &machine::today()?, COMMAND) {
+        say::line(&line);
+    }
+    Ok(())
+}
+
+fn bench(
+    project: &Project,
+    crates: &[&str],
+    program: &str,
+    more: &[&str],
+) -> std::process::Command {
+    let mut bench = project.cargo(["bench", "--locked", "--bench", program]);
+    for name in crates {
+        bench.args(["--package", name]);
+    }
+    bench.args(more);
+    bench
+}
+
+fn row(line: &str) -> Option<Row> {
+    let mut parts = line.split('\t');
+    let (measure, value, unit) = (parts.next()?, parts.next()?, parts.next()?);
+    let count = parts.next()?;
+    let more: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let (measured, target) = judged(measure, value, unit);
+    Some(Row {
+        measure: measure.to_owned(),
+        target,
+        measured,
+        spread: format!("N = {count}; {}", more.join("; seeds ")),
+    })
+}
+
+/// What was measured, and what it was to be.
+fn judged(measure: &str, value: &str, unit: &str) -> (String, String) {
+    let said = format!("{value} {unit}").trim_end().to_owned();
+    let goal = TARGETS.iter().find(|(name, ..)| *name == measure);
+    let (Some((_, is, limit)), Ok(number)) = (goal, value.parse::<f64>()) else {
+        return (said, "—".to_owned());
+    };
+    let (kept, sign) = match is {
+        Goal::AtMost => (number <= *limit, "<="),
+        Goal::AtLeast => (number >= *limit, ">="),
+    };
+    (figures::judged(&said, kept), format!("{sign} {limit} {unit}").trim_end().to_owned())
+}
+
+#[derive(Clone, Copy)]
+enum Goal {
+    AtMost,
+    AtLeast,
+}
+
+/// What some measures are to be, in the unit they are printed in.
+const TARGETS: [(&str, Goal, f64); 2] =
+    [("latency added, p50", Goal::AtMost, 0.15), ("latency added, p99", Goal::AtMost, 1.0)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_becomes_a_row_and_a_missed_target_is_marked() {
+        let row = row("latency added, p50\t0.2\tms\t7\t0.1 to 0.3\t42").unwrap();
+        assert_eq!(row.measured, "**missed:** 0.2 ms");
+        assert_eq!(row.target, "<= 0.15 ms");
+        assert_eq!(row.spread, "N = 7; 0.1 to 0.3; seeds 42");
+        assert!(super::row("running 0 tests").is_none());
+    }
+}
