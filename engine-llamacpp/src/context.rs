@@ -60,7 +60,8 @@ impl<'model> Context<'model> {
         Ok(context)
     }
 
-    /// Computes a step. For each part that draws, the row of its numbers. The error is for the log.
+    /// Computes at least one token. For each part that draws, the row of its numbers. The error is
+    /// for the log.
     pub(crate) fn compute(&mut self, parts: &[Part<'_>]) -> Result<Vec<Option<i32>>, String> {
         self.batch.clear();
         let mut rows = Vec::with_capacity(parts.len());
@@ -74,13 +75,11 @@ impl<'model> Context<'model> {
             }
             rows.push(part.draws.then(|| self.batch.n_tokens() - 1));
         }
-        if self.batch.n_tokens() > 0 {
-            self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
-        }
+        self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
         Ok(rows)
     }
 
-    /// The numbers of a row of the last step, one for each token of the vocabulary.
+    /// The numbers of a row that was computed last, one for each token of the vocabulary.
     pub(crate) fn numbers(&self, row: i32) -> &[f32] {
         self.context.get_logits_ith(row)
     }

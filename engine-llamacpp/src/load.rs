@@ -44,7 +44,8 @@ pub struct Options {
     pub working_memory: usize,
     /// Bytes of memory for what has been read and may be needed again. 0 keeps nothing.
     pub kept_memory: usize,
-    /// Threads that compute; as many as there are cores if not set.
+    /// Threads that compute; as many as there are cores if not set. They wait for each other without
+    /// giving the processor away: where others want it all the time, one thread is quicker.
     pub threads: Option<usize>,
 }
 

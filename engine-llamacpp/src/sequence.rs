@@ -100,9 +100,14 @@ impl Sequence {
         (!tenant.is_empty()).then(|| Whose { tenant: tenant.clone(), user: None })
     }
 
-    /// What the next step should compute for it.
+    /// Whether its prompt is still being read.
+    pub(crate) fn reads(&self) -> bool {
+        self.past < self.prompt
+    }
+
+    /// What it needs of a step.
     pub(crate) fn need(&self) -> Need<(&str, &[LlamaToken])> {
-        let reads = self.past < self.prompt;
+        let reads = self.reads();
         let shared = self.shared();
         let hands_on = shared >= WORTH_KEEPING && self.past < shared;
         let tenant = self.begin.owner.tenant.as_str();

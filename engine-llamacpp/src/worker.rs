@@ -151,15 +151,25 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Computes the next tokens of all, draws those that can be drawn, ends what is done.
+    /// The next token of every answer, then bits of prompts. Not in one go: attention skips what
+    /// belongs to others by blocks of rows, which answers of many conversations would spoil.
     fn step(&mut self) {
+        let answers = self.running.iter().map(|sequence| usize::from(!sequence.reads()));
+        self.compute(&answers.collect::<Vec<_>>());
         let needs: Vec<_> = self.running.iter().map(Sequence::need).collect();
-        let counts = plan(&needs);
-        let parts = self.running.iter().zip(&counts).map(|(sequence, count)| sequence.part(*count));
+        self.compute(&plan(&needs));
+    }
+
+    /// Computes so many tokens of each, draws those that can be drawn, ends what is done.
+    fn compute(&mut self, counts: &[usize]) {
+        if counts.iter().all(|count| *count == 0) {
+            return;
+        }
+        let parts = self.running.iter().zip(counts).map(|(sequence, count)| sequence.part(*count));
         let parts: Vec<Part<'_>> = parts.collect();
         let rows = match self.context.compute(&parts) {
             Ok(rows) => rows,
-            Err(error) => return self.fail(&counts, &error),
+            Err(error) => return self.fail(counts, &error),
         };
         let mut done = Vec::new();
         for (at, sequence) in self.running.iter_mut().enumerate() {

@@ -124,7 +124,7 @@ async fn answer(engine: &LlamaEngine, job: Job) -> Answer {
 
 #[test]
 fn it_knows_the_capital_of_france_and_counts_its_tokens() {
-    with_engine(async |engine| {
+    with_engine_alone(async |engine| {
         let job = job("What is the capital of France?");
         let counted = engine.prompt_at_most(&job);
         let answer = answer(&engine, job).await;
@@ -390,7 +390,7 @@ fn eight_at_once_each_say_what_they_would_have_said_alone() {
 /// Two answers to the same agree up to the first place where two tokens were as good as equally
 /// likely: what is computed in one go with something else differs in its last digits.
 fn assert_as_likely(one: &Answer, other: &Answer) {
-    const NEARLY: f32 = 0.15;
+    const NEARLY: f32 = 0.3;
     for (one, other) in one.chances.iter().zip(&other.chances) {
         let same = one.others.iter().find(|chance| chance.bytes == other.chosen.bytes);
         let same = same.unwrap_or_else(|| panic!("{:?} in {:?}", other.chosen, one.others));
