@@ -23,7 +23,13 @@ impl Rows {
     pub(crate) fn told(self) -> impl Iterator<Item = String> {
         self.0.into_iter().map(|Row { name, unit, mut values }| {
             values.sort_by(f64::total_cmp);
-            let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+            // Between two values where none stands at that place.
+            let at = |quarter: usize| {
+                let place = (values.len() - 1) * quarter;
+                let (below, above) = (values[place / 4], values[place.div_ceil(4)]);
+                let share = f64::from(u32::try_from(place % 4).unwrap_or_default()) / 4.0;
+                below + (above - below) * share
+            };
             let (low, middle, high) = (at(1), at(2), at(3));
             let rounds = values.len();
             format!("{name}\t{middle:.3}\t{unit}\t{rounds}\t{low:.3} to {high:.3}")
