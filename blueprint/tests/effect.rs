@@ -47,7 +47,11 @@ fn what_is_not_in_the_table_is_in_effect() {
     assert_eq!(
         all,
         [
+            "ai.monthlyBudget.amount",
+            "ai.monthlyBudget.currency",
+            "ai.perUserDailyTokens",
             "ai.qualityGates.maxAnswerTokens",
+            "ai.safety",
             "governance.userVerification",
             "identity.displayName",
             "identity.supportEmail",

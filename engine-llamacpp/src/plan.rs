@@ -1,5 +1,6 @@
-//! What is read of prompts between two tokens of the answers that are being made: a bit only, so
-//! that a long prompt delays the others' next token by no more.
+//! What a step computes: whose answers get a token, and what is read of prompts between two of
+//! them. A bit only, so that a long prompt delays the others' next token by no more; and the more
+//! urgent first, by the rank that the queue gives each job token by token.
 
 /// Tokens that are computed in one go at most.
 pub(crate) const MOST: usize = 512;
@@ -7,6 +8,9 @@ pub(crate) const MOST: usize = 512;
 /// Tokens of prompts between two tokens of answers. Reading is as quick in bits of this size as in
 /// larger ones, and a bit takes a third of a second on two old cores.
 const BESIDE_ANSWERS: usize = 128;
+
+/// While a more urgent prompt is read, an answer gets a token in one of so many steps.
+const PAUSE: u64 = 3;
 
 /// What a sequence needs next.
 #[derive(Debug, Clone, Copy)]
@@ -21,11 +25,27 @@ pub(crate) struct Need<K> {
     pub(crate) shared: Option<(K, usize)>,
 }
 
-/// How many tokens of each sequence's prompt are read next: by rank, of equals the shortest first.
+/// Which answers get a token in the step of that number: all, but for those that are less urgent
+/// than a prompt, which pause for most of its reading.
+pub(crate) fn answers<K>(needs: &[Need<K>], number: u64) -> Vec<usize> {
+    let first = needs.iter().filter(|need| need.reads).map(|need| need.rank).min();
+    let pauses = |need: &Need<K>| {
+        first.is_some_and(|first| first < need.rank) && !number.is_multiple_of(PAUSE)
+    };
+    needs.iter().map(|need| usize::from(!need.reads && !pauses(need))).collect()
+}
+
+/// How many tokens of each sequence's prompt are read next: by rank, of equals the shortest first;
+/// none while all of them are less urgent than an answer that is being made.
 /// Of several that read the same shared beginning one does it for all, and stops where it ends, to
 /// hand it on.
 pub(crate) fn plan<K: PartialEq + Copy>(needs: &[Need<K>]) -> Vec<usize> {
     let mut tokens = vec![0; needs.len()];
+    let most_urgent =
+        |reads: bool| needs.iter().filter(|need| need.reads == reads).map(|need| need.rank).min();
+    if most_urgent(false).is_some_and(|answer| most_urgent(true) > Some(answer)) {
+        return tokens;
+    }
     let mut left = if needs.iter().all(|need| need.reads) { MOST } else { BESIDE_ANSWERS };
 
     let mut readers: Vec<usize> = (0..needs.len()).filter(|at| needs[*at].reads).collect();
@@ -60,6 +80,19 @@ mod tests {
     fn beside_answers_a_bit_of_prompts_is_read() {
         assert_eq!(plan(&[ANSWER, prompt(1000, 0), ANSWER]), [0, 128, 0]);
         assert_eq!(plan(&[ANSWER, prompt(20, 0)]), [0, 20]);
+    }
+
+    #[test]
+    fn a_prompt_waits_for_a_more_urgent_answer_and_is_read_before_a_less_urgent_one() {
+        let answer = |rank| Need { rank, ..ANSWER };
+        let later = [answer(3), prompt(50, 4)];
+        assert_eq!((plan(&later), answers(&later, 1)), (vec![0, 0], vec![1, 0]));
+        let sooner = [answer(3), prompt(50, 2), answer(1)];
+        assert_eq!(plan(&sooner), [0, 0, 0], "of three ranks the lowest goes first");
+        let first = [answer(3), prompt(50, 2)];
+        assert_eq!(plan(&first), [0, 50]);
+        let steps: Vec<_> = (0..4).map(|number| answers(&first, number)[0]).collect();
+        assert_eq!(steps, [1, 0, 0, 1]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use crate::context::{Context, Part, Sizes};
-use crate::plan::plan;
+use crate::plan::{answers, plan};
 use crate::prefixes::{Prefixes, Whose};
 use crate::sequence::{Begin, Sequence};
 
@@ -57,6 +57,8 @@ struct Worker<'a> {
     waiting: VecDeque<Begin>,
     running: Vec<Sequence>,
     prefixes: Prefixes<LlamaToken, SeqState>,
+    /// Counted on for ever.
+    steps: u64,
 }
 
 impl<'a> Worker<'a> {
@@ -74,6 +76,7 @@ impl<'a> Worker<'a> {
             waiting: VecDeque::new(),
             running: Vec::new(),
             prefixes: Prefixes::new(sizes.kept_bytes),
+            steps: 0,
         })
     }
 
@@ -154,8 +157,9 @@ impl<'a> Worker<'a> {
     /// The next token of every answer, then bits of prompts. Not in one go: attention skips what
     /// belongs to others by blocks of rows, which answers of many conversations would spoil.
     fn step(&mut self) {
-        let answers = self.running.iter().map(|sequence| usize::from(!sequence.reads()));
-        self.compute(&answers.collect::<Vec<_>>());
+        self.steps = self.steps.wrapping_add(1);
+        let needs: Vec<_> = self.running.iter().map(Sequence::need).collect();
+        self.compute(&answers(&needs, self.steps));
         let needs: Vec<_> = self.running.iter().map(Sequence::need).collect();
         self.compute(&plan(&needs));
     }

@@ -111,7 +111,7 @@ async fn who_leaves_pays_what_was_made_until_then_and_no_more() {
                 let _ = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
             };
             // Some before their turn, some in the middle, some after the end.
-            let _ = tokio::time::timeout(Duration::from_millis(7 * number), asked).await;
+            let _ = tokio::time::timeout(Duration::from_millis(20 * number), asked).await;
         });
     }
     crowd.join_all().await;
