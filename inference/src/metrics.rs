@@ -7,7 +7,6 @@
 
 mod labels;
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -21,7 +20,6 @@ use prometheus_client::registry::{Registry, Unit};
 pub use labels::{Kind, Outcome};
 
 use crate::engine::Usage;
-use crate::route::BreakerState;
 use labels::{Word, Words};
 
 /// How an answer to a scrape calls itself.
@@ -38,7 +36,6 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     registry: Registry,
     classes: Words,
-    upstreams: Words,
     models: RwLock<Words>,
     requests: Family<ByOutcome, Counter>,
     tokens: Family<ByKind, Counter>,
@@ -48,11 +45,7 @@ struct Inner {
     each_token: Family<ByModel, Histogram, Buckets>,
     room: Gauge,
     running: Gauge,
-    breakers: Family<ByUpstream, Gauge>,
-    budget_refusals: Counter,
-    safety_refusals: Counter,
     spool: Gauge<i64>,
-    engine_deaths: Counter<u64, AtomicU64>,
 }
 
 /// A job that waits.
@@ -87,11 +80,6 @@ struct ByModel {
     model: Word,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByUpstream {
-    upstream: Word,
-}
-
 type Buckets = fn() -> Histogram;
 
 /// From a token in a fast engine to a prompt in a slow one, in seconds.
@@ -104,16 +92,11 @@ fn token_seconds() -> Histogram {
 }
 
 impl Metrics {
-    /// Numbers by these classes of service and these upstreams.
-    pub fn new<C, U>(classes: C, upstreams: U) -> Self
-    where
-        C: IntoIterator<Item: Into<String>>,
-        U: IntoIterator<Item: Into<String>>,
-    {
+    /// Numbers by these classes of service.
+    pub fn new(classes: impl IntoIterator<Item: Into<String>>) -> Self {
         let mut inner = Inner {
             registry: Registry::with_prefix("inference"),
             classes: Words::new(classes),
-            upstreams: Words::new(upstreams),
             models: RwLock::new(Words::new(Vec::<String>::new())),
             requests: Family::default(),
             tokens: Family::default(),
@@ -123,11 +106,7 @@ impl Metrics {
             each_token: Family::new_with_constructor(token_seconds),
             room: Gauge::default(),
             running: Gauge::default(),
-            breakers: Family::default(),
-            budget_refusals: Counter::default(),
-            safety_refusals: Counter::default(),
             spool: Gauge::default(),
-            engine_deaths: Counter::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -192,31 +171,6 @@ impl Metrics {
         self.0.running.set(gauge(running));
     }
 
-    /// An engine died and was replaced, or not.
-    pub fn engine_died(&self) {
-        self.0.engine_deaths.inc();
-    }
-
-    /// What an upstream's breaker does now.
-    pub fn breaker(&self, upstream: &str, state: BreakerState) {
-        let labels = ByUpstream { upstream: self.0.upstreams.find(upstream) };
-        self.0.breakers.get_or_create(&labels).set(match state {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        });
-    }
-
-    /// A job was refused for want of money or tokens.
-    pub fn budget_refused(&self) {
-        self.0.budget_refusals.inc();
-    }
-
-    /// A prompt was refused, or an answer ended, by the safety rules.
-    pub fn safety_refused(&self) {
-        self.0.safety_refusals.inc();
-    }
-
     /// So many bytes of usage are written down and not delivered yet.
     pub fn spool_bytes(&self, bytes: u64) {
         self.0.spool.set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -254,13 +208,6 @@ impl Inner {
         }
         all.register("engine_room", "Jobs the engine works on at most", self.room.clone());
         all.register("engine_running", "Jobs in the engine", self.running.clone());
-        all.register("engine_deaths", "Engines that died", self.engine_deaths.clone());
-        let help = "0 lets jobs by, 1 lets one try, 2 lets none by";
-        all.register("upstream_breaker", help, self.breakers.clone());
-        let help = "Jobs refused for want of money or tokens";
-        all.register("budget_refusals", help, self.budget_refusals.clone());
-        let help = "Prompts and answers that the safety rules ended";
-        all.register("safety_refusals", help, self.safety_refusals.clone());
         all.register("spool_bytes", "Bytes of usage not delivered yet", self.spool.clone());
     }
 }
@@ -279,7 +226,7 @@ mod tests {
 
     /// Every method called once, with names that clients could have sent.
     fn all(model: &str, class: &str) -> Metrics {
-        let metrics = Metrics::new(["free", "paid"], ["far"]);
+        let metrics = Metrics::new(["free", "paid"]);
         metrics.add_models(["small"]);
         for outcome in Outcome::ALL {
             metrics.request(outcome, class);
@@ -291,11 +238,6 @@ mod tests {
         metrics.first_token(model, Duration::from_secs(2));
         metrics.further_tokens(model, 2, Duration::from_millis(80));
         metrics.engine(4, 1);
-        metrics.engine_died();
-        metrics.breaker("far", BreakerState::Open);
-        metrics.breaker(model, BreakerState::Open);
-        metrics.budget_refused();
-        metrics.safety_refused();
         metrics.spool_bytes(7);
         metrics
     }
@@ -314,10 +256,6 @@ mod tests {
             "inference_token_seconds_bucket{le=\"0.05\",model=\"small\"} 1",
             "inference_engine_room 4",
             "inference_engine_running 1",
-            "inference_engine_deaths_total 1",
-            "inference_upstream_breaker{upstream=\"far\"} 2",
-            "inference_budget_refusals_total 1",
-            "inference_safety_refusals_total 1",
             "inference_spool_bytes 7",
             "# EOF",
         ] {
@@ -333,7 +271,7 @@ mod tests {
         let labels = labels.filter_map(|line| line.split_once('{')?.1.split_once('}'));
         for label in labels.flat_map(|(labels, _)| labels.split(',')) {
             let (name, value) = label.split_once('=').unwrap();
-            let known = ["outcome", "class", "model", "kind", "upstream", "le"];
+            let known = ["outcome", "class", "model", "kind", "le"];
             assert!(known.contains(&name), "{name} is a label");
             let is_word = name == "le" || name == "outcome" || name == "kind";
             assert!(is_word || ["\"other\"", "\"far\""].contains(&value), "{name}={value}");
@@ -342,7 +280,7 @@ mod tests {
 
     #[test]
     fn names_of_models_are_bounded() {
-        let metrics = Metrics::new(["free"], Vec::<String>::new());
+        let metrics = Metrics::new(["free"]);
         for n in 0..2 * MODELS {
             let model = format!("m{n}");
             metrics.add_models([model.as_str()]);

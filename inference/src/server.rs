@@ -94,7 +94,7 @@ impl Inference {
         let Limits { bounds, policy, model_wait } = limits;
         let classes = Arc::new(policy.classes.clone());
         let fleet = Arc::new(Fleet::new(policy));
-        let metrics = Metrics::new(classes.names(), Vec::<String>::new());
+        let metrics = Metrics::new(classes.names());
         let (embedder, till, rules) = (Arc::default(), None, None);
         Self {
             fleet,

@@ -100,9 +100,6 @@ impl Work {
                 ended - first,
             );
         }
-        if reason == Reason::Filtered {
-            metrics.safety_refused();
-        }
         let recorded = match tab {
             Some(tab) => tab.close(usage.into(), outcome(&reason)).await.map(drop),
             None => Ok(()),
