@@ -1,14 +1,18 @@
 //! The two servers: ours over an engine that answers at once, and one that does nothing.
 
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
+use blueprint::Currency;
 use inference::engine::{TokenStream, token_stream};
-use inference::safety::Level;
+use inference::prices::{Micros, Price, Prices};
+use inference::safety::{Level, Rules};
+use inference::till::{Keeper, Till};
 use inference::{
     Credentials, Engine, EngineError, Inference, Job, Limits, Meter, ModelCard, Reason, Tenant,
 };
@@ -22,7 +26,13 @@ const ANSWER: &str = r#"{"choices":[{"message":{"role":"assistant","content":"Pa
 pub(crate) fn serve(kind: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let router = if kind == "ours" { ours() } else { nothing() };
+        let folder = tempfile::tempdir().unwrap();
+        let (router, _keeper) = if kind == "ours" {
+            let (router, keeper) = ours(folder.path()).await;
+            (router, Some(keeper))
+        } else {
+            (nothing(), None)
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         let until = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
@@ -38,15 +48,28 @@ fn nothing() -> Router {
     Router::new().route("/v1/chat/completions", post(answer))
 }
 
-fn ours() -> Router {
+/// Everything on: identity, rules, queue, money that is leased and settled, records that are kept.
+async fn ours(folder: &Path) -> (Router, Keeper) {
+    let mut prices = Prices::default();
+    let million = Micros::new(1_000_000);
+    let (prompt, completion) = (million, million);
+    let price = Price { currency: Currency::USD, prompt, cached_prompt: prompt, completion };
+    prices.set("at-once", price);
+    let opened = Till::open_local(&folder.join("usage"), prices, Arc::new(now)).await;
+    let (till, local, keeper) = opened.unwrap();
     let credentials = Credentials::default();
     for number in 0..TENANTS {
         let starter = Tenant::new(credential(), "starter", Level::Moderate);
         credentials.set(tenant(number), starter);
+        local.set_budget(&tenant(number), Some("1000000.00 USD".parse().unwrap()));
+        let limits = inference::budget::Limits { per_user_daily_tokens: Some(1 << 40) };
+        till.ledger().set_limits(&tenant(number), limits);
     }
-    let inference = Inference::new(credentials, Arc::new(now), Limits::default());
+    let inference = Inference::new(credentials, Arc::new(now), Limits::default())
+        .with_till(till)
+        .with_rules(Rules::new().unwrap());
     inference.set_engine(Arc::new(AtOnce));
-    inference::router(inference)
+    (inference::router(inference), keeper)
 }
 
 /// Answers one word at once.
