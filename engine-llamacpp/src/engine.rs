@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use inference::engine::{TokenStream, token_stream};
-use inference::sampling::Sampling;
+use inference::sampling::{Sampling, Unset};
 use inference::stop::StopFilter;
 use inference::{Engine, EngineError, Job, Meter, ModelCard};
 use tokio::sync::mpsc::Sender;
@@ -36,25 +36,7 @@ pub(crate) struct Model {
     pub(crate) unset: Unset,
 }
 
-/// What counts for a job that does not say.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unset {
-    pub(crate) temperature: f32,
-    pub(crate) top_p: f32,
-    pub(crate) repetition: f32,
-}
-
 impl Model {
-    fn sampling(&self, job: &Job) -> Sampling {
-        Sampling {
-            temperature: job.temperature.unwrap_or(self.unset.temperature),
-            top_p: job.top_p.unwrap_or(self.unset.top_p),
-            // A fresh random id is 122 bits of chance.
-            seed: job.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1),
-            repetition: self.unset.repetition,
-        }
-    }
-
     fn tokens(&self, job: &Job) -> Result<Tokens, EngineError> {
         let limit = self.card.context_tokens;
         if self.tokenizer.is_longer_than(limit, &job.prompt) {
@@ -72,7 +54,7 @@ impl Model {
     fn begin(&self, job: Job, meter: Meter) -> Result<(Begin, TokenStream), EngineError> {
         let prompt = self.tokens(&job)?;
         let shape = self.shapes.matcher(&job.shape)?;
-        let sampling = self.sampling(&job);
+        let sampling = Sampling::of(&job, self.unset);
         let (out, stream) = token_stream();
         let most = prompt.all.len().saturating_add(job.max_tokens).min(self.context);
         let drawing = Drawing::new(sampling, shape, StopFilter::new(job.stop), job.logprobs);

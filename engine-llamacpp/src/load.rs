@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use inference::ModelCard;
 use inference::models::gguf::{self, Gguf};
+use inference::sampling::Unset;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -13,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::backend::backend;
 use crate::context::Sizes;
 use crate::cores::cores;
-use crate::engine::{LlamaEngine, Model, Unset};
+use crate::engine::{LlamaEngine, Model};
 use crate::reencode::reencoded;
 use crate::shape::Shapes;
 use crate::tokenizer::Tokenizer;

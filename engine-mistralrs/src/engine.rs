@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use either::Either;
 use inference::engine::{PieceSender, TokenChances, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
-use inference::sampling::Sampling;
+use inference::sampling::{Sampling, Unset};
 use inference::stop::{Shown, StopFilter};
 use inference::turns::{Reading, Turns};
 use inference::{
@@ -36,14 +36,6 @@ pub struct MistralEngine {
     unset: Unset,
 }
 
-/// What counts for a job that does not say.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unset {
-    pub(crate) temperature: f32,
-    pub(crate) top_p: f32,
-    pub(crate) repetition: f32,
-}
-
 impl MistralEngine {
     pub(crate) fn new(
         lanes: Arc<Lanes<Opener>>,
@@ -52,16 +44,6 @@ impl MistralEngine {
         unset: Unset,
     ) -> Self {
         Self { lanes, turns: Turns::new(), card, header, unset }
-    }
-
-    fn sampling(&self, job: &Job) -> Sampling {
-        Sampling {
-            temperature: job.temperature.unwrap_or(self.unset.temperature),
-            top_p: job.top_p.unwrap_or(self.unset.top_p),
-            // A fresh random id is 122 bits of chance.
-            seed: job.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().1),
-            repetition: self.unset.repetition,
-        }
     }
 }
 
@@ -89,7 +71,7 @@ impl Engine for MistralEngine {
         let begin = Begin {
             lanes: Arc::clone(&self.lanes),
             turns: Arc::clone(&self.turns),
-            sampling: self.sampling(&job),
+            sampling: Sampling::of(&job, self.unset),
             limits,
             longest_prompt: self.card.context_tokens,
             shape: job.shape,

@@ -10,6 +10,7 @@ use candle_core::Device;
 use inference::ModelCard;
 use inference::lanes::{Lanes, Open};
 use inference::models::gguf;
+use inference::sampling::Unset;
 use mistralrs::core::{
     AdapterPaths, DefaultSchedulerMethod, DeviceMapMetadata, DeviceMapSetting, GGUFLoaderBuilder,
     GGUFSpecificConfig, LocalModelPaths, MistralRs, MistralRsBuilder, ModelDType, ModelPaths,
@@ -17,7 +18,7 @@ use mistralrs::core::{
 };
 use tokio::task::JoinError;
 
-use crate::engine::{MistralEngine, Unset};
+use crate::engine::MistralEngine;
 use crate::gguf::Header;
 use crate::memory;
 use crate::reencode::{Encoding, reencoded};

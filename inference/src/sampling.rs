@@ -2,6 +2,10 @@
 //! has a seed of its own and every engine draws alike: mistral.rs has one source of chance for all
 //! requests, seeded with 0, so every start of the program would tell the same stories.
 
+use uuid::Uuid;
+
+use crate::engine::Job;
+
 /// How one answer is drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Sampling {
@@ -15,6 +19,17 @@ pub struct Sampling {
     pub repetition: f32,
 }
 
+/// What counts for a job that does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Unset {
+    /// See [`Sampling::temperature`].
+    pub temperature: f32,
+    /// See [`Sampling::top_p`].
+    pub top_p: f32,
+    /// See [`Sampling::repetition`].
+    pub repetition: f32,
+}
+
 /// Below this the likeliest token is taken.
 const LEAST_TEMPERATURE: f32 = 1e-3;
 /// A token is not drawn that is `e` to this power less likely than the likeliest: all such together
@@ -24,6 +39,17 @@ const FAINT: f32 = 25.0;
 const OF_LATE: usize = 96;
 
 impl Sampling {
+    /// How this job is drawn; by chance where it names no seed.
+    pub fn of(job: &Job, unset: Unset) -> Self {
+        Self {
+            temperature: job.temperature.unwrap_or(unset.temperature),
+            top_p: job.top_p.unwrap_or(unset.top_p),
+            // A fresh random id is 122 bits of chance.
+            seed: job.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
+            repetition: unset.repetition,
+        }
+    }
+
     /// Whether the likeliest token is taken each time, without chance.
     pub fn takes_likeliest(&self) -> bool {
         self.temperature < LEAST_TEMPERATURE
