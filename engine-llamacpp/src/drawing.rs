@@ -1,10 +1,10 @@
 //! The next token of one answer: picked within the shape, told with its chances, shown as text.
 
-use inference::Reason;
 use inference::chances::{likeliest_of, with_logarithm};
-use inference::engine::{Chance, PieceSender, TokenChances};
+use inference::engine::{Chance, PieceSender, TOO_COMPLEX, TokenChances};
 use inference::sampling::Sampling;
 use inference::stop::{Shown, StopFilter};
+use inference::{EngineError, Reason};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llguidance::Matcher;
@@ -31,18 +31,19 @@ impl Drawing {
         Self { sampling, shape, stops, likeliest, text: Utf8::default() }
     }
 
-    /// The token after `prompt` and `answer`, from the model's numbers. The error is for the log.
+    /// The token after `prompt` and `answer`, from the model's numbers.
     pub(crate) fn pick(
         &mut self,
         logits: &[f32],
         prompt: &[LlamaToken],
         answer: &[LlamaToken],
-    ) -> Result<LlamaToken, String> {
+    ) -> Result<LlamaToken, EngineError> {
         let position = prompt.len() + answer.len();
         let token = |logits: &[f32]| {
             let picked = self.sampling.pick(logits, position);
             let picked = picked.and_then(|token| i32::try_from(token).ok());
-            picked.map(LlamaToken).ok_or_else(|| "the model gave no usable numbers".to_owned())
+            let unusable = || EngineError::Broken("the model gave no usable numbers".to_owned());
+            picked.map(LlamaToken).ok_or_else(unusable)
         };
         if self.shape.is_none() && self.sampling.takes_likeliest() {
             return token(logits);
@@ -51,15 +52,16 @@ impl Drawing {
         let answer: Vec<u32> = answer.iter().map(|token| token.0.cast_unsigned()).collect();
         self.sampling.dampen(&mut logits, &answer);
         let Some(shape) = &mut self.shape else { return token(&logits) };
-        let allowed = shape.compute_mask().map_err(|error| error.to_string())?;
+        // Not in the grammar's own words, which can be those of people.
+        let gave_up = || EngineError::BadShape(TOO_COMPLEX.to_owned());
+        let allowed = shape.compute_mask().map_err(|_| gave_up())?;
         for (token, logit) in (0..).zip(&mut logits) {
             if !allowed.is_allowed(token) {
                 *logit = f32::NEG_INFINITY;
             }
         }
         let picked = token(&logits)?;
-        let consumed = shape.consume_token(picked.0.cast_unsigned());
-        consumed.map_err(|error| error.to_string())?;
+        shape.consume_token(picked.0.cast_unsigned()).map_err(|_| gave_up())?;
         Ok(picked)
     }
 

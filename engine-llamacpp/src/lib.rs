@@ -36,4 +36,7 @@ mod worker;
 
 pub use backend::backend;
 pub use engine::LlamaEngine;
+// For those who measure what this crate adds to it.
+#[doc(hidden)]
+pub use llama_cpp_2;
 pub use load::{LoadError, Options};

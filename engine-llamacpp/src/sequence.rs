@@ -1,7 +1,7 @@
 //! One answer on its way: what has been read and made of it, and what it needs next.
 
 use inference::engine::PieceSender;
-use inference::{EngineError, Meter, Owner, Reason};
+use inference::{Meter, Owner, Reason};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
@@ -114,7 +114,7 @@ impl Sequence {
         Need {
             rest: self.tokens().len() - self.past,
             reads,
-            rank: if reads { self.begin.meter.rank() } else { 0 },
+            rank: self.begin.meter.rank(),
             shared: (reads && hands_on && !tenant.is_empty())
                 .then(|| ((tenant, &self.tokens()[..shared]), shared - self.past)),
         }
@@ -145,7 +145,7 @@ impl Sequence {
         let (before, answer) = prompt.all.split_at(self.prompt);
         let token = match drawing.pick(logits, before, answer) {
             Ok(token) => token,
-            Err(why) => return Some(Reason::Failed(EngineError::Broken(why))),
+            Err(error) => return Some(Reason::Failed(error)),
         };
         meter.made(1);
         prompt.all.push(token);

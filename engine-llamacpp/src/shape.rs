@@ -54,8 +54,9 @@ fn first_line(error: &dyn std::fmt::Display) -> String {
 
 fn factory(model: &LlamaModel) -> Result<ParserFactory, String> {
     let mut factory = ParserFactory::new_simple(&vocabulary(model)).map_err(|e| e.to_string())?;
-    // It prints otherwise.
+    // It prints otherwise, and tells what people wrote.
     factory.quiet();
+    factory.limits_mut().verbose_errors = false;
     Ok(factory)
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use engine_llamacpp::{LlamaEngine, LoadError, Options};
-use inference::engine::TokenChances;
+use inference::engine::{TOO_COMPLEX, TokenChances};
 use inference::meter::Charge;
 use inference::models::gguf::{Gguf, check};
 use inference::models::{Entry, Store, find};
@@ -432,10 +432,30 @@ impl Charge for Rank {
     }
 }
 
+fn ranked(rank: u64) -> Meter {
+    Meter::new(Arc::new(Rank(AtomicU64::new(rank))))
+}
+
+#[test]
+fn a_question_is_answered_while_others_as_urgent_are_answered_at_length() {
+    with_engine(async |engine| {
+        let long = Job { max_tokens: 300, ..job("Tell a long story about the sea.") };
+        let story = ranked(9);
+        let mut first = engine.generate(long, story.clone()).await.unwrap();
+        first.next().await.unwrap();
+        for rank in [9, 1] {
+            let brief = Job { max_tokens: 1, ..job("What colour is the sea?") };
+            end(&mut engine.generate(brief, ranked(rank)).await.unwrap()).await;
+        }
+        let made = story.usage().completion_tokens;
+        let whole = end(&mut first).await.1.completion_tokens;
+        assert!(made < whole, "{made} of {whole} were made before the question was answered");
+    });
+}
+
 #[test]
 fn the_more_urgent_prompt_is_read_first_whichever_came_first() {
     with_engine(async |engine| {
-        let ranked = |rank| Meter::new(Arc::new(Rank(AtomicU64::new(rank))));
         let long = |times| Job { max_tokens: 1, ..job(&sea(times)) };
         let (patient, urgent) = (ranked(9), ranked(1));
         let mut first = engine.generate(long(300), patient.clone()).await.unwrap();
@@ -678,5 +698,29 @@ fn a_file_that_is_no_model_is_told_not_a_crash() {
         }
         let nowhere = folder.path().join("nowhere.gguf");
         assert!(LlamaEngine::load(&nowhere, "nowhere", options(&entry)).await.is_err());
+    });
+}
+
+/// Rules that a grammar can begin to follow and must give up: first a text, then one that ends in
+/// far too many ways.
+fn endless_rules() -> Shape {
+    let part = r"(.*[a-m].{40}|.*[n-z].{41}|.*[aeiou ].{39})(.*[tnrs].{30}|.*[ -Z].{31})";
+    Shape::Schema(Arc::new(json!({
+        "type": "object", "additionalProperties": false, "required": ["text", "z"],
+        "properties": {
+            "text": {"type": "string", "minLength": 30, "maxLength": 60},
+            "z": {"type": "string", "pattern": format!("^({part}){{3,60}}$")},
+        },
+    })))
+}
+
+#[test]
+fn rules_that_become_too_complex_are_the_askers_and_what_was_made_counts() {
+    with_engine(async |engine| {
+        let asked = Job { shape: endless_rules(), max_tokens: 120, ..job("Describe the sea.") };
+        let answer = answer(&engine, asked).await;
+        let failed = Reason::Failed(EngineError::BadShape(TOO_COMPLEX.to_owned()));
+        assert_eq!(answer.reason, failed, "{}", answer.text);
+        assert!(answer.usage.completion_tokens > 5, "{:?}", answer.usage);
     });
 }

@@ -123,6 +123,11 @@ impl Drawing {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Whether the prompt has been read: from then on the engine can be left between two tokens.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.prompt.load(Ordering::Acquire) > 0
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         let verdicts = [Verdict::Ended, Verdict::Full, Verdict::Stopped, Verdict::Unusable];
         let now = self.verdict.load(Ordering::Acquire);
@@ -136,8 +141,12 @@ impl Drawing {
         if is_refused { likeliest(logits).map_or(end, |(token, _)| token) } else { end }
     }
 
+    fn is_text_end(&self, token: usize) -> bool {
+        self.limits.text_end.is_some_and(|text_end| text_end as usize == token)
+    }
+
     fn draw(&self, logits: &[f32], position: usize) -> (Verdict, usize) {
-        let Limits { max_tokens, context_tokens, end_token, text_end } = self.limits;
+        let Limits { max_tokens, context_tokens, end_token, .. } = self.limits;
         let end = end_token as usize;
         if self.stop.is_cancelled() {
             return (Verdict::Stopped, self.end(logits));
@@ -148,9 +157,7 @@ impl Drawing {
         let drawn = position + 1 - self.prompt.load(Ordering::Acquire);
         if token == end {
             (Verdict::Ended, end)
-        } else if text_end.is_some_and(|text_end| text_end as usize == token) {
-            // The engine would go on after it, so whoever follows lets go of the request.
-            self.stop.cancel();
+        } else if self.is_text_end(token) {
             (Verdict::Ended, token)
         } else if drawn >= max_tokens || position + 1 >= context_tokens {
             (Verdict::Full, token)
@@ -187,6 +194,11 @@ impl CustomLogitsProcessor for Drawing {
                 self.meter.made(1);
             }
             self.verdict.store(verdict as u8, Ordering::Release);
+            if self.is_text_end(token) {
+                // The engine would go on after it, so whoever follows lets go of the request; who
+                // has to find the verdict then.
+                self.stop.cancel();
+            }
             if let (Some(logits), Verdict::On | Verdict::Full) = (undamped, verdict) {
                 self.keep_chances(&logits, position, token);
             }
@@ -212,6 +224,8 @@ fn lock(kept: &Mutex<Vec<Drawn>>) -> MutexGuard<'_, Vec<Drawn>> {
 
 #[cfg(test)]
 mod tests {
+    use inference::meter::Charge;
+
     use super::*;
 
     fn drawing(max_tokens: usize, context_tokens: usize, stop: &CancellationToken) -> Drawing {
@@ -271,6 +285,38 @@ mod tests {
             drawn(&drawing, first, 10);
             assert_eq!(drawn(&drawing, SECOND, 11), 2);
             assert_eq!((drawing.verdict(), drawing.meter.usage().completion_tokens), (verdict, 1));
+        }
+    }
+
+    #[test]
+    fn who_is_told_of_the_end_of_a_text_finds_it_counted() {
+        let stop = CancellationToken::new();
+        let told = Told { stop: stop.clone(), late: AtomicUsize::new(0) };
+        let told = Arc::new(told);
+        let mut drawing = drawing(100, 100, &stop);
+        drawing.meter = Meter::new(Arc::clone(&told) as _);
+        assert_eq!(drawn(&drawing, [5.0, 0.0, 0.0, 0.0], 10), 0);
+        assert!(stop.is_cancelled());
+        assert_eq!((drawing.verdict(), told.late.load(Ordering::Relaxed)), (Verdict::Ended, 0));
+    }
+
+    /// Counts what is counted too late.
+    struct Told {
+        stop: CancellationToken,
+        late: AtomicUsize,
+    }
+
+    impl Charge for Told {
+        fn read(&self, _: usize) {}
+
+        fn reused(&self, _: usize) {}
+
+        fn made(&self, _: usize) {
+            self.late.fetch_add(usize::from(self.stop.is_cancelled()), Ordering::Relaxed);
+        }
+
+        fn rank(&self) -> u64 {
+            0
         }
     }
 

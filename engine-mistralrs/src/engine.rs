@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use either::Either;
-use inference::engine::{PieceSender, TokenChances, TokenStream, token_stream};
+use inference::engine::{PieceSender, TOO_COMPLEX, TokenChances, TokenStream, token_stream};
 use inference::lanes::{Lane, Lanes};
 use inference::sampling::{Sampling, Unset};
 use inference::stop::{Shown, StopFilter};
@@ -295,8 +295,9 @@ impl Answer {
             let response = tokio::select! {
                 biased;
                 response = responses.recv() => response,
-                // A shape may not allow the end that the drawing would draw.
-                () = self.stop.cancelled(), if self.is_shaped => None,
+                // A shape may not allow the end that the drawing would draw. While the prompt is
+                // read nothing ends it, and the lane is taken until then.
+                () = self.stop.cancelled(), if self.is_shaped && self.drawing.has_begun() => None,
             };
             let Some(response) = response else { break };
             self.show_chances(&out);
@@ -314,8 +315,8 @@ impl Answer {
                         said = choice.finish_reason.map(|_| Said::Finish).or(said);
                     }
                 }
-                Response::ModelError(error, _) => said = Some(Said::Error(error)),
-                Response::InternalError(error) => said = Some(Said::Error(error.to_string())),
+                Response::ModelError(error, _) => said = Some(self.error(&error)),
+                Response::InternalError(error) => said = Some(self.error(&error.to_string())),
                 Response::ValidationError(error) if self.is_shaped => {
                     said = Some(Said::BadShape(first_line(&*error)));
                 }
@@ -335,6 +336,15 @@ impl Answer {
             out.text(stops.rest());
         }
         out.end(reason, self.meter.usage());
+    }
+
+    /// What the engine said of its failure. Only the first line: the rest can be what people wrote.
+    fn error(&self, text: &str) -> Said {
+        // As grammars tell that they gave up.
+        if self.is_shaped && text.contains("<state>") {
+            return Said::BadShape(TOO_COMPLEX.to_owned());
+        }
+        Said::Error(text.lines().next().unwrap_or_default().to_owned())
     }
 
     fn show_chances(&self, out: &PieceSender) {
@@ -375,6 +385,8 @@ impl Answer {
             (_, Verdict::Full) => Reason::Length,
             // It sends no last chunk if the answer ends inside a character.
             (Some(Said::Finish), _) | (None, Verdict::Ended) => Reason::Stop,
+            // Whoever stopped it is gone, or knows.
+            (None, Verdict::Stopped) => Reason::Cancelled,
             (None, _) => Reason::Failed(EngineError::Broken("it went away".to_owned())),
         }
     }

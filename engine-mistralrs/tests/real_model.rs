@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_mistralrs::{Encoding, LoadError, MistralEngine, Options, Precision};
+use inference::engine::TOO_COMPLEX;
 use inference::models::{Entry, Store, find};
 use inference::{
     Engine, EngineError, Job, Message, Meter, Piece, Prompt, Reason, Role, Shape, Usage,
@@ -413,5 +414,66 @@ fn crowd() {
         }
         firsts.sort_unstable();
         println!("first token p50 {:?}, p95 {:?}, max {:?}", firsts[19], firsts[37], firsts[39]);
+    });
+}
+
+/// Rules that a grammar can begin to follow and must give up: first a text, then one that ends in
+/// far too many ways.
+fn endless_rules() -> Shape {
+    let part = r"(.*[a-m].{40}|.*[n-z].{41}|.*[aeiou ].{39})(.*[tnrs].{30}|.*[ -Z].{31})";
+    Shape::Schema(Arc::new(json!({
+        "type": "object", "additionalProperties": false, "required": ["text", "z"],
+        "properties": {
+            "text": {"type": "string", "minLength": 30, "maxLength": 60},
+            "z": {"type": "string", "pattern": format!("^({part}){{3,60}}$")},
+        },
+    })))
+}
+
+#[test]
+fn rules_that_become_too_complex_are_the_askers_and_what_was_made_counts() {
+    with_engine(async |engine| {
+        let asked = Job { shape: endless_rules(), max_tokens: 120, ..job("Describe the sea.") };
+        let answer = answer(&engine, asked).await;
+        let failed = Reason::Failed(EngineError::BadShape(TOO_COMPLEX.to_owned()));
+        assert_eq!(answer.reason, failed, "{}", answer.text);
+        assert!(answer.usage.completion_tokens > 5, "{:?}", answer.usage);
+    });
+}
+
+#[test]
+fn a_prompt_that_is_being_read_counts_also_when_a_shaped_answer_is_left() {
+    with_engine(async |_| {
+        // Of its own: nobody else is in the lane.
+        let engine = load().await;
+        let asked = Job { shape: Shape::Json, ..job(&"The sea is wide and blue. ".repeat(120)) };
+        let mut left = engine.generate(asked, Meter::default()).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(500), left.next()).await;
+        assert!(early.is_err(), "it was to be left while it is read");
+        left.cancel();
+        let (reason, usage) = loop {
+            match left.next().await.unwrap() {
+                Piece::End { reason, usage } => break (reason, usage),
+                // It may be one token further.
+                Piece::Text(_) | Piece::Token(_) => {}
+            }
+        };
+        assert_eq!(reason, Reason::Cancelled);
+        assert!(usage.prompt_tokens > 700 && usage.completion_tokens <= 2, "{usage:?}");
+    });
+}
+
+#[test]
+fn short_shaped_answers_of_many_at_once_all_end_well() {
+    with_engine(async |engine| {
+        let one_or_two = Shape::Schema(Arc::new(json!({"enum": [1, 2]})));
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..24 {
+            let (engine, shape) = (Arc::clone(&engine), one_or_two.clone());
+            asked.spawn(async move { answer(&engine, Job { shape, ..job("One or two?") }).await });
+        }
+        while let Some(answer) = asked.join_next().await {
+            assert_eq!(answer.unwrap().reason, Reason::Stop);
+        }
     });
 }

@@ -257,6 +257,9 @@ pub enum EngineError {
     Broken(String),
 }
 
+/// What an [`EngineError::BadShape`] says of a grammar that gave up in the middle of an answer.
+pub const TOO_COMPLEX: &str = "its rules became too complex to follow; write simpler patterns";
+
 /// What is said of an engine that dies without a word.
 const VANISHED: &str = "it went away";
 

@@ -319,7 +319,9 @@ impl Run {
                     self.judge(leg, pass, failure.kind);
                     return Err(failure);
                 }
-                (Reason::Failed(_), None) => self.judge(leg, None, Kind::Broken),
+                (Reason::Failed(error), None) => {
+                    self.judge(leg, None, Failure::of_engine(error.clone()).kind);
+                }
                 // Nothing is known of an engine that was left before it answered.
                 (Reason::Cancelled, _) => {}
                 (_, pass) => {

@@ -5,6 +5,7 @@
 //! admin: 127.0.0.1:9001         # for operators: health, models, metrics
 //! models: [smollm2-135m]        # the first answers who names none
 //! embeddings: all-minilm-l6-v2
+//! engine: fastest               # or mistralRs
 //! usage: /var/lib/models/usage  # what was used, until it is told
 //! prices:                       # millionths for a million tokens; a model without one is refused
 //!   smollm2-135m: {currency: USD, prompt: 0, cachedPrompt: 0, completion: 0}
@@ -33,6 +34,8 @@ use inference::upstream::{self, Dialect, Networks, Patience, UpstreamConfig};
 use serde::Deserialize;
 use url::Url;
 
+use crate::engines::Choice;
+
 /// Everything that can be said.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -48,6 +51,9 @@ pub struct Config {
     pub models: Vec<String>,
     /// The model that turns texts into vectors; none if not set.
     pub embeddings: Option<String>,
+    /// Which engine runs them.
+    #[serde(default)]
+    pub engine: Choice,
     /// A folder of this process alone, for what was used.
     pub usage: PathBuf,
     /// What each model costs.

@@ -12,6 +12,18 @@ use inference::Engine;
 use inference::embedding::Embedder;
 use inference::models::{Entry, Store, embedding_models};
 use inference::watchdog::{Load, Vigilance, Watched};
+use serde::Deserialize;
+
+/// Which engine runs models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Choice {
+    /// The fastest of those that were compiled in and take the model.
+    #[default]
+    Fastest,
+    /// mistral.rs, which is always there.
+    MistralRs,
+}
 
 /// Why no engine runs a model; the text is for whoever chose it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +33,14 @@ pub struct OpenError(String);
 /// Opens the model in `file` with the engine that suits it, and again should that die. `cache` is
 /// where an engine keeps a copy of the model that it reads faster. Must be called from within a
 /// runtime.
-pub async fn open(entry: &Entry, file: &Path, cache: &Path) -> Result<Arc<dyn Engine>, OpenError> {
-    let again = Again { entry: entry.clone(), file: file.to_owned(), cache: cache.to_owned() };
+pub async fn open(
+    entry: &Entry,
+    file: &Path,
+    cache: &Path,
+    choice: Choice,
+) -> Result<Arc<dyn Engine>, OpenError> {
+    let (entry, file, cache) = (entry.clone(), file.to_owned(), cache.to_owned());
+    let again = Again { entry, file, cache, choice };
     let engine = again.engine().await?;
     Ok(Arc::new(Watched::new(engine, again, Vigilance::default())))
 }
@@ -32,12 +50,15 @@ struct Again {
     entry: Entry,
     file: PathBuf,
     cache: PathBuf,
+    choice: Choice,
 }
 
 impl Again {
     async fn engine(&self) -> Result<Arc<dyn Engine>, OpenError> {
-        let Self { entry, file, cache } = self;
-        if let Some(engine) = faster(entry, file, cache).await {
+        let Self { entry, file, cache, choice } = self;
+        if *choice == Choice::Fastest
+            && let Some(engine) = faster(entry, file, cache).await
+        {
             return Ok(engine);
         }
         let options = Options::new(&entry.title, cache);

@@ -88,7 +88,8 @@ pub async fn run(
         Some(folder) => Store::new(folder),
         None => Store::of_this_person().ok_or(StartError::NoCache)?,
     };
-    let shelf = Arc::new(Shelf::new(store, config.upstreams.clone(), config.prices.clone()));
+    let (upstreams, prices) = (config.upstreams.clone(), config.prices.clone());
+    let shelf = Arc::new(Shelf::new(store, upstreams, prices, config.engine));
     let inference = Inference::new(credentials, now, Limits::default())
         .with_till(till)
         .with_rules(Rules::new()?);

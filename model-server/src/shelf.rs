@@ -11,7 +11,7 @@ use inference::prices::Prices;
 use inference::{Engine, LoadFailed, Loader};
 
 use crate::config::Upstream;
-use crate::engines;
+use crate::engines::{self, Choice};
 use crate::routes::{offered, route};
 
 /// Where models are, and how they are opened.
@@ -20,13 +20,14 @@ pub struct Shelf {
     store: Store,
     upstreams: Vec<Upstream>,
     prices: Prices,
+    choice: Choice,
 }
 
 impl Shelf {
     /// Models of this store, and of the catalogue that fills it; where one fails, upstreams that
     /// offer the same one stand in.
-    pub fn new(store: Store, upstreams: Vec<Upstream>, prices: Prices) -> Self {
-        Self { store, upstreams, prices }
+    pub fn new(store: Store, upstreams: Vec<Upstream>, prices: Prices, choice: Choice) -> Self {
+        Self { store, upstreams, prices, choice }
     }
 
     /// The model of this name that turns texts into vectors.
@@ -68,7 +69,7 @@ impl Loader for Shelf {
             LoadFailed::Unknown(model.to_owned())
         })?;
         let file = self.file(&entry).await?;
-        let engine = engines::open(&entry, &file, self.store.folder()).await;
+        let engine = engines::open(&entry, &file, self.store.folder(), self.choice).await;
         let engine = engine.map_err(|error| broken(&error))?;
         let is_it = |offered: &&str| **offered == *model;
         if !offered(&self.upstreams).iter().any(is_it) {

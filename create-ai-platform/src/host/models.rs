@@ -9,7 +9,7 @@ use inference::models::{
     EmbeddingModel, Entry, FetchError, Progress, Source, Store, better_for, find, in_words,
     smallest,
 };
-use model_server::engines;
+use model_server::engines::{self, Choice};
 
 use super::unexpected;
 use crate::failure::{Failure, Kind, Result};
@@ -99,13 +99,14 @@ async fn bring(
 ) -> Result<()> {
     let store = Store::new(home.models());
     let file = fetch(&store, entry, printer, phase).await?;
-    let engine = engines::open(entry, &file, store.folder()).await.map_err(|error| {
-        Failure::new(
-            Kind::Model,
-            error.to_string(),
-            "Remove that file and run the same command again, or choose another with --model.",
-        )
-    })?;
+    let engine =
+        engines::open(entry, &file, store.folder(), Choice::default()).await.map_err(|error| {
+            Failure::new(
+                Kind::Model,
+                error.to_string(),
+                "Remove that file and run the same command again, or choose another with --model.",
+            )
+        })?;
     inference.set_engine(engine);
     if let Some(embedder) = engines::embedder(&store) {
         inference.set_embedder(embedder);

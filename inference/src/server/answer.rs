@@ -11,7 +11,7 @@ use web::Problem;
 use web::token::Caller;
 
 use crate::admission::Place;
-use crate::engine::{Engine, Job, Meter, Piece, Reason, TokenChances, Usage};
+use crate::engine::{Engine, EngineError, Job, Meter, Piece, Reason, TokenChances, Usage};
 use crate::metrics::{self, Metrics};
 use crate::safety::{self, SafetyFilter};
 use crate::spool::Outcome;
@@ -101,7 +101,7 @@ impl Work {
             );
         }
         let recorded = match tab {
-            Some(tab) => tab.close(usage.into(), outcome(&reason)).await.map(drop),
+            Some(tab) => tab.close(usage.into(), outcome(&reason, usage)).await.map(drop),
             None => Ok(()),
         };
         let _ = client.send(match recorded {
@@ -120,8 +120,12 @@ fn counted(reason: &Reason) -> metrics::Outcome {
     }
 }
 
-fn outcome(reason: &Reason) -> Outcome {
+fn outcome(reason: &Reason, usage: Usage) -> Outcome {
     match reason {
+        // The shape is who asked's own, and what was made until then was shown.
+        Reason::Failed(EngineError::BadShape(_)) if usage.completion_tokens > 0 => {
+            Outcome::Finished
+        }
         Reason::Stop | Reason::Length | Reason::Filtered => Outcome::Finished,
         Reason::Cancelled => Outcome::Cancelled,
         Reason::Failed(_) => Outcome::Failed,

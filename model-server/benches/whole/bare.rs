@@ -4,12 +4,14 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::context::params::LlamaContextParams;
-use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
-use llama_cpp_2::sampling::LlamaSampler;
+use engine_llamacpp::llama_cpp_2::context::params::LlamaContextParams;
+use engine_llamacpp::llama_cpp_2::llama_backend::LlamaBackend;
+use engine_llamacpp::llama_cpp_2::llama_batch::LlamaBatch;
+use engine_llamacpp::llama_cpp_2::model::LlamaModel;
+use engine_llamacpp::llama_cpp_2::model::params::LlamaModelParams;
+use engine_llamacpp::llama_cpp_2::sampling::LlamaSampler;
+
+use crate::Error;
 
 /// A loaded model.
 pub(crate) struct Bare {
@@ -26,13 +28,20 @@ pub(crate) struct Took {
     pub(crate) rest: Duration,
 }
 
-type Error = Box<dyn std::error::Error>;
-
 impl Bare {
     pub(crate) fn load(path: &Path, threads: usize) -> Result<Self, Error> {
         let backend = engine_llamacpp::backend().ok_or("llama.cpp is in use already")?;
         let model = LlamaModel::load_from_file(backend, path, &LlamaModelParams::default())?;
         Ok(Self { backend, model, threads: i32::try_from(threads)? })
+    }
+
+    /// A text of exactly so many tokens that begins as no other does.
+    pub(crate) fn text(&self, unique: &str, tokens: usize) -> String {
+        let mut text = format!("Story {unique}:");
+        while self.model.vocab().tokenize(text.as_bytes(), false, false).len() < tokens {
+            text.push_str([" the", " sea", " is", " wide", " and", " blue"][text.len() % 6]);
+        }
+        text
     }
 
     /// Continues a text by so many tokens.
