@@ -13,6 +13,8 @@ pub const LIFETIME_SECONDS: i64 = 60;
 /// How far two clocks may stand apart.
 const LEEWAY_SECONDS: i64 = 5;
 const AUDIENCE: &str = "inference";
+/// Bytes of each name in a token, at most: they are kept for as long as a day.
+const LONGEST_NAME: usize = 128;
 
 /// The secret a tenant signs with. At least 32 random bytes; never logged.
 #[derive(Debug, Clone)]
@@ -125,9 +127,14 @@ pub fn verify(credential: &Credential, token: &str, now: Timestamp) -> Result<Ca
         .map_err(|_| TokenError::WrongSignature)?
         .claims;
     let second = now.as_second();
-    let fresh = second <= claims.exp + LEEWAY_SECONDS && second >= claims.iat - LEEWAY_SECONDS;
-    if !fresh || claims.exp - claims.iat > LIFETIME_SECONDS {
+    // Whoever signs may write any number.
+    let fresh = second <= claims.exp.saturating_add(LEEWAY_SECONDS)
+        && second >= claims.iat.saturating_sub(LEEWAY_SECONDS);
+    if !fresh || claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS {
         return Err(TokenError::Expired);
+    }
+    if [&claims.iss, &claims.sub, &claims.agent].iter().any(|name| name.len() > LONGEST_NAME) {
+        return Err(TokenError::Unreadable);
     }
     let Claims { iss: tenant, sub: user, agent, paying, own: own_messages, .. } = claims;
     Ok(Caller { tenant, user, agent, paying, own_messages })
@@ -158,6 +165,25 @@ mod tests {
         assert_eq!(verify(&credential, token, late), Err(TokenError::Expired));
         let early = now() - SignedDuration::from_secs(90);
         assert_eq!(verify(&credential, token, early), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn claims_that_no_clock_has_and_names_without_end_are_refused() {
+        let credential = Credential::new("a-secret-of-at-least-thirty-two-bytes");
+        let key = EncodingKey::from_secret(credential.0.expose_secret().as_bytes());
+        let verified = |iat: i64, exp: i64, user: &str| {
+            let claims = serde_json::json!({
+                "iss": "acme", "sub": user, "aud": AUDIENCE, "iat": iat, "exp": exp, "agent": "a",
+            });
+            let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key);
+            verify(&credential, &token.unwrap(), now())
+        };
+        for (iat, exp) in [(i64::MIN, i64::MAX), (0, i64::MAX)] {
+            assert_eq!(verified(iat, exp, "u"), Err(TokenError::Expired));
+        }
+        let second = now().as_second();
+        assert_eq!(verified(second, second + 60, &"u".repeat(129)), Err(TokenError::Unreadable));
+        assert!(verified(second, second + 60, &"u".repeat(128)).is_ok());
     }
 
     #[test]

@@ -92,7 +92,7 @@ async fn begin(
     body: &[u8],
     read: Read,
 ) -> Result<Begun, Refusal> {
-    let Asker { caller, class, safety } = asker;
+    let Asker { caller, class, safety, .. } = asker;
     let Asked { mut job, is_verbatim, is_streamed, calls, form } = read(body, &inference.bounds)?;
     job.owner = owner(&caller, is_verbatim);
     if let Some(rules) = &inference.rules
@@ -137,12 +137,22 @@ pub(super) async fn admit(
 ) -> Result<(Asker, Bytes), Refusal> {
     let most = inference.bounds.body_bytes;
     match inference.credentials.asker(request.headers(), (inference.now)()) {
-        Ok(asker) => Ok((asker, body::read(request, most).await?)),
-        Err(stranger) => {
-            body::forget(request, most).await;
-            Err(stranger.into())
+        Ok(asker) => {
+            let sends = match asker.sends() {
+                Ok(sends) => sends,
+                Err(crowd) => return Err(refused_unread(request, most, crowd).await),
+            };
+            let body = body::read(request, most).await?;
+            drop(sends);
+            Ok((asker, body))
         }
+        Err(stranger) => Err(refused_unread(request, most, stranger).await),
     }
+}
+
+async fn refused_unread(request: Request, most: usize, why: Problem) -> Refusal {
+    body::forget(request, most).await;
+    why.into()
 }
 
 /// What an answer may use at most, kept for it.

@@ -17,9 +17,24 @@ use web::Problem;
 const TAKEN: usize = 20 * 1024 * 1024;
 /// And how long that may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a body may take that comes byte by byte: so long, and a second for each so many bytes
+/// that it may have.
+const SLOWEST: (Duration, usize) = (Duration::from_secs(10), 16 * 1024);
 
 /// The body, of at most so many bytes.
 pub(super) async fn read(request: Request, most: usize) -> Result<Bytes, Problem> {
+    let (least, each) = SLOWEST;
+    let seconds = u64::try_from(most / each).unwrap_or(u64::MAX);
+    let patience = least.saturating_add(Duration::from_secs(seconds));
+    let read = tokio::time::timeout(patience, read_all(request, most)).await;
+    read.unwrap_or_else(|_| {
+        let title = "The request took too long to come.";
+        let detail = format!("It has to be here within {} s of its head.", patience.as_secs());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request-too-slow", title).detail(detail))
+    })
+}
+
+async fn read_all(request: Request, most: usize) -> Result<Bytes, Problem> {
     let announced = announced(&request);
     let waits = waits(&request);
     let mut pieces = request.into_body().into_data_stream();
@@ -125,6 +140,18 @@ mod tests {
         let (request, taken) = long(request.header("expect", "100-continue"), 160);
         read(request, 8 * PIECE).await.unwrap_err();
         assert_eq!(taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_byte_by_byte_is_not_waited_for_for_ever() {
+        let bytes = futures::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(16)).await;
+            Some((Ok::<_, std::io::Error>(vec![b' ']), ()))
+        });
+        let slow = Request::post("/").body(Body::from_stream(bytes)).unwrap();
+        let begun = tokio::time::Instant::now();
+        assert_eq!(read(slow, 8 * PIECE).await.unwrap_err().status, 408);
+        assert!(begun.elapsed() < Duration::from_mins(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use crate::metrics::Outcome;
 /// By its code where that says more than its status.
 pub(super) fn outcome(problem: &Problem) -> Outcome {
     match problem.code {
-        "queue-full" => Outcome::QueueFull,
+        "queue-full" | "too-many-sending" => Outcome::QueueFull,
         "refused-by-safety" => Outcome::Filtered,
         "daily-tokens-spent" | "too-many-people" | "budget-held" | "model-unpriced" => {
             Outcome::NoBudget
