@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::meter::{Charge, Meter};
+pub use crate::route::BreakerState;
 
 /// Computes answers. Engines run what they are given at once: whose turn it is was decided before.
 #[async_trait]
@@ -28,6 +29,11 @@ pub trait Engine: Send + Sync {
     /// The most tokens that the prompt of this job can have. Cheap: asked before its turn.
     fn prompt_at_most(&self, job: &Job) -> usize {
         job.prompt.tokens_at_most()
+    }
+
+    /// How it has fared so far. Cheap: asked at each scrape of the numbers.
+    fn health(&self) -> Health {
+        Health::default()
     }
 
     /// Starts one job. Text arrives on the stream as it is made, and each token is told to the
@@ -44,6 +50,15 @@ pub struct ModelCard {
     pub title: String,
     /// The longest prompt it reads, in tokens.
     pub context_tokens: usize,
+}
+
+/// How an engine has fared, for those who watch it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Health {
+    /// How often it died and was given up for another.
+    pub deaths: u64,
+    /// What each breaker does now, by the name that the operators gave to the engine behind it.
+    pub breakers: Vec<(String, BreakerState)>,
 }
 
 /// One answer to compute. Bounds were checked by whoever made it.

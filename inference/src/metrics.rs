@@ -2,12 +2,13 @@
 //!
 //! No number is about a tenant or a person, and none could be: there are no labels for them, and a
 //! label's value is one of a few words that were fixed before ([`Metrics::new`],
-//! [`Metrics::add_models`]). Whatever else is named counts as `other`, so a client cannot make the
-//! list longer.
+//! [`Metrics::add_models`]), or the name of an upstream as the operators' configuration has it.
+//! Whatever else is named counts as `other`, so a client cannot make the list longer.
 
 mod labels;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -19,14 +20,17 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{Kind, Outcome};
 
-use crate::engine::Usage;
-use labels::{Word, Words};
+use crate::engine::{BreakerState, Health, Usage};
+use labels::{STATES, Word, Words};
 
 /// How an answer to a scrape calls itself.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// More models than any process has had.
 const MODELS: usize = 256;
+
+/// More upstreams than any process has had.
+const UPSTREAMS: usize = 256;
 
 /// All numbers of a server. Clones are the same.
 #[derive(Debug, Clone)]
@@ -46,6 +50,10 @@ struct Inner {
     room: Gauge,
     running: Gauge,
     spool: Gauge<i64>,
+    deaths: Family<ByModel, Counter>,
+    breakers: Family<ByBreaker, Gauge>,
+    /// Held while the two above are brought up to date and told.
+    upstreams: Mutex<Words>,
 }
 
 /// A job that waits.
@@ -80,6 +88,13 @@ struct ByModel {
     model: Word,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByBreaker {
+    model: Word,
+    upstream: Word,
+    state: BreakerState,
+}
+
 type Buckets = fn() -> Histogram;
 
 /// From a token in a fast engine to a prompt in a slow one, in seconds.
@@ -107,6 +122,9 @@ impl Metrics {
             room: Gauge::default(),
             running: Gauge::default(),
             spool: Gauge::default(),
+            deaths: Family::default(),
+            breakers: Family::default(),
+            upstreams: Mutex::new(Words::new(Vec::<String>::new())),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -176,8 +194,24 @@ impl Metrics {
         self.0.spool.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Everything, for a scrape; as [`CONTENT_TYPE`].
-    pub fn render(&self) -> String {
+    /// Everything, for a scrape; as [`CONTENT_TYPE`]. `engines` are those that are there now, by
+    /// their models.
+    pub fn render(&self, engines: &[(String, Health)]) -> String {
+        let mut upstreams = self.0.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a model that was let go nothing is told any more.
+        self.0.breakers.clear();
+        for (model, Health { deaths, breakers }) in engines {
+            let labels = self.by_model(model);
+            self.0.deaths.get_or_create(&labels).inner().store(*deaths, Ordering::Relaxed);
+            for (name, now) in breakers {
+                upstreams.add(name, UPSTREAMS);
+                for state in STATES {
+                    let (model, upstream) = (labels.model.clone(), upstreams.find(name));
+                    let labels = ByBreaker { model, upstream, state };
+                    self.0.breakers.get_or_create(&labels).set(i64::from(state == *now));
+                }
+            }
+        }
         let mut text = String::new();
         // Writing into a string does not fail.
         let _ = text::encode(&mut text, &self.0.registry);
@@ -208,6 +242,8 @@ impl Inner {
         }
         all.register("engine_room", "Jobs the engine works on at most", self.room.clone());
         all.register("engine_running", "Jobs in the engine", self.running.clone());
+        all.register("engine_deaths", "Engines that died and were replaced", self.deaths.clone());
+        all.register("breaker", "1 for what the breaker does now", self.breakers.clone());
         all.register("spool_bytes", "Bytes of usage not delivered yet", self.spool.clone());
     }
 }
@@ -242,9 +278,16 @@ mod tests {
         metrics
     }
 
+    /// An engine that died twice, behind two breakers.
+    fn engine(model: &str) -> [(String, Health); 1] {
+        let breakers = [("here", BreakerState::Closed), ("hub", BreakerState::Open)];
+        let breakers = breakers.map(|(name, state)| (name.to_owned(), state)).into();
+        [(model.to_owned(), Health { deaths: 2, breakers })]
+    }
+
     #[test]
     fn every_number_is_in_the_text() {
-        let text = all("small", "paid").render();
+        let text = all("small", "paid").render(&engine("small"));
         for line in [
             "inference_requests_total{outcome=\"answered\",class=\"paid\"} 1",
             "inference_tokens_total{model=\"small\",kind=\"prompt\"} 6",
@@ -257,6 +300,12 @@ mod tests {
             "inference_engine_room 4",
             "inference_engine_running 1",
             "inference_spool_bytes 7",
+            "inference_engine_deaths_total{model=\"small\"} 2",
+            "inference_breaker{model=\"small\",upstream=\"here\",state=\"closed\"} 1",
+            "inference_breaker{model=\"small\",upstream=\"here\",state=\"open\"} 0",
+            "inference_breaker{model=\"small\",upstream=\"hub\",state=\"closed\"} 0",
+            "inference_breaker{model=\"small\",upstream=\"hub\",state=\"half-open\"} 0",
+            "inference_breaker{model=\"small\",upstream=\"hub\",state=\"open\"} 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
@@ -265,17 +314,26 @@ mod tests {
 
     #[test]
     fn no_label_tells_of_a_tenant_or_a_person_or_takes_a_word_of_a_client() {
-        let text = all("tenant-acme/user-ada", "acme\"\n").render();
+        let text = all("tenant-acme/user-ada", "acme\"\n").render(&engine("tenant-acme"));
         assert!(!text.contains("acme") && !text.contains("ada"), "{text}");
         let labels = text.lines().filter(|line| !line.starts_with('#'));
         let labels = labels.filter_map(|line| line.split_once('{')?.1.split_once('}'));
         for label in labels.flat_map(|(labels, _)| labels.split(',')) {
             let (name, value) = label.split_once('=').unwrap();
-            let known = ["outcome", "class", "model", "kind", "le"];
+            let known = ["outcome", "class", "model", "kind", "le", "upstream", "state"];
             assert!(known.contains(&name), "{name} is a label");
-            let is_word = name == "le" || name == "outcome" || name == "kind";
+            let is_word = !["class", "model"].contains(&name);
             assert!(is_word || ["\"other\"", "\"far\""].contains(&value), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn breakers_of_a_model_that_was_let_go_are_told_no_more_but_its_deaths_are() {
+        let metrics = all("small", "paid");
+        metrics.render(&engine("small"));
+        let text = metrics.render(&[]);
+        assert!(!text.contains("inference_breaker{"), "{text}");
+        assert!(text.contains("inference_engine_deaths_total{model=\"small\"} 2"), "{text}");
     }
 
     #[test]
@@ -286,7 +344,7 @@ mod tests {
             metrics.add_models([model.as_str()]);
             metrics.waited(&model, Duration::ZERO);
         }
-        let text = metrics.render();
+        let text = metrics.render(&[]);
         let models = text.lines().filter(|line| line.starts_with("inference_wait_seconds_count"));
         assert_eq!(models.count(), MODELS + 1);
     }

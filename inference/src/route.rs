@@ -29,8 +29,8 @@ pub use priced::{PriceTable, Priced, Unpriced};
 
 use crate::attempt::Attempt;
 use crate::engine::{
-    Engine, EngineError, Job, Meter, ModelCard, Piece, PieceSender, Reason, TokenStream, Usage,
-    token_stream,
+    Engine, EngineError, Health, Job, Meter, ModelCard, Piece, PieceSender, Reason, TokenStream,
+    Usage, token_stream,
 };
 use crate::upstream::{Failure, Kind};
 
@@ -172,6 +172,14 @@ impl Engine for Route {
     fn prompt_at_most(&self, job: &Job) -> usize {
         let of = |leg: &Leg| leg.priced.candidate.engine().prompt_at_most(job);
         self.0.legs.iter().map(of).max().unwrap_or_default()
+    }
+
+    /// The deaths of all engines, and their breakers.
+    fn health(&self) -> Health {
+        let legs = self.0.legs.iter();
+        let deaths = legs.map(|leg| leg.priced.candidate.engine().health().deaths).sum();
+        let breakers = self.breakers().map(|(name, state)| (name.to_owned(), state)).collect();
+        Health { deaths, breakers }
     }
 
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {

@@ -150,7 +150,7 @@ impl Inference {
         if let Some(till) = &self.till {
             self.metrics.spool_bytes(till.waiting_bytes());
         }
-        self.metrics.render()
+        self.metrics.render(&self.fleet.health())
     }
 
     /// Loads a further model, unless it is there. It is listed once it has answered.

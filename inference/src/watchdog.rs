@@ -16,6 +16,7 @@ mod tests;
 
 use std::mem;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::attempt::Attempt;
 use crate::engine::{
-    Engine, EngineError, Job, Meter, ModelCard, Piece, PieceSender, Reason, TokenStream, Usage,
-    token_stream,
+    Engine, EngineError, Health, Job, Meter, ModelCard, Piece, PieceSender, Reason, TokenStream,
+    Usage, token_stream,
 };
 use life::Life;
 
@@ -81,6 +82,7 @@ struct Inner {
     vigilance: Vigilance,
     present: watch::Sender<Present>,
     room: watch::Sender<usize>,
+    deaths: AtomicU64,
     /// Those of the last engine, while there is none.
     cards: Mutex<Vec<ModelCard>>,
 }
@@ -111,6 +113,7 @@ impl Watched {
             vigilance,
             present: watch::Sender::new(Present::Loading),
             room: watch::Sender::new(room),
+            deaths: AtomicU64::new(0),
             cards: Mutex::default(),
         });
         inner.begin(engine, 0);
@@ -141,6 +144,11 @@ impl Engine for Watched {
             Present::Alive(life) => life.engine().prompt_at_most(job),
             _ => job.prompt.tokens_at_most(),
         }
+    }
+
+    /// Its own: what is watched has no breakers, and dies with its numbers.
+    fn health(&self) -> Health {
+        Health { deaths: self.0.deaths.load(Ordering::Relaxed), breakers: Vec::new() }
     }
 
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
@@ -186,6 +194,7 @@ impl Inner {
             buried.is_some()
         });
         if buried.is_some() {
+            self.deaths.fetch_add(1, Ordering::Relaxed);
             tracing::error!(why, "the engine is dead, another is loaded");
             life.dead.cancel();
             let is_young = life.began.elapsed() < self.vigilance.longest_wait;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
+use crate::engine::BreakerState;
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -80,6 +82,21 @@ impl EncodeLabelValue for Kind {
             Self::Prompt => "prompt",
             Self::Cached => "cached",
             Self::Completion => "completion",
+        };
+        word.encode(encoder)
+    }
+}
+
+/// All that a breaker can be doing.
+pub(super) const STATES: [BreakerState; 3] =
+    [BreakerState::Closed, BreakerState::HalfOpen, BreakerState::Open];
+
+impl EncodeLabelValue for BreakerState {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), Error> {
+        let word = match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
         };
         word.encode(encoder)
     }

@@ -35,7 +35,7 @@ impl Default for Fuse {
 }
 
 /// What a breaker does now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BreakerState {
     /// Lets everything by.
     Closed,

@@ -203,6 +203,7 @@ async fn one_that_keeps_failing_is_left_alone_and_then_tried_by_one() {
     assert_eq!(*room.borrow(), 8, "the room of the one that answers now");
     let states: Vec<_> = route.breakers().collect();
     assert_eq!(states, [("first", BreakerState::Open), ("second", BreakerState::Closed)]);
+    assert_eq!(route.health().breakers[0], ("first".to_owned(), BreakerState::Open));
 
     sleep(SECOND * 6).await;
     assert_eq!(*room.borrow(), 1, "it may be tried");

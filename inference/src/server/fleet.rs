@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::slot::Slot;
 use crate::admission::{Load, Policy};
-use crate::engine::{Engine, EngineError, Job, Meter, ModelCard, Piece, Prompt, Reason};
+use crate::engine::{Engine, EngineError, Health, Job, Meter, ModelCard, Piece, Prompt, Reason};
 
 /// Brings a model from wherever models are.
 #[async_trait]
@@ -83,6 +83,15 @@ impl Fleet {
     pub(super) fn room(&self) -> usize {
         let of = |slot: &Arc<Slot>| slot.engine().map(|engine| *engine.room().borrow());
         self.slots().iter().filter_map(of).sum()
+    }
+
+    /// How each engine has fared, by its first model.
+    pub(super) fn health(&self) -> Vec<(String, Health)> {
+        let of = |slot: &Arc<Slot>| {
+            let engine = slot.engine()?;
+            Some((engine.models().into_iter().next()?.id, engine.health()))
+        };
+        self.slots().iter().filter_map(of).collect()
     }
 
     /// Loads a model beside those that are there, unless it is there already. It is in the list

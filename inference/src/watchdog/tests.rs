@@ -198,7 +198,7 @@ async fn a_job_that_had_not_started_is_answered_by_the_next_engine_and_one_that_
         assert_eq!(started.usage, started.metered);
         assert_eq!(waiting.text, "b ".repeat(WORDS), "{mood:?}");
         assert_eq!((waiting.usage, waiting.reason), (waiting.metered, Reason::Stop));
-        assert_eq!(world.loads.load(Ordering::Relaxed), 1);
+        assert_eq!((world.loads.load(Ordering::Relaxed), engine.health().deaths), (1, 1));
         // One that wakes up later changes nothing any more.
         sleep(VIGILANCE.silence * 9).await;
         assert_eq!(started.text, "a ".repeat(started.usage.completion_tokens));
@@ -226,7 +226,7 @@ async fn an_engine_without_jobs_or_with_slow_ones_lives() {
         assert_eq!(answer(engine.clone(), "a".to_owned()).await.reason, Reason::Stop);
         sleep(VIGILANCE.silence * 2 / 3).await;
     }
-    assert_eq!(world.loads.load(Ordering::Relaxed), 0);
+    assert_eq!((world.loads.load(Ordering::Relaxed), engine.health().deaths), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,6 +241,7 @@ async fn a_job_is_replayed_once_only() {
     let waiting = waiting.await.unwrap();
     assert!(matches!(waiting.reason, Reason::Failed(_)), "{waiting:?}");
     assert_eq!((world.done("a").given, waiting.metered), (2, Usage::default()));
+    assert_eq!(engine.health().deaths, 2);
 }
 
 #[tokio::test(start_paused = true)]
