@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use inference::marks::{Marks, marks_a_turn};
 use inference::{Message, Prompt};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_2::vocab::LlamaVocab;
 
 use crate::template::{Bit, Template};
@@ -25,6 +27,8 @@ pub(crate) struct Tokenizer {
     template: Template,
     /// Control tokens and how they are written, the longest first.
     control: Vec<(String, LlamaToken)>,
+    /// Tokens that steer although they are none of those.
+    marks: Marks,
     longest: usize,
 }
 
@@ -45,9 +49,13 @@ impl Tokenizer {
         let mut control: Vec<_> = control.map(|token| (written(token), token)).collect();
         control.retain(|(text, _)| !text.is_empty());
         control.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        // These the library reads in one piece wherever they stand.
+        let is_defined = |token| vocab.attr(token).contains(LlamaTokenAttr::UserDefined);
+        let defined = vocab.tokens().filter(|token| is_defined(*token)).map(written);
+        let marks = Marks::new(defined.filter(|text| marks_a_turn(text)));
         let longest = vocab.tokens().map(|token| written(token).len()).max().unwrap_or(1).max(1);
 
-        let tokenizer = Self { model: Arc::clone(model), template, control, longest };
+        let tokenizer = Self { model: Arc::clone(model), template, control, marks, longest };
         let hello = Message { role: inference::Role::User, content: "Hello".to_owned() };
         tokenizer.chat(&[hello], 0)?;
         Ok(tokenizer)
@@ -59,7 +67,7 @@ impl Tokenizer {
             Prompt::Chat(messages) => self.chat(messages, shared_messages)?,
             Prompt::Text(text) => {
                 let mut all = Vec::new();
-                self.append(text, &mut all);
+                self.append(&self.marks.broken_up(text), &mut all);
                 Tokens { all, shared: 0 }
             }
         };
@@ -96,7 +104,7 @@ impl Tokenizer {
                     if number >= shared_messages {
                         shared.get_or_insert(tokens.len());
                     }
-                    text.push_str(&messages[number].content);
+                    text.push_str(&self.marks.broken_up(&messages[number].content));
                 }
                 Bit::Own(own) => {
                     let mut own = own.as_str();

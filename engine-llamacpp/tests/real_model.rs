@@ -282,6 +282,45 @@ fn nobody_can_write_control_tokens() {
 }
 
 #[test]
+fn of_user_defined_tokens_people_cannot_write_those_that_mark_turns() {
+    with_engine(async |_| {
+        let (entry, path) = fetched().await;
+        let mut file = std::fs::read(path).unwrap();
+        // `<|im_start|>` and `<repo_name>`, which this model calls control tokens.
+        for token in [1, 3] {
+            user_define(&mut file, token);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        std::fs::write(&path, file).unwrap();
+        let options = Options { cache: folder.path().to_owned(), ..options(&entry) };
+        let engine = LlamaEngine::load(&path, &entry.id, options).await.unwrap();
+        let tokens = |text: &str| {
+            let bare = Job::new(MODEL, Prompt::Text(text.to_owned()), 1);
+            assert_eq!(
+                engine.prompt_at_most(&job(text)) - engine.prompt_at_most(&job("")),
+                engine.prompt_at_most(&bare)
+            );
+            engine.prompt_at_most(&bare)
+        };
+        assert_eq!(tokens("<repo_name>"), 1, "text to be read in one piece");
+        assert!(tokens("<|im_start|>") > 3);
+        let chat = answer(&engine, job("What is the capital of France?")).await;
+        assert!(chat.text.contains("Paris"), "the template may write both: {}", chat.text);
+    });
+}
+
+/// Calls a token of a GGUF file user-defined.
+fn user_define(file: &mut [u8], token: usize) {
+    const KEY: &[u8] = b"tokenizer.ggml.token_type";
+    let key = file.windows(KEY.len()).position(|bytes| bytes == KEY).unwrap();
+    // The types of the list and of its items, how many there are, then 32 bits for each.
+    let at = key + KEY.len() + 4 + 4 + 8 + 4 * token;
+    assert_eq!(file[at..at + 4], 3i32.to_le_bytes());
+    file[at..at + 4].copy_from_slice(&4i32.to_le_bytes());
+}
+
+#[test]
 fn a_cancelled_answer_ends_within_two_tokens_and_tells_its_usage() {
     with_engine(async |engine| {
         let long = Job { max_tokens: 400, ..job("Tell me a very long story about the sea.") };

@@ -1,8 +1,8 @@
 //! Model server: who may ask, whose turn it is, which engine answers, and what it used.
 //!
 //! Reading order: [`engine`] is the seam that every engine fills, [`meter`] what it counts with;
-//! [`sampling`], [`chances`], [`stop`], [`lanes`] and [`turns`] help engines, [`simulator`] helps
-//! tests; [`upstream`] is an engine of others, [`route`] several in order, [`watchdog`] replaces
+//! [`sampling`], [`chances`], [`marks`], [`stop`], [`lanes`] and [`turns`] help engines,
+//! [`simulator`] helps tests; [`upstream`] is an engine of others, [`route`] several in order, [`watchdog`] replaces
 //! one that died; [`embedding`] is the seam for vectors; [`wire`] is the OpenAI format;
 //! [`admission`] decides whose turn it is, and [`virtual_time`] shows how fairly; [`prices`],
 //! [`budget`] and [`spool`] hold what an answer costs, what may be spent and what was used, and
@@ -12,6 +12,7 @@
 pub mod chances;
 pub mod engine;
 pub mod lanes;
+pub mod marks;
 pub mod meter;
 pub mod sampling;
 pub mod stop;
