@@ -16,8 +16,9 @@ use mistralrs::core::{
     GGUFSpecificConfig, LocalModelPaths, MistralRs, MistralRsBuilder, ModelDType, ModelPaths,
     SchedulerConfig,
 };
-use tokio::task::JoinError;
+use tokio::task::{JoinError, spawn_blocking};
 
+use crate::device::device;
 use crate::engine::MistralEngine;
 use crate::gguf::Header;
 use crate::memory;
@@ -115,7 +116,7 @@ impl MistralEngine {
 
         // The engine's loader panics on files that are not what they say, hence the tasks.
         let source = path.to_owned();
-        let prepared = tokio::task::spawn_blocking(move || {
+        let prepared = spawn_blocking(move || {
             let header = Header::read(&source)?;
             let encoding = encoding.unwrap_or_else(|| Encoding::best_for(header.parameters));
             let copy = reencoded(&source, &cache, encoding).and_then(|copy| {
@@ -130,7 +131,9 @@ impl MistralEngine {
             anyhow::Ok((header, encoding, file))
         });
         let (header, encoding, file) = prepared.await.map_err(broke)?.map_err(unusable)?;
-        let opener = Opener { file, precision, bytes: 4 * header.parameters as u64 };
+        let device = spawn_blocking(device).await.map_err(broke)?;
+        tracing::info!(model = id, on = ?device.location(), "loading a model");
+        let opener = Opener { file, precision, device, bytes: 4 * header.parameters as u64 };
         let runner = opener.runner().await.map_err(broke)?.map_err(unusable)?;
 
         let prompt_tokens = prompt_tokens.min(header.context_tokens);
@@ -146,6 +149,7 @@ impl MistralEngine {
 pub(crate) struct Opener {
     file: PathBuf,
     precision: Precision,
+    device: Device,
     /// Memory for one, roughly: its numbers, unpacked.
     bytes: u64,
 }
@@ -156,12 +160,15 @@ impl Opener {
 
     async fn runner(&self) -> Result<anyhow::Result<Arc<MistralRs>>, JoinError> {
         let (file, precision) = (self.file.clone(), self.precision);
-        let pipeline = match tokio::task::spawn_blocking(move || pipeline(file, precision)).await? {
+        let device = self.device.clone();
+        let opened = spawn_blocking(move || pipeline(file, precision, &device));
+        let pipeline = match opened.await? {
             Ok(pipeline) => pipeline,
             Err(error) => return Ok(Err(error)),
         };
         // One sequence at a time: turning to another costs it a copy of the whole conversation,
-        // and whenever one ends it reads the prompts of all others again.
+        // and whenever one ends it reads the prompts of all others again. On a GPU it could page
+        // several, and would forget and read again those of other lengths at each token.
         let method = DefaultSchedulerMethod::Fixed(NonZeroUsize::MIN);
         let runner = MistralRsBuilder::new(
             pipeline,
@@ -194,7 +201,7 @@ impl Open for Opener {
 
 type Pipeline = Arc<tokio::sync::Mutex<dyn mistralrs::core::Pipeline + Send + Sync>>;
 
-fn pipeline(file: PathBuf, precision: Precision) -> anyhow::Result<Pipeline> {
+fn pipeline(file: PathBuf, precision: Precision, device: &Device) -> anyhow::Result<Pipeline> {
     let folder = file.parent().unwrap_or(Path::new(".")).to_string_lossy().into_owned();
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let config = GGUFSpecificConfig { topology: None };
@@ -219,7 +226,7 @@ fn pipeline(file: PathBuf, precision: Precision) -> anyhow::Result<Pipeline> {
     loader.load_model_from_path(
         &paths,
         &dtype,
-        &Device::Cpu,
+        device,
         true,
         DeviceMapSetting::Map(DeviceMapMetadata::dummy()),
         None,

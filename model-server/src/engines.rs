@@ -1,13 +1,13 @@
 //! Which engine runs a model, and what happens when it dies; and which one makes vectors.
 //!
-//! llama.cpp, where it was compiled in: on processors it is several times faster, and answers many
-//! people in one go. Else, and for files that it does not take, mistral.rs.
+//! llama.cpp, where it was compiled in and no GPU is used: on processors it is several times faster,
+//! and answers many people in one go. Else, and for files that it does not take, mistral.rs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine_mistralrs::{MistralEngine, Options};
+use engine_mistralrs::{MistralEngine, Options, has_gpu};
 use inference::Engine;
 use inference::embedding::Embedder;
 use inference::models::{Entry, Store, embedding_models};
@@ -57,6 +57,7 @@ impl Again {
     async fn engine(&self) -> Result<Arc<dyn Engine>, OpenError> {
         let Self { entry, file, cache, choice } = self;
         if *choice == Choice::Fastest
+            && !has_gpu()
             && let Some(engine) = faster(entry, file, cache).await
         {
             return Ok(engine);

@@ -2,6 +2,7 @@
 //! `docs/figures.md`. Linux only: memory and load are read from `/proc`.
 
 mod figures;
+mod gpu;
 mod http;
 mod inference;
 mod machine;
@@ -23,6 +24,11 @@ pub(crate) enum Bench {
     /// The model server: what it adds to a request, how fair it is, what records cost, how fast the
     /// engines are.
     Inference,
+}
+
+/// Builds for the GPU of this machine and measures on it; says so where there is none.
+pub(crate) fn gpu(project: &Project) -> Result<()> {
+    gpu::run(project)
 }
 
 /// Measures, and prints a table.

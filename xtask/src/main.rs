@@ -1,4 +1,5 @@
-//! The project's own tasks: `cargo xtask test`, `soak`, `generate`, `bench` and `npm`.
+//! The project's own tasks: `cargo xtask test`, `soak`, `generate`, `bench`, `gpu` and
+//! `npm`.
 //!
 //! Light on purpose: it is compiled in every clone before anything else, so it names none of
 //! our crates and speaks to the rest through programs.
@@ -65,6 +66,8 @@ enum Task {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Builds the model server for the NVIDIA GPU of this machine and measures it there.
+    Gpu,
     /// Packs what `npx create-ai-platform` installs, with the program for this platform.
     Npm {
         /// Where the tarballs go; `target/npm` if not said.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         }
         Task::Generate => generate::run(&project).map(|()| true),
         Task::Bench { bench } => bench::run(&project, bench).map(|()| true),
+        Task::Gpu => bench::gpu(&project).map(|()| true),
         Task::Npm { out } => npm::run(&project, out).map(|()| true),
     });
     match done {

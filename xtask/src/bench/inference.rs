@@ -64,7 +64,8 @@ fn bench(
     bench
 }
 
-fn row(line: &str) -> Option<Row> {
+/// What a line of a program tells, if it is one of those.
+pub(super) fn row(line: &str) -> Option<Row> {
     let mut parts = line.split('\t');
     let (measure, value, unit) = (parts.next()?, parts.next()?, parts.next()?);
     let count = parts.next()?;
