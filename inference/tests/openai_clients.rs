@@ -1,12 +1,14 @@
-//! OpenAI's own clients, unmodified, against our server: `tests/openai-clients` has what they do.
+//! OpenAI's own clients, unmodified, against our server with a pretend model:
+//! `tests/openai-clients` has what they do.
 //!
 //! They are no part of a clone, so these tests are left out of a plain `cargo test`.
 //! `cargo xtask test --suite openai-clients` installs them, and runs these.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy takes for something else")]
 
+#[path = "../../tests/openai-clients/clients.rs"]
+mod clients;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,51 +44,30 @@ const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Bern
 #[tokio::test]
 #[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
 async fn openai_for_python() {
-    let python = std::env::var_os("SOULFRA_OPENAI_PYTHON").map(PathBuf::from);
-    let python = python.expect("SOULFRA_OPENAI_PYTHON says which python3 has the package openai");
-    let mut suite = Command::new(python);
-    suite.arg(folder().join("suite.py"));
-    passes(suite).await;
+    passes(clients::python()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
 async fn openai_for_javascript() {
-    let there = folder().join("node_modules/openai/package.json").exists();
-    assert!(there, "run npm ci in {}", folder().display());
-    let mut suite = Command::new("node");
-    suite.args(["--test-reporter=spec"]).arg(folder().join("suite.mjs"));
-    passes(suite).await;
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("tests/openai-clients")
+    passes(clients::javascript()).await;
 }
 
 /// Runs a suite against a server of its own.
-async fn passes(mut suite: Command) {
+async fn passes(suite: Command) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let places = Places::new(web::serve::Limits::default());
     let (stop, router) = (CancellationToken::new(), app());
     tokio::spawn(web::serve::serve(listener, Transport::Plain, router, stop.clone(), places));
-    // Read by the clients before anything else, if it is set.
-    suite.env_remove("OPENAI_ORG_ID").env_remove("OPENAI_PROJECT_ID");
-    suite
-        .env("OPENAI_BASE_URL", format!("{base}/v1"))
-        .env("OPENAI_API_KEY", token())
-        .env("SUITE_CONTROL", format!("{base}/control"))
-        .env("NO_PROXY", "127.0.0.1")
-        // Colours would hide the counts.
-        .env("NO_COLOR", "1")
-        .env_remove("FORCE_COLOR")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let ended = tokio::time::timeout(Duration::from_mins(5), suite.status()).await;
+    let variables = [
+        ("OPENAI_BASE_URL", format!("{base}/v1")),
+        ("OPENAI_API_KEY", token()),
+        ("SUITE_CONTROL", format!("{base}/control")),
+        ("SUITE_MODEL", "simulated".to_owned()),
+    ];
+    clients::passes(suite, &variables).await;
     stop.cancel();
-    let Ok(status) = ended else { panic!("the suite took more than 5 minutes") };
-    let status = status.unwrap();
-    assert!(status.success(), "{status}; what failed is above");
 }
 
 /// The server as it is, the time standing still, so that one token is good for a whole suite.

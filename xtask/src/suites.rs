@@ -95,7 +95,9 @@ pub(crate) fn run(project: &Project, named: &[Suite]) -> bool {
 
 impl Suite {
     fn run(self, project: &Project) -> Result<Outcome> {
-        if matches!(self, Self::Lint | Self::Docs | Self::Crates | Self::OneBuild) {
+        let compiles_all =
+            [Self::Lint, Self::Docs, Self::Crates, Self::OpenaiClients, Self::OneBuild];
+        if compiles_all.contains(&self) {
             tools::llamacpp(project, Deadline::in_minutes(10))?;
         }
         match self {

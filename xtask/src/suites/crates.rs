@@ -20,9 +20,11 @@ pub(crate) fn all(project: &Project) -> Result<Outcome> {
     // `inference` stops the clock in its tests, by a feature of tokio that nothing else turns on.
     // By itself it leaves the engine as people have it; see `one_build`.
     let rest = ["--workspace", "--exclude", "xtask", "--exclude", "inference"];
-    let rest = cargo_test(project, &rest, Some(&postgres), deadline)?;
     // OpenAI's clients have a suite of their own, which installs them.
-    let alone = ["--package", "inference", "--", "--skip", "openai_for_"];
+    let skip = ["--", "--skip", "openai_for_"];
+    let rest = [&rest[..], &skip].concat();
+    let rest = cargo_test(project, &rest, Some(&postgres), deadline)?;
+    let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, None, deadline)?;
     Ok(rest.and(alone))
 }
