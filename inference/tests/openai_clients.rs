@@ -44,7 +44,7 @@ const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Bern
 #[tokio::test]
 #[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
 async fn openai_for_python() {
-    passes(clients::python()).await;
+    passes(clients::python(std::env::var_os("SOULFRA_OPENAI_PYTHON"))).await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ const MODELS: usize = 2;
 #[tokio::test]
 #[ignore = "needs OpenAI's client: cargo xtask test --suite openai-clients"]
 async fn openai_for_python() {
-    passes(clients::python()).await;
+    passes(clients::python(std::env::var_os("SOULFRA_OPENAI_PYTHON"))).await;
 }
 
 #[tokio::test]

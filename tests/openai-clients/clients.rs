@@ -1,15 +1,14 @@
 //! `suite.py` and `suite.mjs`, as programs: part of the tests that start a server for them.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
 
-/// What OpenAI's client for Python does.
-pub(crate) fn python() -> Command {
-    let python = std::env::var_os("SOULFRA_OPENAI_PYTHON").map(PathBuf::from);
+/// What OpenAI's client for Python does, in this `python3`.
+pub(crate) fn python(python: Option<OsString>) -> Command {
     let python = python.expect("SOULFRA_OPENAI_PYTHON says which python3 has the package openai");
     let mut suite = Command::new(python);
     suite.arg(folder().join("suite.py"));
