@@ -31,7 +31,7 @@ use std::time::Duration;
 
 pub use delivery::{SinkError, UsageSink, deliver, drain};
 pub use event::{Event, Outcome};
-pub use folder::Found;
+pub use folder::{Found, Position};
 pub use log::Room;
 
 pub(crate) use folder::replace;
@@ -106,6 +106,13 @@ pub enum SpoolError {
     TooLong,
 }
 
+/// A folder that is ours and not read yet, so that what else is kept in it can be read first.
+#[derive(Debug)]
+pub struct Locked {
+    settings: Settings,
+    lock: File,
+}
+
 /// The spool of one process. Clones are the same one; the last to go flushes it.
 #[derive(Clone, Debug)]
 pub struct Spool {
@@ -124,24 +131,17 @@ struct Shared {
 impl Spool {
     /// Takes the folder and tells what was found in it.
     pub fn open(settings: Settings) -> Result<(Self, Found), SpoolError> {
-        Self::open_on(settings, Box::new(Real))
+        Self::lock(settings)?.open(None)
     }
 
-    fn open_on(settings: Settings, disk: Box<dyn Disk>) -> Result<(Self, Found), SpoolError> {
-        let folder = settings.folder.clone();
-        let failed = |cause| SpoolError::Folder { folder: folder.clone(), cause };
-        let lock = folder::lock(&folder).map_err(failed)?;
-        let lock = lock.ok_or_else(|| SpoolError::InUse(folder.clone()))?;
-        let (present, found) = folder::look(&folder).map_err(failed)?;
-        let durability = settings.durability;
-        let log = Arc::new(Log::begin(settings, disk, present).map_err(failed)?);
-        let for_flusher = Arc::clone(&log);
-        let flusher = thread::Builder::new()
-            .name("usage-spool".to_owned())
-            .spawn(move || flusher::run(&for_flusher))
-            .map_err(failed)?;
-        let flusher = Mutex::new(Some(flusher));
-        Ok((Self { shared: Arc::new(Shared { log, durability, flusher, _lock: lock }) }, found))
+    /// Takes the folder, to be opened later.
+    pub fn lock(settings: Settings) -> Result<Locked, SpoolError> {
+        let folder = &settings.folder;
+        match folder::lock(folder) {
+            Ok(Some(lock)) => Ok(Locked { settings, lock }),
+            Ok(None) => Err(SpoolError::InUse(folder.clone())),
+            Err(cause) => Err(SpoolError::Folder { folder: folder.clone(), cause }),
+        }
     }
 
     /// Room for one record, to be taken before the answer begins.
@@ -175,6 +175,34 @@ impl Spool {
 
     fn delivered(&self, batch: &Batch) -> io::Result<()> {
         self.shared.log.delivered(batch.upto)
+    }
+}
+
+impl Locked {
+    /// Opens the spool and tells what was found in it. `delivered` is how far whoever takes usage
+    /// in has it; without that it is what the folder remembers.
+    pub fn open(self, delivered: Option<Position>) -> Result<(Spool, Found), SpoolError> {
+        self.open_on(delivered, Box::new(Real))
+    }
+
+    fn open_on(
+        self,
+        delivered: Option<Position>,
+        disk: Box<dyn Disk>,
+    ) -> Result<(Spool, Found), SpoolError> {
+        let Self { settings, lock } = self;
+        let folder = settings.folder.clone();
+        let failed = |cause| SpoolError::Folder { folder: folder.clone(), cause };
+        let (present, found) = folder::look(&folder, delivered).map_err(failed)?;
+        let durability = settings.durability;
+        let log = Arc::new(Log::begin(settings, disk, present).map_err(failed)?);
+        let for_flusher = Arc::clone(&log);
+        let flusher = thread::Builder::new()
+            .name("usage-spool".to_owned())
+            .spawn(move || flusher::run(&for_flusher))
+            .map_err(failed)?;
+        let flusher = Mutex::new(Some(flusher));
+        Ok((Spool { shared: Arc::new(Shared { log, durability, flusher, _lock: lock }) }, found))
     }
 }
 

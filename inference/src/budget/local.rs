@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use super::{Claim, Lease, Treasury, TreasuryError, Vault};
 use crate::prices::Micros;
 use crate::server::Now;
-use crate::spool::{Event, SinkError, UsageSink};
+use crate::spool::{Event, Position, SinkError, UsageSink};
 use book::{Book, first_of_next_month};
 
 /// Monthly budgets in memory, what was used in a file. Clones are the same treasury.
@@ -93,6 +93,22 @@ impl Local {
         state.book.used_today()
     }
 
+    /// How far a spool's records are in the book, for [`Locked::open`](crate::spool::Locked::open).
+    pub fn delivered(&self) -> Option<Position> {
+        self.lock().book.delivered()
+    }
+
+    /// Adds what is new to the book on the disk, then to what is known here.
+    fn write_down(&self, batch: &[Event], upto: Position) -> io::Result<()> {
+        let now = (self.now)();
+        let mut book = self.lock().book.clone();
+        let new = book.take_in(batch, upto, now);
+        // What the book did not keep did not happen, and comes again. Leases need not wait for it.
+        book.save()?;
+        self.lock().take_in(batch, upto, &new, now);
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held; if something did, the sums are still whole.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,13 +135,13 @@ impl State {
         vault
     }
 
-    fn take_in(&mut self, batch: &[Event], new: &[Event], now: Timestamp) {
+    fn take_in(&mut self, batch: &[Event], upto: Position, new: &[&Event], now: Timestamp) {
         self.turn(now);
         // Before the book: a vault that is made here begins with what the book holds.
         for event in new {
             self.vault(&event.tenant, event.currency).record(event.holding, event.cost, now);
         }
-        self.book.take_in(batch, now);
+        self.book.take_in(batch, upto, now);
     }
 }
 
@@ -146,18 +162,20 @@ impl Treasury for Local {
 
 #[async_trait]
 impl UsageSink for Local {
-    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
-        let now = (self.now)();
-        let _one_by_one = self.delivering.lock().await;
-        let mut book = self.lock().book.clone();
-        let new: Vec<_> = book.take_in(batch, now).into_iter().cloned().collect();
-        // What the book did not keep did not happen, and comes again. Leases need not wait for it.
-        spawn_blocking(move || book.save())
+    async fn deliver(&self, batch: &[Event], upto: Position) -> Result<(), SinkError> {
+        let one_by_one = Arc::clone(&self.delivering).lock_owned().await;
+        let (local, batch) = (self.clone(), batch.to_vec());
+        // Kept until the file is written, also when nobody waits for that any more: two at once
+        // would write the same file.
+        let written = spawn_blocking(move || {
+            let written = local.write_down(&batch, upto);
+            drop(one_by_one);
+            written
+        });
+        written
             .await
             .map_err(|error| SinkError(error.to_string()))?
-            .map_err(|error| SinkError(format!("the book of usage cannot be written: {error}")))?;
-        self.lock().take_in(batch, &new, now);
-        Ok(())
+            .map_err(|error| SinkError(format!("the book of usage cannot be written: {error}")))
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, Spool};
+use super::{Event, Position, Spool};
 
 /// Records that come close after each other go in one batch.
 const LINGER: Duration = Duration::from_millis(200);
@@ -26,7 +26,14 @@ pub trait UsageSink: Send + Sync {
     /// Takes in a batch, oldest first: all of it, durably, or an error. After an error, or when
     /// the answer was lost, the same records come again, maybe with further ones behind them;
     /// each [`Event::id`] counts once.
-    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError>;
+    ///
+    /// `upto` is where the batch ends. A sink that keeps it together with what it took in may give
+    /// it to [`Locked::open`](super::Locked::open) at the next start, so that what was taken in
+    /// does not come again.
+    ///
+    /// Dropped when it takes too long; what it began beside must then end by itself before the
+    /// next batch is taken in.
+    async fn deliver(&self, batch: &[Event], upto: Position) -> Result<(), SinkError>;
 }
 
 /// Why a batch was not taken in; for the log.
@@ -48,29 +55,46 @@ pub async fn drain(spool: &Spool, sink: &dyn UsageSink) -> Result<usize, SinkErr
 
 /// Delivers whatever comes until `stop`, and what is left then if the sink takes it at once.
 pub async fn deliver(spool: Spool, sink: Arc<dyn UsageSink>, stop: CancellationToken) {
+    let patience = async {
+        stop.cancelled().await;
+        sleep(LAST).await;
+    };
+    tokio::select! {
+        () = go_on(&spool, sink.as_ref(), &stop) => {}
+        () = patience => {}
+    }
+    let bytes = spool.waiting_bytes();
+    if bytes > 0 {
+        tracing::info!(bytes, "usage waits for delivery until the next start");
+    }
+}
+
+/// Only waits end at `stop`: a step that is under way goes on in threads that nobody can end, and
+/// the next one must not begin beside it.
+async fn go_on(spool: &Spool, sink: &dyn UsageSink, stop: &CancellationToken) {
     let mut pause = PAUSE;
-    let deliver = async {
-        loop {
-            if let Err(error) = drain(&spool, sink.as_ref()).await {
+    while !stop.is_cancelled() {
+        match step(spool, sink).await {
+            Ok((_, false)) => pause = PAUSE,
+            Ok((_, true)) => {
+                pause = PAUSE;
+                let more = async {
+                    spool.shared.log.news.notified().await;
+                    sleep(LINGER).await;
+                };
+                stop.run_until_cancelled(more).await;
+            }
+            Err(error) => {
                 if pause == PAUSE {
                     tracing::warn!(%error, "usage waits for delivery");
                 }
-                sleep(pause).await;
+                stop.run_until_cancelled(sleep(pause)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
-                continue;
             }
-            pause = PAUSE;
-            spool.shared.log.news.notified().await;
-            sleep(LINGER).await;
         }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = deliver => {}
     }
-    if !matches!(timeout(LAST, drain(&spool, sink.as_ref())).await, Ok(Ok(_))) {
-        let bytes = spool.waiting_bytes();
-        tracing::info!(bytes, "usage waits for delivery until the next start");
+    if let Err(error) = drain(spool, sink).await {
+        tracing::warn!(%error, "the last usage was not delivered");
     }
 }
 
@@ -78,7 +102,7 @@ pub async fn deliver(spool: Spool, sink: Arc<dyn UsageSink>, stop: CancellationT
 async fn step(spool: &Spool, sink: &dyn UsageSink) -> Result<(usize, bool), SinkError> {
     let batch = on_disk(spool, Spool::next_batch).await?;
     if !batch.events.is_empty() {
-        let taken = timeout(PATIENCE, sink.deliver(&batch.events)).await;
+        let taken = timeout(PATIENCE, sink.deliver(&batch.events, batch.upto)).await;
         taken.unwrap_or_else(|_| Err(SinkError("it took too long".to_owned())))?;
     }
     let (count, is_all) = (batch.events.len(), batch.is_all);

@@ -24,9 +24,9 @@ pub struct Found {
     pub cut_bytes: u64,
 }
 
-/// A place in the segments: everything before it was delivered.
+/// A place in the records of a folder: everything before it was delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Position {
+pub struct Position {
     pub(super) segment: u64,
     pub(super) offset: u64,
 }
@@ -62,9 +62,10 @@ pub(super) fn lock(folder: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Reads what is there, cuts off what was half written, and removes what was delivered.
-pub(super) fn look(folder: &Path) -> io::Result<(Present, Found)> {
-    let delivered = read_position(&folder.join(DELIVERED))?;
+/// Reads what is there, cuts off what was half written, and removes what was delivered: what the
+/// folder remembers of that, unless whoever took it in knows.
+pub(super) fn look(folder: &Path, known: Option<Position>) -> io::Result<(Present, Found)> {
+    let delivered = known.map_or_else(|| read_position(&folder.join(DELIVERED)), Ok)?;
     let (mut present, mut found) = (Present { delivered, ..Present::default() }, Found::default());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -88,8 +89,8 @@ pub(super) fn look(folder: &Path) -> io::Result<(Present, Found)> {
     Ok((present, found))
 }
 
-/// How far delivery came. Without the file, or with a damaged one, everything is delivered again,
-/// which whoever takes it in is ready for.
+/// How far delivery came. Without the file, or with a damaged one, everything that is still there
+/// is delivered again.
 fn read_position(path: &Path) -> io::Result<Position> {
     match fs::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use async_trait::async_trait;
 use blueprint::Currency;
@@ -54,7 +54,7 @@ struct Sink {
 
 #[async_trait]
 impl UsageSink for Sink {
-    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
+    async fn deliver(&self, batch: &[Event], _: Position) -> Result<(), SinkError> {
         *self.batches.lock().unwrap() += 1;
         let mut taken = self.taken.lock().unwrap();
         let known: BTreeSet<Uuid> = taken.iter().map(|event| event.id).collect();
@@ -285,6 +285,56 @@ async fn records_are_delivered_as_they_come_and_the_last_ones_at_the_end() {
     stop.cancel();
     delivery.await.unwrap();
     assert_eq!(sink.requests(), numbers(0..9));
+}
+
+/// Works where no dropped future stops it, as writing a file does, and waits a moment for another
+/// one to come beside.
+#[derive(Default)]
+struct Slow {
+    under_way: Arc<(Mutex<Busy>, Condvar)>,
+    begun: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct Busy {
+    now: usize,
+    most: usize,
+    ended: usize,
+}
+
+#[async_trait]
+impl UsageSink for Slow {
+    async fn deliver(&self, _: &[Event], _: Position) -> Result<(), SinkError> {
+        let under_way = Arc::clone(&self.under_way);
+        self.begun.notify_one();
+        let work = tokio::task::spawn_blocking(move || {
+            let (busy, came) = &*under_way;
+            let mut busy = busy.lock().unwrap();
+            busy.now += 1;
+            busy.most = busy.most.max(busy.now);
+            came.notify_all();
+            let moment = Duration::from_millis(300);
+            let mut busy = came.wait_timeout_while(busy, moment, |busy| busy.now < 2).unwrap().0;
+            busy.now -= 1;
+            busy.ended += 1;
+        });
+        work.await.map_err(|error| SinkError(error.to_string()))
+    }
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_delivery_lets_it_end_before_the_last_one() {
+    let place = Place::new();
+    let (spool, _) = place.open();
+    append(&spool, 0..5).await;
+    let (sink, stop) = (Arc::new(Slow::default()), tokio_util::sync::CancellationToken::new());
+    let delivery = tokio::spawn(deliver(spool.clone(), sink.clone(), stop.clone()));
+    sink.begun.notified().await;
+    stop.cancel();
+    delivery.await.unwrap();
+    let busy = sink.under_way.0.lock().unwrap();
+    assert_eq!((busy.most, busy.ended), (1, 1), "at the same time, and in all");
+    assert_eq!(spool.waiting_bytes(), 0);
 }
 
 #[test]

@@ -49,10 +49,12 @@ impl Till {
         prices: Prices,
         now: Now,
     ) -> Result<(Self, Local, Keeper), OpenError> {
-        let (spool, _) = Spool::open(Settings::new(folder))?;
+        // Locked first: while another process has the folder, its book changes.
+        let locked = Spool::lock(Settings::new(folder))?;
         let path = folder.join("book");
         let local = Local::open(&path, Arc::clone(&now));
         let local = local.map_err(|cause| OpenError::Book { path, cause })?;
+        let (spool, _) = locked.open(local.delivered())?;
         drain(&spool, &local).await?;
         let ledger = Ledger::new(Arc::new(local.clone()), Arc::clone(&now));
         for (tenant, user, tokens) in local.used_today() {

@@ -10,7 +10,7 @@ use web::Problem;
 use super::*;
 use crate::budget::{Limits, Local};
 use crate::prices::Price;
-use crate::spool::{Settings, SinkError, UsageSink, drain};
+use crate::spool::{Position, Settings, SinkError, UsageSink, drain};
 
 struct Shop {
     folder: TempDir,
@@ -24,7 +24,7 @@ struct Records(Mutex<Vec<Event>>);
 
 #[async_trait]
 impl UsageSink for Records {
-    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
+    async fn deliver(&self, batch: &[Event], _: Position) -> Result<(), SinkError> {
         self.0.lock().unwrap().extend_from_slice(batch);
         Ok(())
     }
@@ -230,4 +230,75 @@ async fn what_was_used_before_a_start_counts_after_it() {
     keeper.close().await;
     let standing = local.standing("acme", Currency::USD);
     assert_eq!((standing.spent, standing.held), (Micros::new(9_000), Micros::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_counts_once_also_when_the_spool_forgot_how_far_it_was_delivered() {
+    for damage in ["", "{"] {
+        let folder = tempfile::tempdir().unwrap();
+        let now: Now = Arc::new(|| "2026-03-09T10:00:00Z".parse().unwrap());
+        let start = async || {
+            let mut prices = Prices::default();
+            let one = Micros::new(1_000_000);
+            let currency = Currency::USD;
+            let price = Price { currency, prompt: one, cached_prompt: one, completion: one };
+            prices.set("small", price);
+            let opened = Till::open_local(folder.path(), prices, Arc::clone(&now)).await.unwrap();
+            opened.1.set_budget("acme", Some("1.00 USD".parse().unwrap()));
+            opened
+        };
+        // Several batches, and more in the end than the last one of them.
+        let mut count = 0;
+        for more in [1, 2, 3] {
+            let (till, local, keeper) = start().await;
+            for _ in 0..more {
+                let tab = till.open(&caller(), "r", "small", Tokens::at_most(0, 10)).await.unwrap();
+                tab.close(Tokens::at_most(0, 10), Outcome::Finished).await.unwrap();
+                while till.waiting_bytes() > 0 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                count += 1;
+            }
+            keeper.close().await;
+            assert_eq!(local.standing("acme", Currency::USD).spent, Micros::new(count * 10));
+        }
+        let position = folder.path().join("delivered");
+        if damage.is_empty() {
+            std::fs::remove_file(&position).unwrap();
+        } else {
+            std::fs::write(&position, damage).unwrap();
+        }
+        let (till, local, keeper) = start().await;
+        assert_eq!(local.standing("acme", Currency::USD).spent, Micros::new(count * 10));
+        let tab = till.open(&caller(), "r", "small", Tokens::at_most(0, 10)).await.unwrap();
+        tab.close(Tokens::at_most(0, 10), Outcome::Finished).await.unwrap();
+        keeper.close().await;
+        let spent = local.standing("acme", Currency::USD).spent;
+        assert_eq!(spent, Micros::new(count * 10 + 10), "what comes after that counts");
+    }
+}
+
+#[tokio::test]
+async fn a_book_without_its_spool_goes_on_with_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = async || {
+        let mut prices = Prices::default();
+        prices.set("local", Price::free(Currency::USD));
+        let now: Now = Arc::new(|| "2026-03-09T10:00:00Z".parse().unwrap());
+        Till::open_local(folder.path(), prices, now).await.unwrap()
+    };
+    for count in 1..=4 {
+        let (till, local, keeper) = start().await;
+        let tab = till.open(&caller(), "r", "local", Tokens::at_most(0, 10)).await.unwrap();
+        tab.close(Tokens::at_most(0, 10), Outcome::Finished).await.unwrap();
+        keeper.close().await;
+        assert_eq!(local.used_today(), [("acme".to_owned(), "ann".to_owned(), count * 10)]);
+        drop(till);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap() != "book" {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
 }

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use inference::prices::{Micros, Tokens};
-use inference::spool::{Event, Outcome, Settings, SinkError, Spool, UsageSink, deliver, drain};
+use inference::spool::{
+    Event, Outcome, Position, Settings, SinkError, Spool, UsageSink, deliver, drain,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -123,7 +125,7 @@ struct Taken(PathBuf);
 
 #[async_trait]
 impl UsageSink for Taken {
-    async fn deliver(&self, batch: &[Event]) -> Result<(), SinkError> {
+    async fn deliver(&self, batch: &[Event], _: Position) -> Result<(), SinkError> {
         let lines: Vec<_> =
             batch.iter().map(|event| format!("\n{} {} end\n", event.request, event.id)).collect();
         let mut file = OpenOptions::new().create(true).append(true).open(&self.0).unwrap();

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::budget::people::day_of;
 use crate::prices::Micros;
-use crate::spool::{Event, replace};
+use crate::spool::{Event, Position, replace};
 
 /// The file's content, and where it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub(super) struct Book {
     /// What came last. Records come in one order, and what was taken in without the spool
     /// learning of it comes again first, so nothing older needs to be known.
     last: Vec<Uuid>,
+    /// How far the spool's records are in here, so that nothing depends on whether the spool
+    /// remembers it too.
+    #[serde(default)]
+    delivered: Option<Position>,
 }
 
 impl Book {
@@ -84,8 +88,17 @@ impl Book {
         people.collect()
     }
 
-    /// Adds what is new in the batch, and gives it.
-    pub(super) fn take_in<'a>(&mut self, batch: &'a [Event], now: Timestamp) -> Vec<&'a Event> {
+    pub(super) fn delivered(&self) -> Option<Position> {
+        self.delivered
+    }
+
+    /// Adds what is new in the batch, which ends at `upto`, and gives it.
+    pub(super) fn take_in<'a>(
+        &mut self,
+        batch: &'a [Event],
+        upto: Position,
+        now: Timestamp,
+    ) -> Vec<&'a Event> {
         self.turn(now);
         let new: Vec<_> = batch.iter().filter(|event| !self.last.contains(&event.id)).collect();
         for event in &new {
@@ -107,6 +120,7 @@ impl Book {
             self.last.clear();
         }
         self.last.extend(new.iter().map(|event| event.id));
+        self.delivered = Some(upto);
         new
     }
 

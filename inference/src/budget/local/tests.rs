@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use futures::FutureExt;
 use uuid::Uuid;
 
 use super::*;
@@ -50,6 +51,11 @@ impl Machine {
     }
 }
 
+/// Where a batch ended does not matter here.
+fn upto() -> Position {
+    Position::default()
+}
+
 fn claim(want: u64) -> Claim {
     Claim {
         holding: Uuid::now_v7(),
@@ -72,12 +78,12 @@ async fn left(local: &Local) -> Micros {
 async fn what_was_spent_is_known_after_a_restart_and_counted_once() {
     let machine = Machine::new();
     let batch = [machine.event(300_000), machine.event(100_000)];
-    machine.start().deliver(&batch).await.unwrap();
+    machine.start().deliver(&batch, upto()).await.unwrap();
     let local = machine.start();
     // The answer was lost: the same comes again, with more behind it.
     let more = [batch.clone().to_vec(), vec![machine.event(1)]].concat();
-    local.deliver(&more).await.unwrap();
-    local.deliver(&more).await.unwrap();
+    local.deliver(&more, upto()).await.unwrap();
+    local.deliver(&more, upto()).await.unwrap();
     let standing = local.standing("acme", Currency::USD);
     assert_eq!(standing.spent, Micros::new(400_001));
     assert_eq!(standing.renews_at, "2026-04-01T00:00:00Z".parse().unwrap());
@@ -89,7 +95,7 @@ async fn what_was_spent_is_known_after_a_restart_and_counted_once() {
 async fn a_month_begins_with_the_whole_budget_and_a_day_with_no_tokens() {
     let machine = Machine::new();
     let local = machine.start();
-    local.deliver(&[machine.event(1_000_000)]).await.unwrap();
+    local.deliver(&[machine.event(1_000_000)], upto()).await.unwrap();
     assert_eq!(left(&local).await, Micros::ZERO);
     machine.set("2026-03-31T23:59:59Z");
     assert_eq!(local.used_today(), []);
@@ -119,7 +125,7 @@ async fn a_book_that_cannot_be_read_is_put_aside() {
     let book = machine.folder.path().join("book");
     std::fs::write(&book, "half a boo").unwrap();
     let local = machine.start();
-    local.deliver(&[machine.event(1)]).await.unwrap();
+    local.deliver(&[machine.event(1)], upto()).await.unwrap();
     assert_eq!(std::fs::read_to_string(book.with_extension("unreadable")).unwrap(), "half a boo");
     assert_eq!(machine.start().standing("acme", Currency::USD).spent, Micros::new(1));
 }
@@ -131,9 +137,26 @@ async fn usage_that_the_book_cannot_keep_is_not_taken_in() {
     // In the way of the new book.
     std::fs::create_dir(machine.folder.path().join("book.new")).unwrap();
     let batch = [machine.event(5)];
-    local.deliver(&batch).await.unwrap_err();
+    local.deliver(&batch, upto()).await.unwrap_err();
     assert_eq!(local.standing("acme", Currency::USD).spent, Micros::ZERO);
     std::fs::remove_dir(machine.folder.path().join("book.new")).unwrap();
-    local.deliver(&batch).await.unwrap();
+    local.deliver(&batch, upto()).await.unwrap();
     assert_eq!(local.standing("acme", Currency::USD).spent, Micros::new(5));
+}
+
+#[tokio::test]
+async fn a_delivery_that_nobody_waits_for_any_more_ends_before_the_next_one_and_counts_once() {
+    let machine = Machine::new();
+    let local = machine.start();
+    let (mut all, mut sum) = (Vec::new(), 0);
+    for cost in 1..=50 {
+        all.push(machine.event(cost));
+        sum += cost;
+        let batch = &all[all.len() - 1..];
+        // It is asked once and dropped, with the book half written.
+        assert!(local.deliver(batch, upto()).now_or_never().is_none());
+        local.deliver(batch, upto()).await.unwrap();
+        assert_eq!(local.standing("acme", Currency::USD).spent, Micros::new(sum));
+        assert_eq!(machine.start().standing("acme", Currency::USD).spent, Micros::new(sum));
+    }
 }

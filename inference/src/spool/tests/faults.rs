@@ -35,6 +35,10 @@ impl Disk for Bad {
     }
 }
 
+fn open_on(settings: Settings, disk: &Bad) -> (Spool, Found) {
+    Spool::lock(settings).unwrap().open_on(None, Box::new(disk.clone())).unwrap()
+}
+
 async fn until_room(spool: &Spool) {
     drop(wait_for_room(spool).await);
 }
@@ -42,7 +46,7 @@ async fn until_room(spool: &Spool) {
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_begins_until_it_takes_records_again() {
     let (place, disk) = (Place::new(), Bad::default());
-    let (spool, _) = Spool::open_on(place.settings(), Box::new(disk.clone())).unwrap();
+    let (spool, _) = open_on(place.settings(), &disk);
     append(&spool, 0..3).await;
     let rooms = [spool.room().unwrap(), spool.room().unwrap()];
     disk.is_full.store(true, Ordering::Relaxed);
@@ -64,7 +68,7 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_nothing_begins_until_it_take
 #[tokio::test]
 async fn what_was_half_written_at_a_crash_is_cut_off() {
     let (place, disk) = (Place::new(), Bad::default());
-    let (spool, _) = Spool::open_on(place.settings(), Box::new(disk.clone())).unwrap();
+    let (spool, _) = open_on(place.settings(), &disk);
     append(&spool, 0..3).await;
     let room = spool.room().unwrap();
     disk.is_full.store(true, Ordering::Relaxed);
@@ -79,7 +83,7 @@ async fn what_was_half_written_at_a_crash_is_cut_off() {
 async fn a_disk_that_does_not_keep_records_acknowledges_none() {
     let (place, disk) = (Place::new(), Bad::default());
     let settings = Settings { durability: Durability::Disk, ..place.settings() };
-    let (spool, _) = Spool::open_on(settings, Box::new(disk.clone())).unwrap();
+    let (spool, _) = open_on(settings, &disk);
     append(&spool, 0..3).await;
     let room = wait_for_room(&spool).await;
     disk.loses.store(true, Ordering::Relaxed);
@@ -100,7 +104,7 @@ async fn many_who_wait_share_one_sync() {
         total_bytes: 32 << 20,
         ..place.settings()
     };
-    let (spool, _) = Spool::open_on(settings, Box::new(disk.clone())).unwrap();
+    let (spool, _) = open_on(settings, &disk);
     let all = (0..1_000).map(|number| {
         let spool = spool.clone();
         async move { append(&spool, number..number + 1).await }
