@@ -13,10 +13,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inference::budget::{Ledger, Limits, Local};
+use inference::budget::{Claim, Ledger, Limits, Local, Treasury};
 use inference::prices::{Micros, Price, Prices, Tokens};
 use inference::server::Now;
-use inference::spool::{Durability, Outcome, Settings, Spool, drain};
+use inference::spool::{Durability, Event, Outcome, Position, Settings, Spool, UsageSink, drain};
 use inference::till::{Tab, Till};
 use web::token::Caller;
 
@@ -25,6 +25,8 @@ const KILLS: usize = 100;
 const ROUNDS: usize = 5;
 const ANSWERS: usize = 10_000;
 const PACE: usize = 2_500;
+const TENANTS: usize = 10_000;
+const PEOPLE: usize = 50;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -32,6 +34,7 @@ fn main() {
     match (what.as_deref(), folder) {
         (Some("append"), Some(folder)) => return killed::append_until_killed(folder.as_ref()),
         (Some("sell"), Some(folder)) => return sold::sell_until_killed(folder.as_ref()),
+        (Some("book"), _) => return large_book(),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -50,6 +53,7 @@ fn main() {
     for (column, percentile) in ["p50", "p99", "p99.9", "longest"].into_iter().enumerate() {
         row(&format!("open and close at {PACE}/s, all on, {percentile}"), "us", &rounds, column);
     }
+    large_book();
     let told = killed::many_times(KILLS, SEED, |folder| run("append", folder));
     let sold = sold::many_times(KILLS, SEED, |folder| run("sell", folder));
     let records = |number: usize| u64::try_from(number).unwrap();
@@ -95,6 +99,77 @@ async fn paced() -> Vec<f64> {
         .map(|permille| times[(times.len() * permille / 1_000).min(times.len() - 1)])
         .map(|time| time.as_secs_f64() * 1e6)
         .to_vec()
+}
+
+/// What a delivery takes where a book has many people in it, and who leases meanwhile waits.
+fn large_book() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("book");
+    let local = Local::open(&path, Arc::new(system_time)).unwrap();
+    let event = |number: usize| used(number % TENANTS, number / TENANTS % PEOPLE);
+    let rounds = runtime.block_on(async {
+        let all: Vec<_> = (0..TENANTS * PEOPLE).map(event).collect();
+        local.deliver(&all, Position::default()).await.unwrap();
+        let mut rounds = Vec::new();
+        for round in 0..ROUNDS {
+            let mut times = Vec::new();
+            for size in [1, ANSWERS] {
+                let batch: Vec<_> = (0..size).map(|number| event(number * 7 + round)).collect();
+                let delivering = local.clone();
+                let began = Instant::now();
+                let delivery = tokio::spawn(async move {
+                    delivering.deliver(&batch, Position::default()).await.unwrap();
+                });
+                let mut longest = Duration::ZERO;
+                while !delivery.is_finished() {
+                    let asked = Instant::now();
+                    local.lease(&claim()).await.unwrap();
+                    longest = longest.max(asked.elapsed());
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                times.extend([began.elapsed(), longest].map(|time| time.as_secs_f64() * 1e3));
+            }
+            rounds.push(times);
+        }
+        rounds
+    });
+    let book = format!("a book of {TENANTS} tenants with {PEOPLE} people");
+    for (column, size) in [(0, 1), (2, ANSWERS)] {
+        row(&format!("{book}, delivery of {size}"), "ms", &rounds, column);
+        row(&format!("{book}, longest lease beside it"), "ms", &rounds, column + 1);
+    }
+    println!("{book}\t{}\tbytes\t1\t-\t-", path.metadata().unwrap().len());
+}
+
+fn used(tenant: usize, user: usize) -> Event {
+    let at = system_time();
+    Event {
+        id: uuid::Uuid::now_v7(),
+        tenant: format!("tenant-{tenant}"),
+        user: uuid::Uuid::from_u128(u128::try_from(tenant * PEOPLE + user).unwrap()).to_string(),
+        agent: "tutor".to_owned(),
+        model: "small".to_owned(),
+        request: "request-1".to_owned(),
+        tokens: Tokens::at_most(61, 40),
+        cost: Micros::new(12),
+        currency: "USD".parse().unwrap(),
+        holding: None,
+        outcome: Outcome::Finished,
+        started_at: at,
+        ended_at: at,
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        holding: uuid::Uuid::now_v7(),
+        number: 1,
+        tenant: "tenant-0".to_owned(),
+        currency: "USD".parse().unwrap(),
+        spent: Micros::ZERO,
+        want: Micros::new(1),
+    }
 }
 
 async fn answer(till: &Till) {

@@ -6,6 +6,7 @@
 //! ([`drain`](crate::spool::drain)).
 
 mod book;
+mod shared;
 
 use std::collections::HashMap;
 use std::io;
@@ -105,6 +106,8 @@ impl Local {
         let new = book.take_in(batch, upto, now);
         // What the book did not keep did not happen, and comes again. Leases need not wait for it.
         book.save()?;
+        // Or what the two share would be copied while leases wait.
+        drop(book);
         self.lock().take_in(batch, upto, &new, now);
         Ok(())
     }

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Position, Spool};
 
 /// Records that come close after each other go in one batch.
 const LINGER: Duration = Duration::from_millis(200);
+/// Where taking in a batch takes long, so many times longer than that, but not much longer than
+/// somebody who looks at the sums would wait.
+const REST: u32 = 16;
+const LONGEST_LINGER: Duration = Duration::from_secs(5);
 /// After a failure, doubled until it works again.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -74,13 +78,15 @@ pub async fn deliver(spool: Spool, sink: Arc<dyn UsageSink>, stop: CancellationT
 async fn go_on(spool: &Spool, sink: &dyn UsageSink, stop: &CancellationToken) {
     let mut pause = PAUSE;
     while !stop.is_cancelled() {
+        let began = Instant::now();
         match step(spool, sink).await {
             Ok((_, false)) => pause = PAUSE,
             Ok((_, true)) => {
                 pause = PAUSE;
+                let linger = (began.elapsed() * REST).clamp(LINGER, LONGEST_LINGER);
                 let more = async {
                     spool.shared.log.news.notified().await;
-                    sleep(LINGER).await;
+                    sleep(linger).await;
                 };
                 stop.run_until_cancelled(more).await;
             }

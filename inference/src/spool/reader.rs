@@ -10,8 +10,9 @@ use super::folder::{Position, segment};
 use super::frame::{decode, salvage};
 use super::log::Log;
 
-/// So many bytes are read at once; about 600 records.
-const AT_ONCE: u64 = 256 << 10;
+/// So many bytes are read at once; about 10,000 records. A sink that writes much for a batch,
+/// however small, keeps up where many come.
+const AT_ONCE: u64 = 4 << 20;
 /// So many damaged bytes are kept for whoever looks into it.
 const QUARANTINE: u64 = 1 << 20;
 

@@ -337,6 +337,36 @@ async fn a_stop_in_the_middle_of_a_delivery_lets_it_end_before_the_last_one() {
     assert_eq!(spool.waiting_bytes(), 0);
 }
 
+/// Takes half a second for whatever comes.
+#[derive(Default)]
+struct Thorough(Mutex<Vec<usize>>);
+
+#[async_trait]
+impl UsageSink for Thorough {
+    async fn deliver(&self, batch: &[Event], _: Position) -> Result<(), SinkError> {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        self.0.lock().unwrap().push(batch.len());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_long_gets_fewer_and_larger_batches() {
+    let place = Place::new();
+    let (spool, _) = Spool::open(Settings::new(place.folder())).unwrap();
+    let (sink, stop) = (Arc::new(Thorough::default()), tokio_util::sync::CancellationToken::new());
+    let delivery = tokio::spawn(deliver(spool.clone(), sink.clone(), stop.clone()));
+    for number in 0..600 {
+        append(&spool, number..number + 1).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    delivery.await.unwrap();
+    let batches = sink.0.lock().unwrap();
+    assert_eq!(batches.iter().sum::<usize>(), 600);
+    assert!(batches.len() <= 30, "in a minute {batches:?}");
+}
+
 #[test]
 fn a_record_is_never_longer_than_its_room() {
     let name = "\"\\".repeat(64);

@@ -1,6 +1,6 @@
 //! What was used this month and today, in one small file that is replaced as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::shared::Shared;
 use crate::budget::people::day_of;
 use crate::prices::Micros;
 use crate::spool::{Event, Position, replace};
 
-/// The file's content, and where it is.
+/// The file's content, and where it is. A clone shares what neither of the two changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Book {
@@ -24,11 +25,11 @@ pub(super) struct Book {
     /// The first day of the month that `spent` is of.
     month: Date,
     /// By tenant and currency.
-    spent: BTreeMap<String, BTreeMap<Currency, Micros>>,
+    spent: Shared<BTreeMap<String, BTreeMap<Currency, Micros>>>,
     /// The day that `tokens` is of.
     day: Date,
     /// By tenant and person.
-    tokens: BTreeMap<String, BTreeMap<String, u64>>,
+    tokens: Shared<BTreeMap<String, Shared<BTreeMap<String, u64>>>>,
     /// What came last. Records come in one order, and what was taken in without the spool
     /// learning of it comes again first, so nothing older needs to be known.
     last: Vec<Uuid>,
@@ -66,12 +67,12 @@ impl Book {
         let today = day_of(now);
         if today > self.day {
             self.day = today;
-            self.tokens.clear();
+            self.tokens = Shared::default();
         }
         let begins = today.first_of_month() > self.month;
         if begins {
             self.month = today.first_of_month();
-            self.spent.clear();
+            self.spent = Shared::default();
         }
         begins
     }
@@ -100,18 +101,20 @@ impl Book {
         now: Timestamp,
     ) -> Vec<&'a Event> {
         self.turn(now);
-        let new: Vec<_> = batch.iter().filter(|event| !self.last.contains(&event.id)).collect();
+        let last: HashSet<Uuid> = self.last.iter().copied().collect();
+        let new: Vec<_> = batch.iter().filter(|event| !last.contains(&event.id)).collect();
+        let (spent_by_all, tokens_of_all) = (self.spent.edit(), self.tokens.edit());
         for event in &new {
             let day = day_of(event.ended_at);
             // Late ones of an earlier month count in this one, as their money was kept until now.
             if event.cost > Micros::ZERO {
-                let spent = self.spent.entry(event.tenant.clone()).or_default();
+                let spent = spent_by_all.entry(event.tenant.clone()).or_default();
                 let spent = spent.entry(event.currency).or_default();
                 *spent = spent.plus(event.cost);
             }
             if day == self.day && event.counts_for_the_person() {
-                let people = self.tokens.entry(event.tenant.clone()).or_default();
-                let tokens = people.entry(event.user.clone()).or_default();
+                let people = tokens_of_all.entry(event.tenant.clone()).or_default();
+                let tokens = people.edit().entry(event.user.clone()).or_default();
                 *tokens = tokens.saturating_add(event.tokens.all());
             }
         }
