@@ -31,9 +31,12 @@ pub(super) struct Account {
 #[derive(Debug, Default)]
 struct State {
     limits: Limits,
+    /// Counted also while there is no limit: one may be set in the middle of a day.
     people: People,
     /// One for each currency that its models are priced in: nearly always one.
     purses: Vec<Purse>,
+    /// The tenant is gone; what its people used today is known until midnight, as it may be back.
+    is_gone: bool,
 }
 
 /// What one answer may use at most.
@@ -48,8 +51,8 @@ pub(super) struct Need<'a> {
 /// What was taken.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// The day of the person's tokens, where they are counted.
-    pub(super) day: Option<Date>,
+    /// The day of the person's tokens.
+    pub(super) day: Date,
     /// The holding the money is from, where it costs any.
     pub(super) holding: Option<Uuid>,
 }
@@ -77,7 +80,23 @@ impl Account {
     }
 
     pub(super) fn set_limits(&self, limits: Limits) {
-        self.lock().limits = limits;
+        let mut state = self.lock();
+        state.limits = limits;
+        state.is_gone = false;
+    }
+
+    /// Forgets the tenant but for what its people used today.
+    pub(super) fn leave(&self) {
+        let mut state = self.lock();
+        state.limits = Limits::default();
+        state.purses.clear();
+        state.is_gone = true;
+    }
+
+    /// Whether the tenant is gone and nothing of it matters any more.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        let state = self.lock();
+        state.is_gone && state.purses.is_empty() && state.people.is_over(now)
     }
 
     /// Counts tokens that a person used today already.
@@ -95,7 +114,7 @@ impl Account {
     ) -> Result<Step, Refused> {
         let Need { user, tokens, currency, amount } = need;
         let mut state = self.lock();
-        let State { limits, people, purses } = &mut *state;
+        let State { limits, people, purses, .. } = &mut *state;
         if let Some(limit) = limits.per_user_daily_tokens {
             people.check(user, tokens, limit, now)?;
         }
@@ -119,8 +138,7 @@ impl Account {
                 claim = Some(purse.claim(&self.tenant, now));
             }
         }
-        let is_counted = limits.per_user_daily_tokens.is_some();
-        let day = is_counted.then(|| people.take(user, tokens, now));
+        let day = people.take(user, tokens, now);
         Ok(Step::Taken(Taken { day, holding }, claim))
     }
 
@@ -128,9 +146,7 @@ impl Account {
     /// spent.
     pub(super) fn settle(&self, need: Need<'_>, taken: &Taken, unused: u64, cost: Micros) {
         let mut state = self.lock();
-        if let Some(day) = taken.day {
-            state.people.give_back(need.user, unused, day);
-        }
+        state.people.give_back(need.user, unused, taken.day);
         if let Some(holding) = taken.holding
             && let Some(purse) = state.purses.iter_mut().find(|p| p.currency() == need.currency)
         {

@@ -46,10 +46,19 @@ impl Ledger {
         self.account(tenant).restore(user, tokens, self.now());
     }
 
-    /// Forgets a tenant that is gone.
+    /// Forgets a tenant that is gone, but for what its people used today.
     pub fn remove(&self, tenant: &str) {
+        let accounts = self.shared.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(tenant) {
+            account.leave();
+        }
+    }
+
+    /// Forgets tenants that are gone since yesterday.
+    pub(super) fn forget_gone(&self) {
+        let now = self.now();
         let mut accounts = self.shared.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        accounts.remove(tenant);
+        accounts.retain(|_, account| !account.is_over(now));
     }
 
     /// Reserves what an answer may use at most. Waits only where money has to be leased first,

@@ -65,6 +65,11 @@ impl People {
         }
     }
 
+    /// Whether nothing that was taken matters any more.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        day_of(now) > self.day
+    }
+
     /// A new day begins with nothing taken. A clock that goes back does not begin one.
     fn turn(&mut self, now: Timestamp) {
         let today = day_of(now);

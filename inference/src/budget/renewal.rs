@@ -45,6 +45,7 @@ impl Ledger {
     pub async fn keep(self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(ROUND)).await.is_some() {
             self.round(Account::due).await;
+            self.forget_gone();
         }
         self.round(Account::give_back).await;
     }

@@ -279,6 +279,27 @@ async fn a_person_has_so_many_tokens_until_midnight_whatever_others_use() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_person_used_today_counts_before_there_is_a_limit_and_after_a_tenant_was_away() {
+    let fixture = Fixture::new(None);
+    let free = Price::free(Currency::USD);
+    let ask = async |tokens| {
+        fixture.ledger.reserve(&caller("ann"), free, Tokens::at_most(0, tokens)).await
+    };
+    ask(60).await.unwrap().settle(Tokens::at_most(0, 60));
+    let limits = Limits { per_user_daily_tokens: Some(100) };
+    fixture.ledger.set_limits("acme", limits);
+    let renews_in = Duration::from_hours(14);
+    let spent = |left| Some(Refused::DailyTokensSpent { left, renews_in });
+    assert_eq!(ask(41).await.err(), spent(40));
+    let under_way = ask(10).await.unwrap();
+    fixture.ledger.remove("acme");
+    fixture.ledger.set_limits("acme", limits);
+    assert_eq!(ask(41).await.err(), spent(30));
+    under_way.settle(Tokens::at_most(0, 3));
+    assert_eq!(ask(41).await.err(), spent(37));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_keeps_nobody_waiting_and_renews_at_once() {
     let fixture = Fixture::new(Some(1_000));
     assert!(fixture.reserve(10).await.is_ok());
