@@ -227,6 +227,8 @@ impl Purse {
             Ok(lease) => self.lease(*lease, at, spent, want, now),
             Err(TreasuryError::Ended) => self.begin_anew(),
             Err(TreasuryError::Currency) => {
+                // What was leased before there was such a budget may have had no limit.
+                self.begin_anew();
                 self.outcome = Outcome::OtherCurrency;
                 self.quiet_until = later(now, QUIET_AT_MOST);
             }

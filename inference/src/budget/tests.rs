@@ -300,6 +300,26 @@ async fn what_a_person_used_today_counts_before_there_is_a_limit_and_after_a_ten
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_in_another_currency_ends_what_was_leased_without_a_limit() {
+    let (folder, hands) = (tempfile::tempdir().unwrap(), Hands::new());
+    let local = Local::open(&folder.path().join("book"), hands.now()).unwrap();
+    let ledger = Ledger::new(Arc::new(local.clone()), hands.now());
+    let euros = Price { currency: "EUR".parse().unwrap(), ..one_each() };
+    let ask = async || ledger.reserve(&caller("ann"), euros, Tokens::at_most(0, 100)).await;
+    let under_way = ask().await.unwrap();
+    local.set_budget("acme", Some("1.00 USD".parse().unwrap()));
+    ledger.refresh("acme").await;
+    assert_eq!(ask().await.err(), Some(Refused::Currency));
+    hands.forward(Duration::from_mins(2));
+    assert_eq!(ask().await.err(), Some(Refused::Currency));
+    under_way.settle(Tokens::at_most(0, 100));
+    local.set_budget("acme", None);
+    ledger.refresh("acme").await;
+    hands.forward(Duration::from_mins(1));
+    assert!(ask().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_keeps_nobody_waiting_and_renews_at_once() {
     let fixture = Fixture::new(Some(1_000));
     assert!(fixture.reserve(10).await.is_ok());
