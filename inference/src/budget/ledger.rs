@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use web::token::Caller;
 
 use super::account::{Account, Limits, Need, Step, Taken};
@@ -15,6 +15,9 @@ use crate::server::Now;
 
 /// How long the treasury may take for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long somebody waits for money in all: a place in the engine may be kept for the answer. A
+/// little longer than for one answer of the treasury, so that who waits learns when to come again.
+const WAIT: Duration = Duration::from_secs(4);
 /// After so many leases that others took first, somebody waits no longer.
 const TRIES: usize = 4;
 
@@ -62,7 +65,7 @@ impl Ledger {
     }
 
     /// Reserves what an answer may use at most. Waits only where money has to be leased first,
-    /// a few seconds at most. Must be called from within a runtime.
+    /// four seconds at most. Must be called from within a runtime.
     pub async fn reserve(
         &self,
         caller: &Caller,
@@ -80,6 +83,7 @@ impl Ledger {
 
     async fn take(&self, account: &Arc<Account>, need: Need<'_>) -> Result<Taken, Refused> {
         let mut waiting = None;
+        let give_up_at = Instant::now() + WAIT;
         for _ in 0..TRIES {
             match account.step(need, &mut waiting, self.now())? {
                 Step::Taken(taken, claim) => {
@@ -92,8 +96,9 @@ impl Ledger {
                     if let Some(claim) = claim {
                         self.ask_beside(account, claim);
                     }
-                    // The one who asks gives up before this does.
-                    let _ = timeout(PATIENCE * 2, answers.changed()).await;
+                    if timeout_at(give_up_at, answers.changed()).await.is_err() {
+                        break;
+                    }
                 }
             }
         }

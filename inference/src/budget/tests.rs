@@ -319,6 +319,26 @@ async fn a_budget_in_another_currency_ends_what_was_leased_without_a_limit() {
     assert!(ask().await.is_ok());
 }
 
+/// Ends each holding, slowly.
+struct Reluctant;
+
+#[async_trait]
+impl Treasury for Reluctant {
+    async fn lease(&self, _: &Claim) -> Result<Lease, TreasuryError> {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        Err(TreasuryError::Ended)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_for_money_than_four_seconds_however_often_it_is_asked_for() {
+    let ledger = Ledger::new(Arc::new(Reluctant), Hands::new().now());
+    let began = tokio::time::Instant::now();
+    let refused = ledger.reserve(&caller("ann"), one_each(), Tokens::at_most(0, 1)).await.err();
+    assert!(matches!(refused, Some(Refused::LeaseUnavailable { .. })), "{refused:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_keeps_nobody_waiting_and_renews_at_once() {
     let fixture = Fixture::new(Some(1_000));
