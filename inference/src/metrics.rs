@@ -20,7 +20,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{Kind, Outcome};
 
+use blueprint::Currency;
+
 use crate::engine::{BreakerState, Health, Usage};
+use crate::prices::Micros;
 use labels::{STATES, Word, Words};
 
 /// How an answer to a scrape calls itself.
@@ -54,6 +57,7 @@ struct Inner {
     breakers: Family<ByBreaker, Gauge>,
     /// Held while the two above are brought up to date and told.
     upstreams: Mutex<Words>,
+    forgone: Family<ByCurrency, Gauge>,
 }
 
 /// A job that waits.
@@ -95,6 +99,12 @@ struct ByBreaker {
     state: BreakerState,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCurrency {
+    /// One of ISO 4217.
+    currency: &'static str,
+}
+
 type Buckets = fn() -> Histogram;
 
 /// From a token in a fast engine to a prompt in a slow one, in seconds.
@@ -125,6 +135,7 @@ impl Metrics {
             deaths: Family::default(),
             breakers: Family::default(),
             upstreams: Mutex::new(Words::new(Vec::<String>::new())),
+            forgone: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -194,6 +205,13 @@ impl Metrics {
         self.0.spool.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// So much was spent beyond budgets since the start, and nobody pays it.
+    pub fn forgone(&self, currency: Currency, sum: Micros) {
+        let labels = ByCurrency { currency: currency.code() };
+        let sum = i64::try_from(sum.get()).unwrap_or(i64::MAX);
+        self.0.forgone.get_or_create(&labels).set(sum);
+    }
+
     /// Everything, for a scrape; as [`CONTENT_TYPE`]. `engines` are those that are there now, by
     /// their models.
     pub fn render(&self, engines: &[(String, Health)]) -> String {
@@ -245,6 +263,8 @@ impl Inner {
         all.register("engine_deaths", "Engines that died and were replaced", self.deaths.clone());
         all.register("breaker", "1 for what the breaker does now", self.breakers.clone());
         all.register("spool_bytes", "Bytes of usage not delivered yet", self.spool.clone());
+        let help = "Millionths spent beyond budgets since the start, which nobody pays";
+        all.register("forgone_micros", help, self.forgone.clone());
     }
 }
 
@@ -275,6 +295,7 @@ mod tests {
         metrics.further_tokens(model, 2, Duration::from_millis(80));
         metrics.engine(4, 1);
         metrics.spool_bytes(7);
+        metrics.forgone(Currency::USD, Micros::new(9));
         metrics
     }
 
@@ -306,6 +327,7 @@ mod tests {
             "inference_breaker{model=\"small\",upstream=\"hub\",state=\"closed\"} 0",
             "inference_breaker{model=\"small\",upstream=\"hub\",state=\"half-open\"} 0",
             "inference_breaker{model=\"small\",upstream=\"hub\",state=\"open\"} 1",
+            "inference_forgone_micros{currency=\"USD\"} 9",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
@@ -320,7 +342,7 @@ mod tests {
         let labels = labels.filter_map(|line| line.split_once('{')?.1.split_once('}'));
         for label in labels.flat_map(|(labels, _)| labels.split(',')) {
             let (name, value) = label.split_once('=').unwrap();
-            let known = ["outcome", "class", "model", "kind", "le", "upstream", "state"];
+            let known = ["outcome", "class", "model", "kind", "le", "upstream", "state", "currency"];
             assert!(known.contains(&name), "{name} is a label");
             let is_word = !["class", "model"].contains(&name);
             assert!(is_word || ["\"other\"", "\"far\""].contains(&value), "{name}={value}");

@@ -149,6 +149,9 @@ impl Inference {
         self.metrics.engine(self.fleet.room(), running);
         if let Some(till) = &self.till {
             self.metrics.spool_bytes(till.waiting_bytes());
+            for (currency, sum) in till.forgone() {
+                self.metrics.forgone(currency, sum);
+            }
         }
         self.metrics.render(&self.fleet.health())
     }

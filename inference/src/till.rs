@@ -96,6 +96,11 @@ impl Till {
         self.spool.waiting_bytes()
     }
 
+    /// Money that was spent beyond budgets since the start and that nobody pays.
+    pub fn forgone(&self) -> Vec<(blueprint::Currency, Micros)> {
+        self.ledger.forgone()
+    }
+
     /// The tenants' limits and leases.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

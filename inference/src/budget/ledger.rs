@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use blueprint::Currency;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use web::token::Caller;
 
 use super::account::{Account, Limits, Need, Step, Taken};
 use super::{Refused, Reservation, Treasury};
-use crate::prices::{Price, Tokens};
+use crate::prices::{Micros, Price, Tokens};
 use crate::server::Now;
 
 /// How long the treasury may take for an answer.
@@ -62,6 +63,12 @@ impl Ledger {
         let now = self.now();
         let mut accounts = self.shared.accounts.write().unwrap_or_else(PoisonError::into_inner);
         accounts.retain(|_, account| !account.is_over(now));
+    }
+
+    /// Money that was spent beyond budgets since the start and that nobody pays, as far as the
+    /// treasury of this process knows.
+    pub fn forgone(&self) -> Vec<(Currency, Micros)> {
+        self.shared.treasury.forgone()
     }
 
     /// Reserves what an answer may use at most. Waits only where money has to be leased first,

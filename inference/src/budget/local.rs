@@ -8,7 +8,7 @@
 mod book;
 mod shared;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,8 @@ struct State {
     book: Book,
     budgets: HashMap<String, Money>,
     vaults: HashMap<(String, Currency), Vault>,
+    /// By all vaults since this was opened, also those that are gone.
+    forgone: BTreeMap<Currency, Micros>,
 }
 
 /// How a tenant stands with its budget.
@@ -55,7 +57,8 @@ impl Local {
     /// loudly: budgets then begin anew.
     pub fn open(path: &Path, now: Now) -> io::Result<Self> {
         let book = Book::open(path, now())?;
-        let state = State { book, budgets: HashMap::new(), vaults: HashMap::new() };
+        let (budgets, vaults, forgone) = (HashMap::new(), HashMap::new(), BTreeMap::new());
+        let state = State { book, budgets, vaults, forgone };
         Ok(Self { shared: Arc::new(Mutex::new(state)), delivering: Arc::default(), now })
     }
 
@@ -126,7 +129,7 @@ impl State {
     }
 
     fn vault(&mut self, tenant: &str, currency: Currency) -> &mut Vault {
-        let Self { book, budgets, vaults } = self;
+        let Self { book, budgets, vaults, .. } = self;
         let vault = vaults.entry((tenant.to_owned(), currency)).or_insert_with(|| {
             let mut vault = Vault::default();
             vault.restore(book.spent(tenant, currency));
@@ -138,11 +141,31 @@ impl State {
         vault
     }
 
+    /// Does something with a vault; keeps account of what is forgone by it.
+    fn with_vault<T>(
+        &mut self,
+        tenant: &str,
+        currency: Currency,
+        act: impl FnOnce(&mut Vault) -> T,
+    ) -> T {
+        let vault = self.vault(tenant, currency);
+        let before = vault.forgone();
+        let done = act(vault);
+        let more = vault.forgone().less(before);
+        if more > Micros::ZERO {
+            let forgone = self.forgone.entry(currency).or_default();
+            *forgone = forgone.plus(more);
+        }
+        done
+    }
+
     fn take_in(&mut self, batch: &[Event], upto: Position, new: &[&Event], now: Timestamp) {
         self.turn(now);
         // Before the book: a vault that is made here begins with what the book holds.
         for event in new {
-            self.vault(&event.tenant, event.currency).record(event.holding, event.cost, now);
+            self.with_vault(&event.tenant, event.currency, |vault| {
+                vault.record(event.holding, event.cost, now);
+            });
         }
         self.book.take_in(batch, upto, now);
     }
@@ -158,8 +181,13 @@ impl Treasury for Local {
         if budget.is_some_and(|budget| budget.currency() != claim.currency) {
             return Err(TreasuryError::Currency);
         }
-        let lease = state.vault(&claim.tenant, claim.currency).claim(claim, now)?;
+        let vault = |vault: &mut Vault| vault.claim(claim, now);
+        let lease = state.with_vault(&claim.tenant, claim.currency, vault)?;
         Ok(Lease { renews_at: Some(first_of_next_month(now)), ..lease })
+    }
+
+    fn forgone(&self) -> Vec<(Currency, Micros)> {
+        self.lock().forgone.iter().map(|(currency, sum)| (*currency, *sum)).collect()
     }
 }
 

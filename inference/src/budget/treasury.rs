@@ -88,4 +88,10 @@ pub enum TreasuryError {
 pub trait Treasury: Send + Sync {
     /// Takes note of what was spent, and leases what is wanted or what is left.
     async fn lease(&self, claim: &Claim) -> Result<Lease, TreasuryError>;
+
+    /// Money that was spent beyond budgets since the start, and that nobody pays
+    /// ([`Vault::forgone`]), where this process is who knows.
+    fn forgone(&self) -> Vec<(Currency, Micros)> {
+        Vec::new()
+    }
 }

@@ -160,3 +160,18 @@ async fn a_delivery_that_nobody_waits_for_any_more_ends_before_the_next_one_and_
         assert_eq!(machine.start().standing("acme", Currency::USD).spent, Micros::new(sum));
     }
 }
+
+#[tokio::test]
+async fn what_is_spent_beyond_the_budget_is_told_as_forgone() {
+    let machine = Machine::new();
+    let local = machine.start();
+    local.deliver(&[machine.event(900_000), machine.event(300_000)], upto()).await.unwrap();
+    assert_eq!(local.standing("acme", Currency::USD).spent, Micros::new(1_000_000));
+    assert_eq!(local.forgone(), [(Currency::USD, Micros::new(200_000))]);
+    // The sum is of this process, whatever month or tenant goes.
+    machine.set("2026-04-01T00:00:00Z");
+    local.remove("acme");
+    local.set_budget("acme", Some("0.10 USD".parse().unwrap()));
+    local.deliver(&[machine.event(100_001)], upto()).await.unwrap();
+    assert_eq!(local.forgone(), [(Currency::USD, Micros::new(200_001))]);
+}
