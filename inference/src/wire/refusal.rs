@@ -142,7 +142,7 @@ pub fn problem_of(error: &EngineError) -> Problem {
         .detail(format!("{} is not loaded; GET /v1/models lists those that are.", clipped(model))),
         EngineError::PromptTooLong { limit } => {
             Problem::bad_request("prompt-too-long", "The conversation is too long for the model.")
-                .detail(format!("Prompt and answer have {limit} tokens together; send less."))
+                .detail(format!("It may have {limit} tokens, without the answer; send less."))
         }
         EngineError::BadShape(why) => {
             Problem::bad_request("unusable-schema", "The answer cannot be given that shape.")
@@ -222,6 +222,13 @@ mod tests {
         };
         assert_eq!(refused(60), None);
         assert_eq!(refused(3600), Some(HeaderValue::from_static("false")));
+    }
+
+    #[test]
+    fn who_sends_too_much_is_told_how_long_a_prompt_may_be() {
+        let problem = problem_of(&EngineError::PromptTooLong { limit: 1024 });
+        let detail = "It may have 1024 tokens, without the answer; send less.";
+        assert_eq!(problem.detail.as_deref(), Some(detail));
     }
 
     #[test]
