@@ -40,6 +40,13 @@ impl Watcher {
         self.regex.find_iter(text).map(|found| (found.pattern().as_usize(), found.range()))
     }
 
+    /// The first match that begins at `from` or later, with the number of its pattern. What stands
+    /// before `from` counts as what comes before.
+    pub(super) fn first_from(&self, text: &str, from: usize) -> Option<(usize, Range<usize>)> {
+        let found = self.regex.find(Input::new(text).range(from..))?;
+        Some((found.pattern().as_usize(), found.range()))
+    }
+
     /// Whether more text could make a match of the text from byte `from` on.
     pub(super) fn is_open(&self, text: &str, from: usize) -> bool {
         let mut cache = self.caches.get();
