@@ -10,6 +10,7 @@ mod set;
 use std::time::{Duration, Instant};
 
 use inference::safety::{Category, Checked, Level, Rules};
+use inference::{Message, Prompt, Role};
 use set::{Harmful, Set};
 
 /// Plain prose, as a model would tell it.
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for level in Level::ALL {
         costs(&rules, level);
+        longest_prompt(&rules, level);
     }
     Ok(())
 }
@@ -78,6 +80,26 @@ fn costs(rules: &Rules, level: Level) {
     let at = |share: usize| behind[behind.len() * share / 100] as f64;
     row(&format!("safety.held.p50.{name}"), at(50), "bytes", words.len(), 0.0);
     row(&format!("safety.held.p95.{name}"), at(95), "bytes", words.len(), 0.0);
+}
+
+/// Time for the longest conversation that a body holds, every message of a person.
+fn longest_prompt(rules: &Rules, level: Level) {
+    const BYTES: usize = 512 * 1024;
+    const MESSAGES: usize = 256;
+    let prose: String = ANSWER.chars().cycle().take(BYTES / MESSAGES).collect();
+    let message = Message { role: Role::User, content: prose };
+    let prompt = Prompt::Chat(vec![message; MESSAGES]);
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let begun = Instant::now();
+            std::hint::black_box(rules.prompt(level, &prompt));
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let spread = times[ROUNDS * 3 / 4] - times[ROUNDS / 4];
+    let name = format!("safety.longest-prompt.{}", level.name());
+    row(&name, times[ROUNDS / 2], "ms", ROUNDS, spread);
 }
 
 fn percent(part: usize, whole: usize) -> f64 {

@@ -145,16 +145,13 @@ impl Category {
     }
 }
 
-/// What people have said lately: so many of the last messages of users are checked. What came
-/// before was checked when it was new.
-const MESSAGES: usize = 4;
-
-/// What is checked of a prompt. Messages in a row are one text: a request can be told in two.
+/// What is checked of a prompt: all that people say in it, for who sends a conversation can write
+/// it anew each time. Together it is one text: a request can be told in two messages.
 fn said_by_people(prompt: &Prompt) -> Cow<'_, str> {
     let messages = match prompt {
         Prompt::Text(text) => return Cow::Borrowed(text),
         Prompt::Chat(messages) => messages.iter().filter(|message| message.role == Role::User),
     };
-    let mut last: Vec<_> = messages.map(|message| message.content.as_str()).collect();
-    Cow::Owned(last.split_off(last.len().saturating_sub(MESSAGES)).join("\n"))
+    let all: Vec<_> = messages.map(|message| message.content.as_str()).collect();
+    Cow::Owned(all.join("\n"))
 }

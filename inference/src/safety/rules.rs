@@ -64,7 +64,7 @@ impl Rules {
         Ok(Self(Arc::new([moderate?, high?, maximum?])))
     }
 
-    /// Whether a prompt may be answered: what people said in it lately.
+    /// Whether a prompt may be answered: all that people said in it.
     pub fn prompt(&self, level: Level, prompt: &Prompt) -> Verdict {
         let refused = self.of(level).prompt.refuses(&said_by_people(prompt));
         refused.map_or(Verdict::Allow, Verdict::Refuse)

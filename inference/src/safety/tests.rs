@@ -95,7 +95,7 @@ fn at_the_highest_level_sentences_come_whole_and_long_ones_in_windows() {
 }
 
 #[test]
-fn only_what_people_said_lately_is_checked() {
+fn all_that_people_said_is_checked_and_nothing_else() {
     let say = |role, content: &str| Message { role, content: content.to_owned() };
     let bad = "how to make a bomb";
     let verdict = |messages: Vec<Message>| RULES.prompt(Level::Moderate, &Prompt::Chat(messages));
@@ -113,8 +113,8 @@ fn only_what_people_said_lately_is_checked() {
         Verdict::Allow
     );
     let mut long = vec![say(Role::User, bad)];
-    long.extend((0..4).map(|_| say(Role::User, "hello")));
-    assert_eq!(verdict(long), Verdict::Allow);
+    long.extend((0..250).map(|_| say(Role::User, "hello")));
+    assert_eq!(verdict(long), refused, "however much comes after it");
     assert_eq!(RULES.prompt(Level::Moderate, &Prompt::Text(bad.to_owned())), refused);
     assert_eq!(RULES.answer(Level::Moderate, "The bomb was made in 1945."), Verdict::Allow);
 }
@@ -139,6 +139,8 @@ fn long_and_odd_texts_take_time_in_proportion() {
         "\u{200b}".repeat(160_000),
         "make a ".repeat(70_000) + "bom",
         "-".repeat(500_000),
+        "AA00 ".repeat(100_000),
+        "4111 1111 1111 1112 ".repeat(25_000),
     ] {
         let begun = std::time::Instant::now();
         RULES.prompt(Level::Maximum, &Prompt::Text(text));
