@@ -13,6 +13,7 @@ mod chat;
 mod completions;
 mod credentials;
 mod embeddings;
+mod ending;
 mod fleet;
 mod models;
 mod refused;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use web::Problem;
 
+use ending::Ending;
 use fleet::Fleet;
 
 pub use admin::admin_router;
@@ -85,6 +87,7 @@ pub struct Inference {
     bounds: Bounds,
     model_wait: Duration,
     credentials: Credentials,
+    ending: Ending,
     now: Now,
 }
 
@@ -106,6 +109,7 @@ impl Inference {
             bounds,
             model_wait,
             credentials,
+            ending: Ending::default(),
             now,
         }
     }
@@ -169,6 +173,13 @@ impl Inference {
 
     fn embedder(&self) -> Option<Arc<dyn Embedder>> {
         self.embedder.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops every answer under way and waits until what it used is recorded; for engines `patience`
+    /// at most, and two seconds more for the records. To be called when nobody is served any more,
+    /// and before the till's [`Keeper`](crate::till::Keeper) closes.
+    pub async fn close(&self, patience: Duration) {
+        self.ending.close(patience).await;
     }
 
     /// Whether the default model answers.

@@ -31,7 +31,7 @@ pub(crate) mod responses;
 pub(crate) mod embeddings;
 pub(crate) mod models;
 
-pub(crate) use answer::{Bits, Form};
+pub(crate) use answer::{Bit, Bits, Finish, Form};
 pub use asked::Bounds;
 pub(crate) use asked::{Asked, Head};
 pub use quota::{Quota, Unit};

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inference::models::Store;
 use inference::safety::{BadRules, Rules};
@@ -64,6 +65,9 @@ pub struct Addresses {
     pub operators: SocketAddr,
 }
 
+/// How long engines may take to stop, once nobody is served any more.
+const STOPPED_WITHIN: Duration = Duration::from_secs(3);
+
 /// Serves until `stop` is cancelled. The ports are open at once, and told to `open`; the models
 /// are loaded meanwhile, and a server one of whose models is missing ends.
 pub async fn run(
@@ -113,6 +117,7 @@ pub async fn run(
     let _ = tenants.await;
     stop.cancel();
     let _ = operators.await;
+    inference.close(STOPPED_WITHIN).await;
     keeper.close().await;
     Ok(())
 }

@@ -299,6 +299,7 @@ async fn host(
     };
     tasks.close();
     _ = tokio::time::timeout(std::time::Duration::from_secs(8), tasks.wait()).await;
+    inference.close(std::time::Duration::from_secs(3)).await;
     usage.close().await;
     if let Some(postgres) = postgres.into_inner() {
         postgres.stop().await;

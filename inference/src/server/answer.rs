@@ -6,30 +6,35 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
-use tracing::Instrument;
-use web::Problem;
 use web::token::Caller;
 
+use super::ending::Ending;
 use crate::admission::Place;
-use crate::engine::{Engine, EngineError, Job, Meter, Piece, Reason, TokenChances, Usage};
+use crate::engine::{Engine, EngineError, Job, Meter, Piece, Reason, Usage};
 use crate::metrics::{self, Metrics};
 use crate::safety::{self, SafetyFilter};
 use crate::spool::Outcome;
 use crate::till::Tab;
+use crate::wire::{Bit, Bits, Finish, Refusal};
 
 /// What a client may be told. Ends with [`Progress::End`]. Not bounded: an answer is.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// So many answers begin before this one does.
     Waits(usize),
-    /// A token, before the text that it ends up in. Only where asked for.
-    Token(Box<TokenChances>),
-    /// More of the answer.
-    Text(String),
+    /// The engine speaks; none of it may be anything to be told yet.
+    Bits(Vec<Bit>),
     /// Nothing follows.
-    End(Reason, Usage),
-    /// Nothing follows either: what was used could not be recorded.
-    Unrecorded(Box<Problem>),
+    End(Result<Ended, Box<Refusal>>),
+}
+
+/// The end of an answer that is one.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// What was held back.
+    pub(super) bits: Vec<Bit>,
+    pub(super) finish: Finish,
+    pub(super) usage: Usage,
 }
 
 /// What an answer is made of.
@@ -41,23 +46,28 @@ pub(super) struct Work {
     pub(super) place: Place,
     pub(super) tab: Option<Tab>,
     pub(super) filter: Option<SafetyFilter>,
+    /// Reads what the engine says.
+    pub(super) bits: Bits,
     pub(super) metrics: Metrics,
+    pub(super) ending: Ending,
 }
 
 /// Begins to answer. Dropping the receiver is the client leaving: who waits is never started, and
 /// what runs is cancelled.
 pub(super) fn begin(work: Work) -> UnboundedReceiver<Progress> {
     let (client, progress) = unbounded_channel();
-    tokio::spawn(work.answer(client).in_current_span());
+    let ending = work.ending.clone();
+    ending.spawn(work.answer(client));
     progress
 }
 
 impl Work {
     async fn answer(self, client: UnboundedSender<Progress>) {
-        let Self { engine, caller, class, job, place, tab, filter, metrics } = self;
+        let Self { engine, caller, class, job, place, tab, filter, mut bits, metrics, ending } =
+            self;
         let arrived = Instant::now();
         let queued = metrics.queued(&class);
-        let Some(place) = turn(place, &client).await else {
+        let Some(place) = turn(place, &client, &ending).await else {
             tracing::info!(tenant = caller.tenant, "left the queue");
             metrics.request(metrics::Outcome::Cancelled, &class);
             return;
@@ -66,9 +76,15 @@ impl Work {
         let started = Instant::now();
         let model = job.model.clone();
         let meter = Meter::new(Arc::new(place.charge()));
-        let (reason, usage, first) = run(engine.as_ref(), job, meter, filter, &client).await;
+        let run = Run { client: &client, ending: &ending, bits: &mut bits, first: None };
+        let (mut reason, usage, first) = run.follow(engine.as_ref(), job, meter, filter).await;
         let ended = Instant::now();
         drop(place);
+        // Before it is paid for: nobody pays for an answer that is none.
+        let end = bits.end(&reason);
+        if end.is_err() && reason == Reason::Stop {
+            reason = Reason::Failed(EngineError::Broken("it does not have its shape".to_owned()));
+        }
 
         let Caller { tenant, user, agent, .. } = caller;
         let failed = matches!(reason, Reason::Failed(_));
@@ -104,10 +120,9 @@ impl Work {
             Some(tab) => tab.close(usage.into(), outcome(&reason, usage)).await.map(drop),
             None => Ok(()),
         };
-        let _ = client.send(match recorded {
-            Ok(()) => Progress::End(reason, usage),
-            Err(unrecorded) => Progress::Unrecorded(Box::new(unrecorded.into())),
-        });
+        let end = end.map(|(bits, finish)| Ended { bits, finish, usage });
+        let end = recorded.map_err(Refusal::from).and(end);
+        let _ = client.send(Progress::End(end.map_err(Box::new)));
     }
 }
 
@@ -132,54 +147,97 @@ fn outcome(reason: &Reason, usage: Usage) -> Outcome {
     }
 }
 
-/// Waits for the turn; `None` if the client left first.
-async fn turn(mut place: Place, client: &UnboundedSender<Progress>) -> Option<Place> {
+/// Waits for the turn; `None` if the client or the server left first.
+async fn turn(
+    mut place: Place,
+    client: &UnboundedSender<Progress>,
+    ending: &Ending,
+) -> Option<Place> {
     while place.position() > 0 {
         let _ = client.send(Progress::Waits(place.position()));
         tokio::select! {
             () = client.closed() => return None,
+            () = ending.stopped() => return None,
             _ = place.moved() => {}
         }
     }
     (!client.is_closed()).then_some(place)
 }
 
-/// Follows the engine to the end; also says when the first text came.
-async fn run(
-    engine: &dyn Engine,
-    job: Job,
-    meter: Meter,
-    filter: Option<SafetyFilter>,
-    client: &UnboundedSender<Progress>,
-) -> (Reason, Usage, Option<Instant>) {
-    let mut first = None;
-    let mut stream = match engine.generate(job, meter).await {
-        Ok(stream) => stream,
-        Err(error) => return (Reason::Failed(error), Usage::default(), first),
-    };
-    if let Some(filter) = filter {
-        stream = safety::checked(stream, filter, None);
-    }
-    let mut left = false;
-    loop {
-        let piece = tokio::select! {
-            piece = stream.next() => piece,
-            () = client.closed(), if !left => {
-                left = true;
-                stream.cancel();
-                continue;
-            }
+/// One answer in the engine.
+struct Run<'a> {
+    client: &'a UnboundedSender<Progress>,
+    ending: &'a Ending,
+    bits: &'a mut Bits,
+    /// When the first text came.
+    first: Option<Instant>,
+}
+
+impl Run<'_> {
+    /// Follows the engine to the end, which an engine that is not waited for any more has come to;
+    /// also says when the first text came.
+    async fn follow(
+        mut self,
+        engine: &dyn Engine,
+        job: Job,
+        meter: Meter,
+        filter: Option<SafetyFilter>,
+    ) -> (Reason, Usage, Option<Instant>) {
+        let ending = self.ending;
+        let (reason, usage) = tokio::select! {
+            end = self.hear(engine, job, meter.clone(), filter) => end,
+            () = ending.given_up() => (Reason::Cancelled, meter.usage()),
         };
-        match piece {
-            Some(Piece::Text(text)) => {
-                first.get_or_insert_with(Instant::now);
-                let _ = client.send(Progress::Text(text));
+        (reason, usage, self.first)
+    }
+
+    async fn hear(
+        &mut self,
+        engine: &dyn Engine,
+        job: Job,
+        meter: Meter,
+        filter: Option<SafetyFilter>,
+    ) -> (Reason, Usage) {
+        let mut stream = match engine.generate(job, meter).await {
+            Ok(stream) => stream,
+            Err(error) => return (Reason::Failed(error), Usage::default()),
+        };
+        if let Some(filter) = filter {
+            stream = safety::checked(stream, filter, None);
+        }
+        let mut left = false;
+        loop {
+            let piece = tokio::select! {
+                piece = stream.next() => piece,
+                () = self.nobody_waits(), if !left => {
+                    left = true;
+                    stream.cancel();
+                    continue;
+                }
+            };
+            match piece {
+                Some(Piece::Text(text)) => {
+                    self.first.get_or_insert_with(Instant::now);
+                    self.tell(|bits| bits.text(text));
+                }
+                Some(Piece::Token(token)) => self.tell(|bits| {
+                    bits.token(*token);
+                    Vec::new()
+                }),
+                Some(Piece::End { reason, usage }) => return (reason, usage),
+                None => return (Reason::Cancelled, Usage::default()),
             }
-            Some(Piece::Token(token)) => {
-                let _ = client.send(Progress::Token(token));
-            }
-            Some(Piece::End { reason, usage }) => return (reason, usage, first),
-            None => return (Reason::Cancelled, Usage::default(), first),
+        }
+    }
+
+    fn tell(&mut self, read: impl FnOnce(&mut Bits) -> Vec<Bit>) {
+        let _ = self.client.send(Progress::Bits(read(self.bits)));
+    }
+
+    async fn nobody_waits(&self) {
+        tokio::select! {
+            () = self.client.closed() => {}
+            () = self.ending.stopped() => {}
         }
     }
 }

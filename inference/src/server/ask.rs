@@ -17,14 +17,14 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use web::Problem;
 use web::token::Caller;
 
-use super::answer::{self, Progress, Work};
+use super::answer::{self, Ended, Progress, Work};
 use super::body;
 use super::credentials::Asker;
 use super::refused;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
 use crate::admission::{Cost, Full, Requester, Room};
-use crate::engine::{EngineError, Job, Owner, Reason, Usage};
+use crate::engine::{EngineError, Job, Owner, Usage};
 use crate::safety::Verdict;
 use crate::till::Tab;
 use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Quota, Refusal, Unit};
@@ -56,13 +56,10 @@ pub(super) async fn ask(
     let begun = begin(inference, id, asker, &body, read)
         .await
         .inspect_err(|refusal| metrics.request(refused::outcome(&refusal.problem), &class))?;
-    let Begun { form, bits, is_streamed, position, wait, room, progress } = begun;
+    let Begun { form, is_streamed, position, wait, room, progress } = begun;
     let progress = UnboundedReceiverStream::new(progress);
-    let mut response = if is_streamed {
-        told(form, bits, progress).await?
-    } else {
-        whole(form, bits, progress).await?
-    };
+    let mut response =
+        if is_streamed { told(form, progress).await? } else { whole(form, progress).await? };
     let headers = response.headers_mut();
     headers.insert(POSITION.clone(), HeaderValue::from(position));
     headers.insert(WAIT.clone(), HeaderValue::from(wire::whole_seconds(wait)));
@@ -76,7 +73,6 @@ const NOBODY: &str = "";
 /// An answer on its way, and how it is to be written.
 struct Begun {
     form: Box<dyn Form>,
-    bits: Bits,
     is_streamed: bool,
     position: usize,
     wait: Duration,
@@ -125,9 +121,10 @@ async fn begin(
     let form = form(Head { request_id: id, model: job.model.clone(), created });
     let filter = inference.rules.as_ref().map(|rules| rules.filter(safety));
     let metrics = inference.metrics.clone();
-    let work = Work { engine, caller, class, job, place, tab, filter, metrics };
+    let ending = inference.ending.clone();
+    let work = Work { engine, caller, class, job, place, tab, filter, bits, metrics, ending };
     let progress = answer::begin(work);
-    Ok(Begun { form, bits, is_streamed, position, wait, room, progress })
+    Ok(Begun { form, is_streamed, position, wait, room, progress })
 }
 
 /// Who asks, and the body.
@@ -198,29 +195,24 @@ fn queue_full(Full { retry_after, room }: Full) -> Refusal {
 /// The answer as events.
 async fn told(
     form: Box<dyn Form>,
-    bits: Bits,
     mut progress: UnboundedReceiverStream<Progress>,
 ) -> Result<Response, Refusal> {
     let first = tokio::time::timeout(FIRST_WORD, progress.next()).await.ok().flatten();
     match first {
-        Some(Progress::End(Reason::Failed(error), _)) => Err(wire::problem_of(&error).into()),
-        Some(Progress::Unrecorded(problem)) => Err((*problem).into()),
-        first => Ok(streamed(form, bits, stream::iter(first).chain(progress))),
+        Some(Progress::End(Err(refusal))) => Err(*refusal),
+        first => Ok(streamed(form, stream::iter(first).chain(progress))),
     }
 }
 
 fn streamed(
     form: Box<dyn Form>,
-    bits: Bits,
     progress: impl Stream<Item = Progress> + Send + 'static,
 ) -> Response {
-    let events = Sse::new(events(form, bits, progress));
-    events.keep_alive(KeepAlive::default()).into_response()
+    Sse::new(events(form, progress)).keep_alive(KeepAlive::default()).into_response()
 }
 
 fn events(
     mut form: Box<dyn Form>,
-    mut bits: Bits,
     progress: impl Stream<Item = Progress>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let mut spoke = false;
@@ -235,21 +227,13 @@ fn events(
             Progress::Waits(position) => {
                 events.push(Event::default().comment(format!("position {position}")));
             }
-            Progress::Token(token) => bits.token(*token),
-            Progress::Text(text) => {
-                events.extend(bits.text(text).iter().flat_map(|bit| form.more(bit)));
+            Progress::Bits(bits) => events.extend(bits.iter().flat_map(|bit| form.more(bit))),
+            Progress::End(Ok(Ended { bits, finish, usage })) => {
+                events.extend(bits.iter().flat_map(|bit| form.more(bit)));
+                events.extend(form.ending(finish, usage));
             }
-            Progress::End(reason, usage) => match bits.end(&reason) {
-                Ok((last, finish)) => {
-                    events.extend(last.iter().flat_map(|bit| form.more(bit)));
-                    events.extend(form.ending(finish, usage));
-                }
-                // Too late for a status.
-                Err(refusal) => events.extend(form.breaking(&refusal)),
-            },
-            Progress::Unrecorded(problem) => {
-                events.extend(form.breaking(&Refusal::from(*problem)));
-            }
+            // Too late for a status.
+            Progress::End(Err(refusal)) => events.extend(form.breaking(&refusal)),
         }
         stream::iter(events.into_iter().map(Ok))
     })
@@ -258,23 +242,20 @@ fn events(
 /// The answer in one piece.
 async fn whole(
     form: Box<dyn Form>,
-    mut bits: Bits,
     mut progress: UnboundedReceiverStream<Progress>,
 ) -> Result<Response, Refusal> {
     let mut all = Vec::new();
     while let Some(progress) = progress.next().await {
         match progress {
             Progress::Waits(_) => {}
-            Progress::Token(token) => bits.token(*token),
-            Progress::Text(text) => all.extend(bits.text(text)),
-            Progress::End(reason, usage) => {
-                let (last, finish) = bits.end(&reason)?;
-                all.extend(last);
+            Progress::Bits(bits) => all.extend(bits),
+            Progress::End(end) => {
+                let Ended { bits, finish, usage } = end.map_err(|refusal| *refusal)?;
+                all.extend(bits);
                 return Ok(Json(form.whole(all, finish, usage)).into_response());
             }
-            Progress::Unrecorded(problem) => return Err((*problem).into()),
         }
     }
-    // The task that answers always ends with an end, unless it panicked.
+    // The task that answers always ends with an end, unless it panicked or the server ends.
     Err(Problem::internal().into())
 }

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::sampling::{self, Sampling};
 use super::tools::{Applied, Nesting, Tools};
 use super::{conversation, logprobs, shape};
-use crate::engine::Prompt;
+use crate::engine::{Prompt, Shape};
 use reply::Reply;
 
 /// Says nothing that we could go by: who asks is said by the token, and nothing is kept.
@@ -47,6 +47,11 @@ pub(crate) fn read(body: &[u8], bounds: &Bounds) -> Result<Asked, Refusal> {
     }
     let Applied { messages, shape, calls, is_verbatim, stop } =
         tools.apply(turns, shape, "response_format")?;
+    // It would end in the middle, and be nothing of that shape.
+    if !sampling.stop.is_empty() && shape != Shape::Free {
+        let instead = "an answer that must be JSON or a call is told whole; leave it out.";
+        return Err(Refusal::unsupported("stop", instead));
+    }
     sampling.stop.extend(stop);
     let is_streamed = sampling.is_streamed;
     let job = sampling.job(Prompt::Chat(messages), logprobs, shape);

@@ -121,3 +121,92 @@ async fn who_leaves_pays_what_was_made_until_then_and_no_more() {
     let worth = worth(&record);
     assert_eq!(shop.billed().await, worth);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_its_shape_is_recorded_and_costs_nothing() {
+    let shop = Shop::open(Simulator::saying("I would rather talk.")).await;
+    let function = json!({"name": "f", "parameters": {"type": "object"}});
+    let mut body = question("call it");
+    body["tools"] = json!([{"type": "function", "function": function}]);
+    body["tool_choice"] = json!("required");
+    assert_eq!(shop.app.ask(body.clone()).await.status(), 503);
+    body["stream"] = json!(true);
+    assert!(text_of(shop.app.ask(body).await).await.contains("engine-failed"));
+    assert!(shop.app.inference.metrics().contains("outcome=\"failed\",class=\"starter\"} 2"));
+    assert_eq!(shop.billed().await, 0);
+}
+
+/// Asks for more than there will be time for, and hears the first of it.
+async fn half_told(shop: &Shop) -> axum::body::BodyDataStream {
+    let mut body = streamed(&"word ".repeat(400));
+    body["max_tokens"] = json!(400);
+    let answer = shop.app.ask(body).await;
+    let mut told = answer.into_body().into_data_stream();
+    told.next().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_records_the_answers_under_way() {
+    let shop = Shop::open(Simulator::echo().with_pace(Duration::from_millis(100))).await;
+    let told = half_told(&shop).await;
+    let mut body = streamed("waits");
+    body["max_tokens"] = json!(10);
+    let waits = shop.app.ask(body).await;
+    assert_eq!(waits.status(), 200);
+    shop.app.inference.close(Duration::from_secs(5)).await;
+    let record = shop.app.record();
+    assert_eq!((record.running, record.cancelled, record.started.len()), (0, 1, 1), "{record:?}");
+    assert!(record.tokens > 5, "{record:?}");
+    let worth = worth(&record);
+    assert_eq!(shop.billed().await, worth);
+    drop((told, waits));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_does_not_stop_is_not_waited_for_and_its_answer_is_recorded() {
+    let stuck = Deaf(Simulator::echo().with_pace(Duration::from_millis(100)));
+    let shop = Shop::open(stuck.0.clone()).await;
+    shop.app.inference.set_engine(Arc::new(stuck));
+    let told = half_told(&shop).await;
+    let begun = tokio::time::Instant::now();
+    shop.app.inference.close(Duration::from_secs(1)).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let billed = shop.billed().await;
+    assert!(billed > 400 * READ + 10 * MADE, "{billed}");
+    drop(told);
+}
+
+/// Goes on although nobody listens.
+struct Deaf(Simulator);
+
+#[async_trait::async_trait]
+impl Engine for Deaf {
+    fn models(&self) -> Vec<crate::engine::ModelCard> {
+        self.0.models()
+    }
+
+    fn room(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.0.room()
+    }
+
+    async fn generate(
+        &self,
+        job: crate::engine::Job,
+        meter: crate::engine::Meter,
+    ) -> Result<crate::engine::TokenStream, crate::engine::EngineError> {
+        let mut inner = self.0.generate(job, meter).await?;
+        let (out, stream) = crate::engine::token_stream();
+        tokio::spawn(async move {
+            while let Some(piece) = inner.next().await {
+                match piece {
+                    crate::engine::Piece::Text(text) => out.text(text),
+                    crate::engine::Piece::Token(token) => out.token(*token),
+                    crate::engine::Piece::End { reason, usage } => return out.end(reason, usage),
+                }
+            }
+        });
+        Ok(stream)
+    }
+}

@@ -28,7 +28,7 @@ fn a_whole_request_becomes_a_job() {
                 {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
         ],
         "max_tokens": 7, "temperature": 0.5, "top_p": 1, "seed": -1, "stop": "END",
-        "logprobs": true, "top_logprobs": 3, "response_format": {"type": "json_object"},
+        "logprobs": true, "top_logprobs": 3, "response_format": {"type": "text"},
         "n": 1, "user": "ignored", "presence_penalty": 0, "store": false, "metadata": {"a": "b"},
         "service_tier": "auto", "parallel_tool_calls": true, "tool_choice": "none",
         "logit_bias": {}, "modalities": ["text"], "reasoning_effort": null,
@@ -41,7 +41,30 @@ fn a_whole_request_becomes_a_job() {
     assert_eq!(messages[1].content, "ab");
     assert_eq!((job.max_tokens, job.seed), (7, Some(u64::MAX)));
     assert_eq!((job.stop, job.logprobs), (vec!["END".to_owned()], Some(3)));
-    assert_eq!(job.shape, Shape::Json);
+    assert_eq!(job.shape, Shape::Free);
+}
+
+#[test]
+fn what_must_have_a_shape_cannot_be_stopped_in_the_middle() {
+    let call = json!({"type": "function", "function": {"name": "f"}});
+    for (field, value) in [
+        ("response_format", json!({"type": "json_object"})),
+        ("tool_choice", json!("required")),
+        ("tool_choice", call.clone()),
+    ] {
+        let mut body = with("stop", json!(["}"]));
+        body["tools"] = json!([call]);
+        if field == "response_format" {
+            body["tool_choice"] = json!("none");
+        }
+        body[field] = value;
+        let Err(refusal) = parse(&body) else { panic!("{body}") };
+        let said = (refusal.param.as_deref(), refusal.problem.code);
+        assert_eq!(said, (Some("stop"), "unsupported-field"), "{body}");
+    }
+    let mut free = with("stop", json!(["}"]));
+    free["tools"] = json!([call]);
+    assert!(parse(&free).is_ok(), "who may speak may be stopped");
 }
 
 #[test]
