@@ -31,6 +31,7 @@ use axum::http::StatusCode;
 use web::Problem;
 
 pub use filter::{Checked, SafetyFilter};
+pub(crate) use guard::judge_prompt;
 pub use guard::{Guard, GuardError, ModelGuard, Side};
 pub use phrases::BadRules;
 pub use pipe::checked;

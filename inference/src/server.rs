@@ -46,7 +46,7 @@ use crate::admission::{Classes, Load, Policy};
 use crate::embedding::Embedder;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::safety::Rules;
+use crate::safety::{Guard, Rules};
 use crate::till::Till;
 use crate::wire::{Bounds, Refusal};
 
@@ -80,6 +80,7 @@ impl Default for Limits {
 pub struct Inference {
     fleet: Arc<Fleet>,
     embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
+    guard: Arc<RwLock<Option<Arc<dyn Guard>>>>,
     classes: Arc<Classes>,
     till: Option<Till>,
     rules: Option<Rules>,
@@ -98,10 +99,11 @@ impl Inference {
         let classes = Arc::new(policy.classes.clone());
         let fleet = Arc::new(Fleet::new(policy));
         let metrics = Metrics::new(classes.names());
-        let (embedder, till, rules) = (Arc::default(), None, None);
+        let (embedder, guard, till, rules) = (Arc::default(), Arc::default(), None, None);
         Self {
             fleet,
             embedder,
+            guard,
             classes,
             till,
             rules,
@@ -169,6 +171,17 @@ impl Inference {
     /// From now on this turns texts into vectors. Without one there are no models that do.
     pub fn set_embedder(&self, embedder: Arc<dyn Embedder>) {
         *self.embedder.write().unwrap_or_else(PoisonError::into_inner) = Some(embedder);
+    }
+
+    /// From now on this is asked too, beside the rules: about each prompt before its turn, about
+    /// each sentence of an answer before it is shown. Without rules it is not.
+    pub fn set_guard(&self, guard: Arc<dyn Guard>) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    }
+
+    fn guard(&self) -> Option<Arc<dyn Guard>> {
+        self.rules.as_ref()?;
+        self.guard.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn embedder(&self) -> Option<Arc<dyn Embedder>> {

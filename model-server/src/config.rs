@@ -6,6 +6,7 @@
 //! models: [smollm2-135m]        # the first answers who names none
 //! embeddings: all-minilm-l6-v2
 //! engine: fastest               # or mistralRs
+//! guard: qwen2.5-1.5b           # judges prompts and answers beside the rules; may be left out
 //! usage: /var/lib/models/usage  # what was used, until it is told
 //! prices:                       # millionths for a million tokens; a model without one is refused
 //!   smollm2-135m: {currency: USD, prompt: 0, cachedPrompt: 0, completion: 0}
@@ -54,6 +55,9 @@ pub struct Config {
     /// Which engine runs them.
     #[serde(default)]
     pub engine: Choice,
+    /// The model that judges prompts and answers beside the rules; none if not set. It is loaded for
+    /// that alone, once more if it is among `models` too.
+    pub guard: Option<String>,
     /// A folder of this process alone, for what was used.
     pub usage: PathBuf,
     /// What each model costs.

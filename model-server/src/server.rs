@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inference::models::Store;
-use inference::safety::{BadRules, Rules};
+use inference::safety::{BadRules, ModelGuard, Rules};
 use inference::till::{OpenError, Till};
 use inference::{
     Credentials, Inference, Limits, LoadFailed, Loader, Now, admin_router, budget, router,
@@ -67,6 +67,8 @@ pub struct Addresses {
 
 /// How long engines may take to stop, once nobody is served any more.
 const STOPPED_WITHIN: Duration = Duration::from_secs(3);
+/// How long a guard may take for each text it judges.
+const GUARD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` is cancelled. The ports are open at once, and told to `open`; the models
 /// are loaded meanwhile, and a server one of whose models is missing ends.
@@ -123,7 +125,15 @@ pub async fn run(
 }
 
 async fn load(config: &Config, inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {
-    let Config { models, embeddings, upstreams, prices, .. } = config;
+    let Config { models, embeddings, guard, upstreams, prices, .. } = config;
+    // Before anything can be asked that it is to judge.
+    if let Some(model) = guard {
+        let missing = |cause| StartError::Model { model: model.clone(), cause };
+        let engine = shelf.load(model).await.map_err(missing)?;
+        let id = engine.models().into_iter().next().map_or_else(|| model.clone(), |card| card.id);
+        inference.set_guard(Arc::new(ModelGuard::new(engine, id, GUARD_PATIENCE)));
+        tracing::info!(model, "the guard is ready");
+    }
     for model in models {
         let missing = |cause| StartError::Model { model: model.clone(), cause };
         inference.bring(model, shelf).await.map_err(missing)?;

@@ -7,10 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use web::Problem;
 
-use super::{Category, Level, Verdict};
+use super::{Category, Level, Verdict, said_by_people};
 use crate::engine::{Engine, EngineError, Job, Message, Meter, Piece, Prompt, Reason, Role, Shape};
+use crate::wire::problem_of;
 
 /// The longest text judged at once, and how many such parts one text may have.
 const PART: usize = 4096;
@@ -66,6 +69,35 @@ pub(super) async fn judge(
     }
 }
 
+/// The same about what people say in a prompt.
+pub(crate) async fn judge_prompt(
+    guard: &dyn Guard,
+    level: Level,
+    prompt: &Prompt,
+) -> Result<Verdict, GuardError> {
+    let text = said_by_people(prompt);
+    if text.trim().is_empty() {
+        return Ok(Verdict::Allow);
+    }
+    judge(guard, level, &text, Side::Prompt).await
+}
+
+impl GuardError {
+    /// What a client is told whose prompt cannot be judged.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::TooLong => {
+                Problem::bad_request("prompt-too-long", "The conversation is too long.").detail(
+                    format!("What people say in it may have {} bytes; send less.", PART * PARTS),
+                )
+            }
+            Self::Silent | Self::Unreadable | Self::Engine(_) => {
+                problem_of(&EngineError::Busy { after: Duration::from_secs(5) })
+            }
+        }
+    }
+}
+
 /// A guard that asks an engine for a category by a schema. What it uses is the platform's, not the
 /// tenant's.
 #[derive(Clone)]
@@ -73,6 +105,8 @@ pub struct ModelGuard {
     engine: Arc<dyn Engine>,
     model: String,
     patience: Duration,
+    /// As many as the engine works on at once: it has no queue.
+    places: Arc<Semaphore>,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +115,11 @@ struct Judgement {
 }
 
 impl ModelGuard {
-    /// Asks `model` of this engine, and waits so long for each answer.
+    /// Asks `model` of this engine, and waits so long for each answer, a free place included. The
+    /// engine is to be the guard's alone.
     pub fn new(engine: Arc<dyn Engine>, model: impl Into<String>, patience: Duration) -> Self {
-        Self { engine, model: model.into(), patience }
+        let room = (*engine.room().borrow()).clamp(1, Semaphore::MAX_PERMITS);
+        Self { engine, model: model.into(), patience, places: Arc::new(Semaphore::new(room)) }
     }
 
     fn job(&self, text: &str, side: Side) -> Job {
@@ -114,6 +150,7 @@ impl ModelGuard {
     }
 
     async fn ask(&self, text: &str, side: Side) -> Result<Verdict, GuardError> {
+        let _place = self.places.acquire().await.map_err(|_| GuardError::Silent)?;
         let job = self.job(text, side);
         let mut stream =
             self.engine.generate(job, Meter::default()).await.map_err(GuardError::Engine)?;
@@ -169,8 +206,11 @@ fn parts(mut text: &str) -> Option<Vec<&str>> {
 
 impl fmt::Debug for ModelGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { engine: _, model, patience } = self;
-        f.debug_struct("ModelGuard").field("model", model).field("patience", patience).finish()
+        let Self { engine: _, model, patience, places: _ } = self;
+        f.debug_struct("ModelGuard")
+            .field("model", model)
+            .field("patience", patience)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use super::ending::Ending;
 use crate::admission::Place;
 use crate::engine::{Engine, EngineError, Job, Meter, Piece, Reason, Usage};
 use crate::metrics::{self, Metrics};
-use crate::safety::{self, SafetyFilter};
+use crate::safety::{self, Guard, SafetyFilter};
 use crate::spool::Outcome;
 use crate::till::Tab;
 use crate::wire::{Bit, Bits, Finish, Refusal};
@@ -46,6 +46,8 @@ pub(super) struct Work {
     pub(super) place: Place,
     pub(super) tab: Option<Tab>,
     pub(super) filter: Option<SafetyFilter>,
+    /// Asked about what the filter shows.
+    pub(super) guard: Option<Arc<dyn Guard>>,
     /// Reads what the engine says.
     pub(super) bits: Bits,
     pub(super) metrics: Metrics,
@@ -63,8 +65,19 @@ pub(super) fn begin(work: Work) -> UnboundedReceiver<Progress> {
 
 impl Work {
     async fn answer(self, client: UnboundedSender<Progress>) {
-        let Self { engine, caller, class, job, place, tab, filter, mut bits, metrics, ending } =
-            self;
+        let Self {
+            engine,
+            caller,
+            class,
+            job,
+            place,
+            tab,
+            filter,
+            guard,
+            mut bits,
+            metrics,
+            ending,
+        } = self;
         let arrived = Instant::now();
         let queued = metrics.queued(&class);
         let Some(place) = turn(place, &client, &ending).await else {
@@ -76,8 +89,9 @@ impl Work {
         let started = Instant::now();
         let model = job.model.clone();
         let meter = Meter::new(Arc::new(place.charge()));
+        let checks = filter.map(|filter| (filter, guard));
         let run = Run { client: &client, ending: &ending, bits: &mut bits, first: None };
-        let (mut reason, usage, first) = run.follow(engine.as_ref(), job, meter, filter).await;
+        let (mut reason, usage, first) = run.follow(engine.as_ref(), job, meter, checks).await;
         let ended = Instant::now();
         drop(place);
         // Before it is paid for: nobody pays for an answer that is none.
@@ -164,6 +178,9 @@ async fn turn(
     (!client.is_closed()).then_some(place)
 }
 
+/// What an answer is held against while it is told.
+type Checks = (SafetyFilter, Option<Arc<dyn Guard>>);
+
 /// One answer in the engine.
 struct Run<'a> {
     client: &'a UnboundedSender<Progress>,
@@ -181,11 +198,11 @@ impl Run<'_> {
         engine: &dyn Engine,
         job: Job,
         meter: Meter,
-        filter: Option<SafetyFilter>,
+        checks: Option<Checks>,
     ) -> (Reason, Usage, Option<Instant>) {
         let ending = self.ending;
         let (reason, usage) = tokio::select! {
-            end = self.hear(engine, job, meter.clone(), filter) => end,
+            end = self.hear(engine, job, meter.clone(), checks) => end,
             () = ending.given_up() => (Reason::Cancelled, meter.usage()),
         };
         (reason, usage, self.first)
@@ -196,14 +213,14 @@ impl Run<'_> {
         engine: &dyn Engine,
         job: Job,
         meter: Meter,
-        filter: Option<SafetyFilter>,
+        checks: Option<Checks>,
     ) -> (Reason, Usage) {
         let mut stream = match engine.generate(job, meter).await {
             Ok(stream) => stream,
             Err(error) => return (Reason::Failed(error), Usage::default()),
         };
-        if let Some(filter) = filter {
-            stream = safety::checked(stream, filter, None);
+        if let Some((filter, guard)) = checks {
+            stream = safety::checked(stream, filter, guard);
         }
         let mut left = false;
         loop {

@@ -24,8 +24,8 @@ use super::refused;
 use super::request_id::RequestId;
 use super::{Inference, model_loading};
 use crate::admission::{Cost, Full, Requester, Room};
-use crate::engine::{EngineError, Job, Owner, Usage};
-use crate::safety::Verdict;
+use crate::engine::{EngineError, Job, Owner, Prompt, Usage};
+use crate::safety::{self, Guard, Level, Verdict};
 use crate::till::Tab;
 use crate::wire::{self, Asked, Bits, Bounds, Form, Head, Quota, Refusal, Unit};
 
@@ -68,7 +68,7 @@ pub(super) async fn ask(
 }
 
 /// The class of those whom nobody knows.
-const NOBODY: &str = "";
+pub(super) const NOBODY: &str = "";
 
 /// An answer on its way, and how it is to be written.
 struct Begun {
@@ -100,13 +100,13 @@ async fn begin(
     let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
     let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
     // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
-    let who = Requester {
-        class: inference.classes.find(&class).unwrap_or(inference.classes.lowest()),
-        paying: caller.paying,
-        caller: caller.clone(),
-    };
+    let who = requester(inference, &caller, &class);
     let cost = Cost { prompt_tokens: job.prompt.tokens_about(), max_tokens: job.max_tokens };
     let place = slot.queue().enter(&who, cost).map_err(queue_full)?;
+    let guard = inference.guard();
+    if let Some(guard) = &guard {
+        judged(guard.as_ref(), safety, &job.prompt).await?;
+    }
     let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
     let card = models.iter().find(|card| named.is_none_or(|named| card.id == named));
@@ -122,9 +122,32 @@ async fn begin(
     let filter = inference.rules.as_ref().map(|rules| rules.filter(safety));
     let metrics = inference.metrics.clone();
     let ending = inference.ending.clone();
-    let work = Work { engine, caller, class, job, place, tab, filter, bits, metrics, ending };
+    let work =
+        Work { engine, caller, class, job, place, tab, filter, guard, bits, metrics, ending };
     let progress = answer::begin(work);
     Ok(Begun { form, is_streamed, position, wait, room, progress })
+}
+
+/// Who asks, as queues know them.
+pub(super) fn requester(inference: &Inference, caller: &Caller, class: &str) -> Requester {
+    Requester {
+        class: inference.classes.find(class).unwrap_or(inference.classes.lowest()),
+        paying: caller.paying,
+        caller: caller.clone(),
+    }
+}
+
+/// What a guard says of a prompt. Who asks keeps a place meanwhile, so that nobody takes all of the
+/// guard's time.
+async fn judged(guard: &dyn Guard, level: Level, prompt: &Prompt) -> Result<(), Refusal> {
+    match safety::judge_prompt(guard, level, prompt).await {
+        Ok(Verdict::Allow) => Ok(()),
+        Ok(Verdict::Refuse(category)) => Err(category.problem().into()),
+        Err(error) => {
+            tracing::warn!(%error, "a prompt could not be judged");
+            Err(error.problem().into())
+        }
+    }
 }
 
 /// Who asks, and the body.
@@ -184,7 +207,7 @@ fn waiting(Room { places, free }: Room, more_in: Duration) -> Quota {
     Quota { name: "waiting", unit, limit: Some(places as u64), left: free as u64, more_in }
 }
 
-fn queue_full(Full { retry_after, room }: Full) -> Refusal {
+pub(super) fn queue_full(Full { retry_after, room }: Full) -> Refusal {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let problem = Problem::new(status, "queue-full", "Too many requests are waiting.")
         .detail("A place should be free after the seconds in retry_after.")

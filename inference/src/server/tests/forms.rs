@@ -4,6 +4,8 @@ use axum::http::header::CONTENT_TYPE;
 
 use super::*;
 use crate::embedding::SimulatedEmbedder;
+use crate::safety::{Category, Guard, GuardError, ModelGuard, Side, Verdict};
+use crate::simulator::SIMULATED_MODEL;
 
 fn at(path: &str, body: &Value) -> Request<Body> {
     let request = Request::post(path).header("authorization", format!("Bearer {}", token()));
@@ -242,6 +244,63 @@ async fn texts_become_vectors() {
         let said = json_of(refused).await;
         assert_eq!((&said["error"]["code"], &said["error"]["param"]), (&json!(code), &param));
     }
+}
+
+/// A server whose guard says that.
+fn guarded(says: &str) -> App {
+    let mut app = App::new(Simulator::echo());
+    app.inference = app.inference.with_rules(crate::safety::Rules::new().unwrap());
+    let engine = Arc::new(Simulator::saying(says));
+    let guard = ModelGuard::new(engine, SIMULATED_MODEL, Duration::from_secs(5));
+    app.inference.set_guard(Arc::new(guard));
+    app.router = router(app.inference.clone());
+    app
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_asked_about_prompts_before_their_turn() {
+    let app = guarded("{\"category\":\"none\"}");
+    let whole = json_of(app.ask(question("one two. three")).await).await;
+    assert_eq!(whole["choices"][0]["message"]["content"], "one two. three");
+
+    let app = guarded("{\"category\":\"hate\"}");
+    for body in [question("one two"), streamed("one two")] {
+        let refused = app.ask(body).await;
+        assert_eq!(refused.status(), 400);
+        assert_eq!(code(refused).await, "refused-by-safety");
+    }
+    assert!(app.record().started.is_empty());
+    assert_eq!(app.inference.load(), Load { running: 0, waiting: 0 });
+
+    let unsure = guarded("hm");
+    assert_eq!(unsure.ask(question("one two")).await.status(), 200, "the rules have judged");
+    let mut strict = tenant(SECRET);
+    strict.safety = Level::Maximum;
+    unsure.inference.credentials.set("acme", strict);
+    let refused = unsure.ask(question("one two")).await;
+    assert_eq!((refused.status().as_u16(), code(refused).await.as_str()), (503, "engine-busy"));
+}
+
+/// Lets every prompt by, and no answer.
+struct OfAnswers;
+
+#[async_trait::async_trait]
+impl Guard for OfAnswers {
+    async fn judge(&self, _: &str, side: Side) -> Result<Verdict, GuardError> {
+        Ok(match side {
+            Side::Prompt => Verdict::Allow,
+            Side::Answer => Verdict::Refuse(Category::Hate),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_asked_about_answers_before_they_are_shown() {
+    let app = guarded("");
+    app.inference.set_guard(Arc::new(OfAnswers));
+    let whole = json_of(app.ask(question("one two. three")).await).await;
+    assert_eq!(whole["choices"][0]["finish_reason"], "content_filter");
+    assert_eq!(whole["choices"][0]["message"]["content"], "");
 }
 
 #[tokio::test(start_paused = true)]
