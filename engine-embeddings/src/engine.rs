@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use inference::embedding::{EmbedError, Embedder, Embedding, EmbeddingCard, OnDemand};
+use inference::embedding::{EmbedError, Embedder, Embedding, EmbeddingCard, OnDemand, Turns};
 use inference::models::{BadFile, EmbeddingModel, Progress, Store, safetensors};
-use tokio_util::sync::CancellationToken;
 
+use crate::batches::Batches;
 use crate::bert::{Bert, Build};
 use crate::text::Texts;
 use crate::worker::Worker;
@@ -133,21 +133,38 @@ impl Embedder for MiniLm {
         vec![self.card.clone()]
     }
 
-    async fn embed(&self, model: &str, texts: Vec<String>) -> Result<Vec<Embedding>, EmbedError> {
+    async fn embed(
+        &self,
+        model: &str,
+        texts: Vec<String>,
+        turns: &mut Turns,
+    ) -> Result<Vec<Embedding>, EmbedError> {
         if model != self.card.id {
             return Err(EmbedError::UnknownModel(model.to_owned()));
         }
-        let place = self.worker.place()?;
-        let nobody_waits = CancellationToken::new();
+        let nobody_waits = turns.left().child_token();
         // Cancels when this future is dropped, too.
         let _waiting = nobody_waits.clone().drop_guard();
         let tokenizer = Arc::clone(&self.texts);
         let tokens = tokio::task::spawn_blocking(move || tokenizer.tokens(&texts, &nobody_waits))
             .await
             .map_err(|error| EmbedError::Broken(error.to_string()))??;
-        let lengths: Vec<_> = tokens.iter().map(Vec::len).collect();
-        let vectors = self.worker.vectors(place, tokens).await?;
-        let embedding = |(vector, tokens)| Embedding { vector, tokens };
-        Ok(vectors.into_iter().zip(lengths).map(embedding).collect())
+        if turns.left().is_cancelled() {
+            return Err(EmbedError::Left);
+        }
+        let empty = |tokens: &Vec<u32>| Embedding { vector: Vec::new(), tokens: tokens.len() };
+        let mut made: Vec<_> = tokens.iter().map(empty).collect();
+        let mut batches = Batches::of(tokens);
+        while let Some(batch) = batches.next() {
+            let (places, texts): (Vec<_>, Vec<_>) = batch.iter().cloned().unzip();
+            let tokens = texts.iter().map(Vec::len).sum();
+            turns.next().await?;
+            let vectors = self.worker.vectors(texts).await?;
+            turns.read(tokens);
+            for (place, vector) in places.into_iter().zip(vectors) {
+                made[place].vector = vector;
+            }
+        }
+        Ok(made)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use engine_embeddings::{LoadError, MiniLm, on_demand};
-use inference::embedding::{EmbedError, Embedder, Embedding};
+use inference::embedding::{EmbedError, Embedder, Embedding, Turns};
 use inference::models::{Store, embedding_models, hostile};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -41,7 +41,7 @@ async fn load() -> MiniLm {
 
 async fn embed(model: &MiniLm, texts: &[&str]) -> Vec<Embedding> {
     let texts = texts.iter().map(|&text| text.to_owned()).collect();
-    model.embed(MODEL, texts).await.unwrap()
+    model.embed(MODEL, texts, &mut Turns::default()).await.unwrap()
 }
 
 fn similarity(one: &[f32], other: &[f32]) -> f32 {
@@ -108,7 +108,8 @@ fn it_comes_when_the_first_text_does() {
         let store = Store::of_this_person().unwrap();
         let later = on_demand(embedding_models().remove(0), store);
         assert_eq!(later.models(), model.models());
-        let made = later.embed(MODEL, vec!["a cat".to_owned()]).await.unwrap();
+        let made =
+            later.embed(MODEL, vec!["a cat".to_owned()], &mut Turns::default()).await.unwrap();
         assert_eq!(made, embed(&model, &["a cat"]).await);
     });
 }
@@ -136,7 +137,7 @@ fn a_text_that_is_too_long_is_refused_by_its_place() {
     with_model(async |model| {
         let embed = async |texts: &[&str]| {
             let texts = texts.iter().map(|&text| text.to_owned()).collect();
-            model.embed(MODEL, texts).await
+            model.embed(MODEL, texts, &mut Turns::default()).await
         };
         // A word is a token here, and two stand around them.
         embed(&[&"cat ".repeat(254)]).await.unwrap();
@@ -146,7 +147,7 @@ fn a_text_that_is_too_long_is_refused_by_its_place() {
         let refused = embed(&[&"cat ".repeat(5_000_000)]).await.unwrap_err();
         assert!(matches!(refused, EmbedError::TooLong { index: 0, .. }), "{refused}");
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        let unknown = model.embed("other", Vec::new()).await.unwrap_err();
+        let unknown = model.embed("other", Vec::new(), &mut Turns::default()).await.unwrap_err();
         assert_eq!(unknown, EmbedError::UnknownModel("other".to_owned()));
         assert_eq!(embed(&[]).await.unwrap(), []);
     });
@@ -156,7 +157,9 @@ fn a_text_that_is_too_long_is_refused_by_its_place() {
 fn who_leaves_is_not_computed_for() {
     with_model(async |model| {
         let texts = vec!["cat ".repeat(250); 400];
-        let left = tokio::time::timeout(Duration::from_millis(50), model.embed(MODEL, texts)).await;
+        let mut turns = Turns::default();
+        let left = model.embed(MODEL, texts, &mut turns);
+        let left = tokio::time::timeout(Duration::from_millis(50), left).await;
         assert!(left.is_err());
         let began = Instant::now();
         embed(&model, &["a cat"]).await;
@@ -194,7 +197,7 @@ fn speeds() {
             embed(&model, &["warm up"]).await;
             for _ in 0..3 {
                 let began = Instant::now();
-                let made = model.embed(MODEL, texts.clone()).await.unwrap();
+                let made = model.embed(MODEL, texts.clone(), &mut Turns::default()).await.unwrap();
                 let seconds = began.elapsed().as_secs_f64();
                 let tokens: usize = made.iter().map(|one| one.tokens).sum();
                 #[expect(clippy::cast_precision_loss, reason = "counts are small")]

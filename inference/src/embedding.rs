@@ -1,15 +1,19 @@
 //! The seam between the server and whatever turns texts into vectors.
 //!
-//! Vectors have length 1, so the similarity of two texts is the dot product of theirs. Dropping
-//! the future of [`Embedder::embed`] stops the work that has not been done yet.
+//! Vectors have length 1, so the similarity of two texts is the dot product of theirs. Texts are
+//! computed in batches, each at its turn ([`Turns`]). Dropping the future of [`Embedder::embed`]
+//! stops the work that has not been done yet.
 
 mod on_demand;
 mod simulated;
+mod turns;
 
 use async_trait::async_trait;
 
 pub use on_demand::OnDemand;
 pub use simulated::{SIMULATED_EMBEDDINGS, SimulatedEmbedder};
+pub(crate) use turns::BATCH;
+pub use turns::Turns;
 
 /// Turns texts into vectors.
 #[async_trait]
@@ -18,8 +22,14 @@ pub trait Embedder: Send + Sync {
     fn models(&self) -> Vec<EmbeddingCard>;
 
     /// One vector for each text, in the order of the texts. Nothing is cut: a text that is too
-    /// long is refused by its place, and nothing is computed for the others then.
-    async fn embed(&self, model: &str, texts: Vec<String>) -> Result<Vec<Embedding>, EmbedError>;
+    /// long is refused by its place, and nothing is computed for the others then. Each batch waits
+    /// for its turn, and is counted there when it is computed.
+    async fn embed(
+        &self,
+        model: &str,
+        texts: Vec<String>,
+        turns: &mut Turns,
+    ) -> Result<Vec<Embedding>, EmbedError>;
 }
 
 /// What a model is, for lists and for callers that cut their texts to size.
@@ -63,6 +73,9 @@ pub enum EmbedError {
     /// More is waiting than should; the same request may do well a little later.
     #[error("too many texts are waiting for their vectors")]
     Busy,
+    /// Nobody waits for the vectors any more.
+    #[error("nobody waits for the vectors")]
+    Left,
     /// The engine broke; the text is for the log.
     #[error("the embedding engine failed: {0}")]
     Broken(String),

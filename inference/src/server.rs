@@ -42,7 +42,7 @@ pub use admin::admin_router;
 pub use credentials::{Credentials, Tenant};
 pub use fleet::{LoadFailed, Loader};
 
-use crate::admission::{Classes, Load, Policy};
+use crate::admission::{Admission, Classes, Clock, Load, Policy};
 use crate::embedding::Embedder;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
@@ -80,6 +80,8 @@ impl Default for Limits {
 pub struct Inference {
     fleet: Arc<Fleet>,
     embedder: Arc<RwLock<Option<Arc<dyn Embedder>>>>,
+    /// Whose turn it is there.
+    embeddings: Admission,
     guard: Arc<RwLock<Option<Arc<dyn Guard>>>>,
     classes: Arc<Classes>,
     till: Option<Till>,
@@ -97,12 +99,14 @@ impl Inference {
     pub fn new(credentials: Credentials, now: Now, limits: Limits) -> Self {
         let Limits { bounds, policy, model_wait } = limits;
         let classes = Arc::new(policy.classes.clone());
+        let embeddings = Admission::with(policy.clone(), embeddings::AT_ONCE, Clock::default());
         let fleet = Arc::new(Fleet::new(policy));
         let metrics = Metrics::new(classes.names());
         let (embedder, guard, till, rules) = (Arc::default(), Arc::default(), None, None);
         Self {
             fleet,
             embedder,
+            embeddings,
             guard,
             classes,
             till,
@@ -170,6 +174,8 @@ impl Inference {
 
     /// From now on this turns texts into vectors. Without one there are no models that do.
     pub fn set_embedder(&self, embedder: Arc<dyn Embedder>) {
+        let cards = embedder.models();
+        self.metrics.add_models(cards.iter().map(|card| card.id.as_str()));
         *self.embedder.write().unwrap_or_else(PoisonError::into_inner) = Some(embedder);
     }
 

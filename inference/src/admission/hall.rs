@@ -158,6 +158,26 @@ impl Hall {
         self.advance();
     }
 
+    /// One that runs makes room for whoever is next and waits for another turn, which costs so much;
+    /// as many wait beyond the bounds as run. Nothing if it does not run.
+    pub(super) fn again(
+        &mut self,
+        path: &Arc<Path>,
+        id: TicketId,
+        cost: Cost,
+    ) -> Option<watch::Receiver<Spot>> {
+        let Running { since, expected, made, .. } = self.running.remove(&id)?;
+        self.pace.learn(self.clock.now().saturating_sub(since), made);
+        self.queue.count(path, Change { settled: expected, ..Change::default() });
+        let last = Spot { position: self.queue.waiting() + 1, of_tenant: usize::MAX };
+        let (tell, spot) = watch::channel(last);
+        let likely = self.cost_of(cost.prompt_tokens, cost.max_tokens);
+        self.queue.push(Ticket { id, path: Arc::clone(path), likely, tell });
+        self.queue.finish(path);
+        self.advance();
+        Some(spot)
+    }
+
     /// A running job has read and made so many tokens.
     pub(super) fn used(&mut self, path: &Path, id: TicketId, read: usize, made: usize) {
         let served = self.cost_of(read, made);

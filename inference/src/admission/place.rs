@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::hall::{Entered, Hall};
+use super::policy::Cost;
 use super::queue::{Path, Spot, TicketId};
 use super::{Room, lock};
 use crate::meter;
@@ -76,6 +77,16 @@ impl Place {
     pub async fn turn(&mut self) {
         while self.position() > 0 {
             self.moved().await;
+        }
+    }
+
+    /// Makes room for whoever is next and waits for another turn, which costs so much: for work in
+    /// steps that others may come between. Before its turn it does nothing.
+    pub fn again(&mut self, cost: Cost) {
+        let Charge { id, path, hall } = &self.charge;
+        if let Some(spot) = lock(hall).again(path, *id, cost) {
+            self.seen = spot.borrow().position;
+            self.spot = spot;
         }
     }
 

@@ -362,3 +362,24 @@ async fn positions_foretell_the_order_if_nobody_else_comes() {
         assert_eq!(order(waiting), foretold, "seed {seed}");
     }
 }
+
+#[test]
+fn who_works_in_steps_lets_others_go_between_and_keeps_a_place() {
+    let queue = plain(Places { waiting_per_person: 1, ..places() }, 1);
+    let mut long = queue.enter(&caller("long", "u"), COST).unwrap();
+    let short = queue.enter(&caller("short", "u"), COST).unwrap();
+    let other = queue.enter(&caller("long", "u"), COST).unwrap();
+    long.charge().read(10);
+    long.again(COST);
+    assert_eq!((short.position(), other.position(), long.position()), (0, 1, 2));
+    assert_eq!(queue.load(), Load { running: 1, waiting: 2 });
+    short.charge().read(10);
+    drop(short);
+    drop(other);
+    assert_eq!(long.position(), 0);
+    long.charge().read(10);
+    long.again(COST);
+    assert_eq!(long.position(), 0, "nobody else is there");
+    drop(long);
+    assert_eq!(queue.load(), Load { running: 0, waiting: 0 });
+}

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::{EmbedError, Embedder, Embedding, EmbeddingCard};
+use super::{EmbedError, Embedder, Embedding, EmbeddingCard, Turns};
 
 /// Whoever waits longer is told to come back: it may be fetched from far away.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,11 +90,16 @@ impl Embedder for OnDemand {
         vec![self.card.clone()]
     }
 
-    async fn embed(&self, model: &str, texts: Vec<String>) -> Result<Vec<Embedding>, EmbedError> {
+    async fn embed(
+        &self,
+        model: &str,
+        texts: Vec<String>,
+        turns: &mut Turns,
+    ) -> Result<Vec<Embedding>, EmbedError> {
         if model != self.card.id {
             return Err(EmbedError::UnknownModel(model.to_owned()));
         }
-        self.awake().await?.embed(model, texts).await
+        self.awake().await?.embed(model, texts, turns).await
     }
 }
 
@@ -125,7 +130,9 @@ mod tests {
     }
 
     async fn ask(embedder: &OnDemand) -> Result<usize, EmbedError> {
-        let made = embedder.embed(SIMULATED_EMBEDDINGS, vec!["a cat".to_owned()]).await?;
+        let made = embedder
+            .embed(SIMULATED_EMBEDDINGS, vec!["a cat".to_owned()], &mut Turns::default())
+            .await?;
         Ok(made.len())
     }
 
@@ -133,7 +140,7 @@ mod tests {
     async fn it_comes_once_for_all_who_ask() {
         let (embedder, asked) = coming(Duration::from_secs(1), 0);
         assert_eq!(embedder.models()[0].id, SIMULATED_EMBEDDINGS);
-        assert!(embedder.embed("other", Vec::new()).await.is_err());
+        assert!(embedder.embed("other", Vec::new(), &mut Turns::default()).await.is_err());
         assert_eq!(asked.load(Ordering::SeqCst), 0, "looking wakes nobody");
         assert_eq!(tokio::join!(ask(&embedder), ask(&embedder)), (Ok(1), Ok(1)));
         assert_eq!(ask(&embedder).await, Ok(1));

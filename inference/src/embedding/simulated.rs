@@ -1,24 +1,27 @@
 //! A pretend embedder: vectors out of the hashes of words, the same every time.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::{EmbedError, Embedder, Embedding, EmbeddingCard};
+use super::{EmbedError, Embedder, Embedding, EmbeddingCard, Turns};
 
 /// The model name a [`SimulatedEmbedder`] answers to.
 pub const SIMULATED_EMBEDDINGS: &str = "simulated-embeddings";
 
-/// A pretend embedder. A token is a word; texts that share words have similar vectors, whatever
+/// A pretend embedder. A token is a word and a batch is a text; texts that share words have similar vectors, whatever
 /// the words' order and case.
 #[derive(Debug, Clone)]
 pub struct SimulatedEmbedder {
     dimensions: usize,
     max_tokens: usize,
+    pace: Duration,
 }
 
 impl Default for SimulatedEmbedder {
     fn default() -> Self {
-        Self { dimensions: 32, max_tokens: 256 }
+        Self { dimensions: 32, max_tokens: 256, pace: Duration::ZERO }
     }
 }
 
@@ -34,6 +37,13 @@ impl SimulatedEmbedder {
     #[must_use]
     pub fn with_max_tokens(mut self, words: usize) -> Self {
         self.max_tokens = words;
+        self
+    }
+
+    /// Takes so long for each text, instead of no time.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
         self
     }
 
@@ -73,16 +83,28 @@ impl Embedder for SimulatedEmbedder {
         }]
     }
 
-    async fn embed(&self, model: &str, texts: Vec<String>) -> Result<Vec<Embedding>, EmbedError> {
+    async fn embed(
+        &self,
+        model: &str,
+        texts: Vec<String>,
+        turns: &mut Turns,
+    ) -> Result<Vec<Embedding>, EmbedError> {
         if model != SIMULATED_EMBEDDINGS {
             return Err(EmbedError::UnknownModel(model.to_owned()));
         }
         let limit = self.max_tokens;
-        let embedding = |(index, text): (usize, &String)| match text.split_whitespace().count() {
-            tokens if tokens > limit => Err(EmbedError::TooLong { index, tokens, limit }),
-            tokens => Ok(Embedding { vector: self.vector(text), tokens }),
-        };
-        texts.iter().enumerate().map(embedding).collect()
+        let lengths: Vec<_> = texts.iter().map(|text| text.split_whitespace().count()).collect();
+        if let Some(index) = lengths.iter().position(|tokens| *tokens > limit) {
+            return Err(EmbedError::TooLong { index, tokens: lengths[index], limit });
+        }
+        let mut made = Vec::with_capacity(texts.len());
+        for (text, tokens) in texts.iter().zip(lengths) {
+            turns.next().await?;
+            tokio::time::sleep(self.pace).await;
+            turns.read(tokens);
+            made.push(Embedding { vector: self.vector(text), tokens });
+        }
+        Ok(made)
     }
 }
 
@@ -92,7 +114,7 @@ mod tests {
 
     async fn embed(embedder: &SimulatedEmbedder, texts: &[&str]) -> Vec<Embedding> {
         let texts = texts.iter().map(|&text| text.to_owned()).collect();
-        embedder.embed(SIMULATED_EMBEDDINGS, texts).await.unwrap()
+        embedder.embed(SIMULATED_EMBEDDINGS, texts, &mut Turns::default()).await.unwrap()
     }
 
     fn similarity(one: &Embedding, other: &Embedding) -> f32 {
@@ -124,9 +146,10 @@ mod tests {
     async fn what_cannot_be_read_is_refused_by_its_place() {
         let embedder = SimulatedEmbedder::default().with_max_tokens(2);
         let texts = vec!["one".to_owned(), "one two three".to_owned()];
-        let refused = embedder.embed(SIMULATED_EMBEDDINGS, texts).await.unwrap_err();
+        let refused =
+            embedder.embed(SIMULATED_EMBEDDINGS, texts, &mut Turns::default()).await.unwrap_err();
         assert_eq!(refused, EmbedError::TooLong { index: 1, tokens: 3, limit: 2 });
-        let refused = embedder.embed("other", Vec::new()).await.unwrap_err();
+        let refused = embedder.embed("other", Vec::new(), &mut Turns::default()).await.unwrap_err();
         assert_eq!(refused, EmbedError::UnknownModel("other".to_owned()));
     }
 }

@@ -34,6 +34,11 @@ impl Ending {
         self.stop.cancelled().await;
     }
 
+    /// Cancelled when answers have to stop, or before.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
     /// Waits until nobody waits for engines any more.
     pub(super) async fn given_up(&self) {
         self.given_up.cancelled().await;

@@ -159,6 +159,7 @@ pub(crate) fn refusal_of(error: &EmbedError) -> Refusal {
         .detail("A place should be free after the seconds in retry_after.")
         .retry_after(1)
         .into(),
+        EmbedError::Left => Problem::internal().into(),
         EmbedError::Broken(why) => problem_of(&EngineError::Broken(why.clone())).into(),
     }
 }

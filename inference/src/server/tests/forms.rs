@@ -246,6 +246,44 @@ async fn texts_become_vectors() {
     }
 }
 
+/// A request for vectors by somebody of a tenant.
+fn embed(tenant: &str, user: &str, texts: usize) -> Request<Body> {
+    let caller = Caller::new(tenant, user, "a");
+    let token = web::token::sign(&Credential::new(SECRET), &caller, now()).unwrap();
+    let request = Request::post("/v1/embeddings");
+    let request = request.header("authorization", format!("Bearer {}", token.expose_secret()));
+    request.body(Body::from(json!({"input": vec!["a red fox"; texts]}).to_string())).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_wants_many_vectors_keeps_nobody_waiting() {
+    let app = App::new(Simulator::echo());
+    app.inference.credentials.set("other", tenant(SECRET));
+    let embedder = SimulatedEmbedder::default().with_pace(Duration::from_secs(1));
+    app.inference.set_embedder(Arc::new(embedder));
+    let flood: Vec<_> = (0..100)
+        .map(|user| tokio::spawn(app.router.clone().oneshot(embed("acme", &user.to_string(), 256))))
+        .collect();
+    settle().await;
+    let refused = flood.iter().filter(|asked| asked.is_finished()).count();
+    assert!((30..=40).contains(&refused), "a tenant has 64 places to wait: {refused}");
+
+    let begun = tokio::time::Instant::now();
+    let one = app.send(embed("other", "ada", 3)).await;
+    assert_eq!(one.status(), 200);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let metrics = app.inference.metrics();
+    for line in [
+        "inference_requests_total{outcome=\"answered\",class=\"starter\"} 1",
+        "inference_tokens_total{model=\"simulated-embeddings\",kind=\"prompt\"} 9",
+    ] {
+        assert!(metrics.contains(line), "no {line} in {metrics}");
+    }
+    assert!(metrics.contains("outcome=\"queue-full\""), "{metrics}");
+    assert!(metrics.contains("inference_queue_depth{class=\"starter\"} 6"), "{metrics}");
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// A server whose guard says that.
 fn guarded(says: &str) -> App {
     let mut app = App::new(Simulator::echo());

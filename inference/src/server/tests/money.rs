@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::admission::{Places, Policy};
 use crate::budget::Local;
+use crate::embedding::{SIMULATED_EMBEDDINGS, SimulatedEmbedder};
 use crate::prices::{Micros, Price, Prices};
 use crate::till::{Keeper, Till};
 
@@ -33,6 +34,7 @@ impl Shop {
         let (prompt, completion) = (million(READ), million(MADE));
         let price = Price { currency: Currency::USD, prompt, cached_prompt: prompt, completion };
         prices.set("simulated", price);
+        prices.set(SIMULATED_EMBEDDINGS, price);
         let opened = Till::open_local(&folder.path().join("usage"), prices, Arc::new(now)).await;
         let (till, local, keeper) = opened.unwrap();
         local.set_budget("acme", Some("0.10 USD".parse().unwrap()));
@@ -134,6 +136,49 @@ async fn an_answer_without_its_shape_is_recorded_and_costs_nothing() {
     assert!(text_of(shop.app.ask(body).await).await.contains("engine-failed"));
     assert!(shop.app.inference.metrics().contains("outcome=\"failed\",class=\"starter\"} 2"));
     assert_eq!(shop.billed().await, 0);
+}
+
+fn embed(texts: &[String]) -> Request<Body> {
+    let request = Request::post("/v1/embeddings");
+    let request = request.header("authorization", format!("Bearer {}", token()));
+    request.body(Body::from(json!({"input": texts}).to_string())).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_kept_for_a_text_than_the_model_can_read_of_it() {
+    let shop = Shop::open(Simulator::echo()).await;
+    shop.app.inference.set_embedder(Arc::new(SimulatedEmbedder::default()));
+    // 10,000 bytes each, of which the money covers one; 256 tokens, of which it covers 39.
+    let texts = vec!["long-word ".repeat(200) + &"x".repeat(8_000); 39];
+    assert_eq!(shop.app.send(embed(&texts)).await.status(), 200);
+    assert_eq!(shop.billed().await, 39 * 201 * READ);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_pays_for_the_texts_that_were_computed() {
+    let shop = Shop::open(Simulator::echo()).await;
+    let embedder = SimulatedEmbedder::default().with_pace(Duration::from_secs(1));
+    shop.app.inference.set_embedder(Arc::new(embedder));
+    let texts = vec!["a red fox".to_owned(); 100];
+    let asked = shop.app.send(embed(&texts));
+    assert!(tokio::time::timeout(Duration::from_millis(4500), asked).await.is_err());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let metrics = shop.app.inference.metrics();
+    assert!(metrics.contains("outcome=\"cancelled\",class=\"starter\"} 1"), "{metrics}");
+    assert_eq!(shop.billed().await, 5 * 3 * READ, "what was under way was finished");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_records_the_texts_that_were_computed() {
+    let shop = Shop::open(Simulator::echo()).await;
+    let embedder = SimulatedEmbedder::default().with_pace(Duration::from_secs(1));
+    shop.app.inference.set_embedder(Arc::new(embedder));
+    let texts = vec!["a red fox".to_owned(); 100];
+    let asked = tokio::spawn(shop.app.router.clone().oneshot(embed(&texts)));
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    shop.app.inference.close(Duration::from_secs(5)).await;
+    assert_eq!(shop.billed().await, 5 * 3 * READ);
+    assert_eq!(asked.await.unwrap().unwrap().status(), 500);
 }
 
 /// Asks for more than there will be time for, and hears the first of it.
