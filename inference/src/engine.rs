@@ -36,6 +36,13 @@ pub trait Engine: Send + Sync {
         Health::default()
     }
 
+    /// How long it may tell its meter nothing while it reads the prompt of this job, beside what
+    /// any engine may: nothing, unless it reads a prompt in one piece. Generous, since one that
+    /// reads slowly is taken for dead beyond it.
+    fn reads_silently(&self, _job: &Job) -> Duration {
+        Duration::ZERO
+    }
+
     /// Starts one job. Text arrives on the stream as it is made, and each token is told to the
     /// meter before its text is sent.
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError>;
@@ -145,7 +152,7 @@ impl Prompt {
     }
 
     /// About how many tokens it has: four bytes each, which is how English comes out.
-    pub(crate) fn tokens_about(&self) -> usize {
+    pub fn tokens_about(&self) -> usize {
         self.tokens_at_most() / 4
     }
 

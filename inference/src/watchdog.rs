@@ -2,7 +2,8 @@
 //!
 //! [`Watched`] stands before an engine and notices that it is dead: it makes no progress for a
 //! while although jobs run (no piece and no step of a meter), a stream ends without a word, or it
-//! panics. Then another is loaded, by one loader at a time, with waits that double. Jobs of which
+//! panics. How long that while is depends on the jobs: an engine that reads a prompt in one piece
+//! says how long it may be silent over it ([`Engine::reads_silently`]). Then another is loaded, by one loader at a time, with waits that double. Jobs of which
 //! nothing had been computed are given to the new engine, once; the others fail, since half of
 //! their answer may have been read. Whatever the dead one still says or counts is ignored.
 //!
@@ -43,8 +44,8 @@ pub trait Load: Send + Sync + 'static {
 /// How closely an engine is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vigilance {
-    /// With jobs, but without any progress for so long, it is dead. It is noticed up to an eighth
-    /// of that later.
+    /// With jobs, but without any progress for so long, it is dead; while it reads a prompt, what
+    /// it may be silent over that is added. It is noticed up to an eighth of this later.
     pub silence: Duration,
     /// How often loading is tried before jobs are refused; at least 1.
     pub loads: u32,
@@ -287,7 +288,7 @@ impl Inner {
         attempt: &Attempt,
         out: &PieceSender,
     ) -> Went {
-        let _running = life.run();
+        let _running = life.run(attempt.meter(), life.engine().reads_silently(job));
         let generating = life.engine().generate(job.clone(), attempt.meter());
         let begun = tokio::select! {
             biased;
@@ -344,7 +345,7 @@ async fn watch_over(inner: Weak<Inner>, life: Weak<Life>) {
         let now = life.progress();
         if now.is_none() || now != seen {
             (seen, since) = (now, Instant::now());
-        } else if since.elapsed() >= silence {
+        } else if since.elapsed() >= silence.saturating_add(life.reads_silently()) {
             return inner.bury(&life, "it makes no progress");
         }
     }

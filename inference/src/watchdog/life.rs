@@ -1,13 +1,15 @@
 //! One engine from its loading to its death.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Meter, Usage};
 
 pub(super) struct Life {
     engine: Option<Arc<dyn Engine>>,
@@ -16,11 +18,21 @@ pub(super) struct Life {
     pub(super) deaths: u32,
     pub(super) dead: CancellationToken,
     beats: Arc<AtomicU64>,
-    running: AtomicUsize,
+    running: Mutex<BTreeMap<u64, Job>>,
+}
+
+/// What is watched of a job.
+struct Job {
+    meter: Meter,
+    /// How long the engine may be silent over its prompt.
+    reads_silently: Duration,
 }
 
 /// A job is with the engine.
-pub(super) struct Running<'a>(&'a Life);
+pub(super) struct Running<'a> {
+    life: &'a Life,
+    number: u64,
+}
 
 impl Life {
     pub(super) fn new(engine: Arc<dyn Engine>, deaths: u32) -> Arc<Self> {
@@ -30,7 +42,7 @@ impl Life {
             deaths,
             dead: CancellationToken::new(),
             beats: Arc::default(),
-            running: AtomicUsize::new(0),
+            running: Mutex::default(),
         })
     }
 
@@ -47,28 +59,40 @@ impl Life {
         Arc::clone(&self.beats)
     }
 
-    /// A sign of life.
-    pub(super) fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+    /// A sign of life; so many there were before.
+    pub(super) fn beat(&self) -> u64 {
+        self.beats.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A job begins; it is over when what this returns is dropped.
-    pub(super) fn run(&self) -> Running<'_> {
-        self.beat();
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running(self)
+    pub(super) fn run(&self, meter: Meter, reads_silently: Duration) -> Running<'_> {
+        let number = self.beat();
+        self.running().insert(number, Job { meter, reads_silently });
+        Running { life: self, number }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Job>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long it may be silent over the prompts of which nothing is told yet: over the longest,
+    /// since it is no longer silent when it has read another.
+    pub(super) fn reads_silently(&self) -> Duration {
+        let running = self.running();
+        let unread = running.values().filter(|job| job.meter.usage() == Usage::default());
+        unread.map(|job| job.reads_silently).max().unwrap_or_default()
     }
 
     /// A number that changes with each sign of life; `None` if nothing is asked of it.
     pub(super) fn progress(&self) -> Option<u64> {
-        let is_asked = self.running.load(Ordering::Relaxed) > 0;
+        let is_asked = !self.running().is_empty();
         is_asked.then(|| self.beats.load(Ordering::Relaxed))
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.life.running().remove(&self.number);
     }
 }
 

@@ -33,6 +33,9 @@ enum Mood {
     Sleeps,
 }
 
+/// A job whose prompt may be read for long without a word.
+const LONG: &str = "long";
+
 /// All engines that were loaded, and what they did.
 #[derive(Default)]
 struct World {
@@ -100,6 +103,11 @@ impl Engine for Mortal {
 
     fn room(&self) -> watch::Receiver<usize> {
         watch::Sender::new(4).subscribe()
+    }
+
+    fn reads_silently(&self, job: &Job) -> Duration {
+        let is_long = job.prompt == Prompt::Text(LONG.to_owned());
+        if is_long { VIGILANCE.silence * 8 } else { Duration::ZERO }
     }
 
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
@@ -227,6 +235,36 @@ async fn an_engine_without_jobs_or_with_slow_ones_lives() {
         sleep(VIGILANCE.silence * 2 / 3).await;
     }
     assert_eq!((world.loads.load(Ordering::Relaxed), engine.health().deaths), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_reads_a_long_prompt_in_one_piece_lives() {
+    let world = Arc::<World>::default();
+    let engine = watched(&world);
+    let (short, long) = (spawn(&engine, "a"), spawn(&engine, LONG));
+    sleep(MS).await;
+    // Four times as long as an engine may be silent, but not over such a prompt.
+    world.set(Mood::Sleeps);
+    assert_eq!(long.await.unwrap().reason, Reason::Stop);
+    assert_eq!(short.await.unwrap().reason, Reason::Stop);
+    assert_eq!((world.done(LONG).given, world.loads.load(Ordering::Relaxed)), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_never_reads_a_long_prompt_or_falls_silent_after_it_is_dead_all_the_same() {
+    for (before, silence) in [(MS, 8900 * MS), (200 * MS, 900 * MS)] {
+        let world = Arc::<World>::default();
+        let engine = watched(&world);
+        let long = spawn(&engine, LONG);
+        sleep(before).await;
+        world.set(Mood::Hangs);
+        sleep(silence).await;
+        assert_eq!(world.loads.load(Ordering::Relaxed), 0, "{before:?}");
+        sleep(VIGILANCE.silence / 4 + 200 * MS).await;
+        assert_eq!(world.loads.load(Ordering::Relaxed), 1, "{before:?}");
+        let is_read = before > 150 * MS;
+        assert_eq!(matches!(long.await.unwrap().reason, Reason::Failed(_)), is_read);
+    }
 }
 
 #[tokio::test(start_paused = true)]
