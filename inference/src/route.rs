@@ -15,7 +15,7 @@ mod priced;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,17 +69,6 @@ struct Leg {
     breaker: Breaker,
 }
 
-/// Which engine's price an answer has; known when it has begun.
-#[derive(Debug, Clone, Default)]
-pub struct Price(Arc<OnceLock<String>>);
-
-impl Price {
-    /// The entry of the price table.
-    pub fn entry(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
-    }
-}
-
 impl Route {
     /// These engines in this order; `seed` varies the waits. Must be called from within a runtime.
     /// `None` without engines.
@@ -98,20 +87,6 @@ impl Route {
             route.follow_room(room);
         }
         Some(route)
-    }
-
-    /// Like [`Engine::generate`], and says which price the answer has.
-    pub fn generate_priced(&self, job: Job, meter: Meter) -> (TokenStream, Price) {
-        let (out, stream) = token_stream();
-        let price = Price::default();
-        let run = Run { route: self.clone(), job, meter, out, price: price.clone() };
-        tokio::spawn(run.run());
-        (stream, price)
-    }
-
-    /// The price entries that an answer of this model may have: reserve for the dearest.
-    pub fn prices(&self, model: &str) -> Vec<&str> {
-        self.0.legs.iter().filter_map(|leg| leg.priced.price(model)).collect()
     }
 
     /// What each breaker does now, by the engine's name.
@@ -183,7 +158,9 @@ impl Engine for Route {
     }
 
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
-        Ok(self.generate_priced(job, meter).0)
+        let (out, stream) = token_stream();
+        tokio::spawn(Run { route: self.clone(), job, meter, out }.run());
+        Ok(stream)
     }
 }
 
@@ -193,7 +170,6 @@ struct Run {
     job: Job,
     meter: Meter,
     out: PieceSender,
-    price: Price,
 }
 
 /// How a try went.
@@ -310,12 +286,12 @@ impl Run {
             let Some(piece) = piece else { return Ok((Reason::Cancelled, attempt.usage())) };
             let (reason, usage) = match piece {
                 Piece::Text(text) => {
-                    self.take_over(leg, pass.take(), attempt);
+                    self.take_over(pass.take(), attempt);
                     self.out.text(text);
                     continue;
                 }
                 Piece::Token(chances) => {
-                    self.take_over(leg, pass.take(), attempt);
+                    self.take_over(pass.take(), attempt);
                     self.out.token(*chances);
                     continue;
                 }
@@ -333,7 +309,7 @@ impl Run {
                 // Nothing is known of an engine that was left before it answered.
                 (Reason::Cancelled, _) => {}
                 (_, pass) => {
-                    self.take_over(leg, pass, attempt);
+                    self.take_over(pass, attempt);
                     leg.breaker.succeeded();
                 }
             }
@@ -343,13 +319,11 @@ impl Run {
     }
 
     /// This engine's answer is the answer, unless it was already.
-    fn take_over(&self, leg: &Leg, pass: Option<Pass>, attempt: &Attempt) {
+    fn take_over(&self, pass: Option<Pass>, attempt: &Attempt) {
         let Some(pass) = pass else { return };
         pass.began();
         self.route.0.tell_room();
         attempt.open();
-        let entry = leg.priced.price(&self.job.model).unwrap_or_default();
-        let _ = self.price.0.set(entry.to_owned());
     }
 
     /// Tells the breaker of a failure, if it was the engine's.

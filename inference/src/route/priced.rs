@@ -85,11 +85,6 @@ impl Priced {
         Ok(Self { name, candidate, prices })
     }
 
-    /// The price entry of a model.
-    pub fn price(&self, model: &str) -> Option<&str> {
-        self.prices.get(model).map(String::as_str)
-    }
-
     /// Whether it answers for this model. One that came to the engine later has no price.
     pub(super) fn has(&self, model: &str) -> bool {
         self.prices.contains_key(model)
