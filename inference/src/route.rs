@@ -241,8 +241,13 @@ impl Run {
         let attempt = Attempt::held(&self.meter);
         let begun = tokio::select! {
             biased;
-            () = self.out.cancelled() => return Ok((Reason::Cancelled, Usage::default())),
-            begun = leg.priced.candidate.begin(&self.job, attempt.meter()) => begun,
+            () = self.out.cancelled() => None,
+            begun = leg.priced.candidate.begin(&self.job, attempt.meter()) => Some(begun),
+        };
+        let Some(begun) = begun else {
+            // What it was sent already is paid for, also by who leaves.
+            attempt.open();
+            return Ok((Reason::Cancelled, attempt.usage()));
         };
         let ended = match begun {
             Ok(stream) => self.pass_on(leg, pass, stream, &attempt).await,

@@ -11,7 +11,8 @@
 //! That report is the truth, and what [`Piece::End`](crate::engine::Piece::End) tells; the meter
 //! cannot go back, so it stands above the report where an upstream cuts its tokens into several
 //! chunks. Without a report, as after a cancelled answer, the chunks are all there is, the prompt
-//! is taken as a token for each four bytes, and the log says `estimated`.
+//! is taken as a token for each four bytes, and the log says `estimated`. So is that of a request
+//! that was sent and then left before it was answered.
 //!
 //! The key is in no log, and neither is anything the upstream wrote but its error's type and code.
 //! Text only: there is no way for an address of an image to get into a request.
@@ -25,13 +26,15 @@ mod request;
 mod sse;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use url::Url;
@@ -43,6 +46,7 @@ pub use failure::{Failure, Kind};
 use crate::engine::{
     Engine, EngineError, Job, Meter, ModelCard, Prompt, Reason, TokenStream, Usage, token_stream,
 };
+use unanswered::Unanswered;
 
 /// A server of others. Clones are the same.
 #[derive(Debug, Clone)]
@@ -93,24 +97,37 @@ impl Upstream {
         self.0.estimated.load(Ordering::Relaxed)
     }
 
+    /// What an answer used is not reported.
+    fn estimates(&self, usage: Usage) {
+        self.0.estimated.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(upstream = self.0.name, ?usage, estimated = true, "no usage reported");
+    }
+
     /// Asks, and waits until it begins to answer or says that it will not. Dropping the future
-    /// drops the connection.
-    pub(crate) async fn begin(&self, job: &Job) -> Result<Begun, Failure> {
+    /// drops the connection, and tells the meter of the prompt if that was sent.
+    pub(crate) async fn begin(&self, job: &Job, meter: &Meter) -> Result<Begun, Failure> {
         let Inner { name, client, patience, places, .. } = &*self.0;
         let model = self.model(&job.model)?;
-        let body = request::body(job, model, self.0.dialect)?;
+        let body = Value::Object(request::body(job, model, self.0.dialect)?).to_string();
         let url = match job.prompt {
             Prompt::Chat(_) => &self.0.chat,
             Prompt::Text(_) => &self.0.text,
         };
         let place = Arc::clone(places).try_acquire_owned().map_err(|_| Failure::full())?;
         let deadline = Instant::now() + patience.whole;
-        let mut request = client.post(url.clone()).header(ACCEPT, "text/event-stream").json(&body);
+        let unanswered = Unanswered::new(self, job, meter);
+        let mut request = client
+            .post(url.clone())
+            .header(ACCEPT, "text/event-stream")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, body.len())
+            .body(unanswered.body(body.into_bytes()));
         if let Some(authorization) = &self.0.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let response = timeout(patience.first_byte, request.send())
-            .await
+        let response = timeout(patience.first_byte, request.send()).await;
+        unanswered.over();
+        let response = response
             .map_err(|_| Failure::broken("it was silent before the first byte"))?
             .map_err(Failure::from)?;
         if response.status().is_success() {
@@ -161,12 +178,13 @@ impl Engine for Upstream {
         tokio::spawn(async move {
             let begun = tokio::select! {
                 biased;
-                () = out.cancelled() => return out.end(Reason::Cancelled, Usage::default()),
-                begun = upstream.begin(&job) => begun,
+                () = out.cancelled() => None,
+                begun = upstream.begin(&job, &meter) => Some(begun),
             };
             match begun {
-                Ok(begun) => answer::follow(upstream, begun, job, meter, out).await,
-                Err(failure) => out.end(failure.into_reason(), Usage::default()),
+                None => out.end(Reason::Cancelled, meter.usage()),
+                Some(Ok(begun)) => answer::follow(upstream, begun, job, meter, out).await,
+                Some(Err(failure)) => out.end(failure.into_reason(), Usage::default()),
             }
         });
         Ok(stream)

@@ -40,7 +40,7 @@ fn missing(entry: Option<&str>) -> String {
 pub(super) trait Candidate: Send + Sync {
     fn engine(&self) -> &dyn Engine;
 
-    /// Begins to answer. Dropping the future gives up.
+    /// Begins to answer. Dropping the future gives up; the meter then knows what that used.
     async fn begin(&self, job: &Job, meter: Meter) -> Result<TokenStream, Failure>;
 }
 
@@ -119,7 +119,7 @@ impl Candidate for Upstream {
     }
 
     async fn begin(&self, job: &Job, meter: Meter) -> Result<TokenStream, Failure> {
-        let begun = Upstream::begin(self, job).await?;
+        let begun = Upstream::begin(self, job, &meter).await?;
         Ok(self.follow(begun, job, meter))
     }
 }

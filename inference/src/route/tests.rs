@@ -19,6 +19,8 @@ enum Line {
     /// Reads the prompt, and breaks before the first word or after some.
     BreaksAfter(usize),
     Hangs,
+    /// Is sent the prompt, and says nothing.
+    IsSentAndHangs,
     Echoes,
 }
 
@@ -42,6 +44,10 @@ impl Candidate for Scripted {
             }
             Line::BreaksAfter(words) => Simulator::breaking_after(words),
             Line::Hangs => std::future::pending().await,
+            Line::IsSentAndHangs => {
+                meter.read(3);
+                std::future::pending().await
+            }
             Line::Echoes => self.echo.clone(),
         };
         engine.generate(job.clone(), meter).await.map_err(Failure::of_engine)
@@ -259,6 +265,18 @@ async fn who_leaves_is_not_kept_wherever_the_job_is() {
         assert_eq!((reason, usage), (Reason::Cancelled, Usage::default()));
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_the_answer_begins_pays_what_was_sent() {
+    let first = leg("first", 1, vec![Line::Refuses(Kind::Broken)]);
+    let second = leg("second", 1, vec![Line::IsSentAndHangs]);
+    let meter = Meter::default();
+    let stream = begin(&route(&[&first, &second]), job(), meter.clone()).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    stream.cancel();
+    let (_, reason, usage) = whole(stream).await;
+    assert_eq!((reason, usage.prompt_tokens, usage), (Reason::Cancelled, 3, meter.usage()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,5 @@
 //! One answer of an upstream, followed to its end.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::Response;
@@ -156,8 +155,7 @@ impl Answer {
             cached_tokens: 0,
             completion_tokens: self.made,
         };
-        upstream.0.estimated.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(upstream = upstream.0.name, ?usage, estimated = true, "no usage reported");
+        upstream.estimates(usage);
         self.meter.read(usage.prompt_tokens);
         usage
     }

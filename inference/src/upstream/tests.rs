@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as Reply};
 use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -165,15 +166,27 @@ async fn who_leaves_drops_the_connection_and_pays_what_came() {
 }
 
 #[tokio::test]
-async fn who_leaves_before_the_first_byte_is_not_kept() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let upstream = Upstream::new(config(url)).unwrap();
-    let stream = upstream.generate(job(), Meter::default()).await.unwrap();
-    let (_connection, _) = listener.accept().await.unwrap();
-    stream.cancel();
-    let (_, reason, used) = whole(stream).await;
-    assert_eq!((reason, used), (Reason::Cancelled, Usage::default()));
+async fn who_leaves_before_the_first_byte_is_not_kept_and_pays_the_prompt_that_was_sent() {
+    // Over TLS nothing is sent before the upstream has said who it is.
+    for (scheme, sent) in [("http", usage(7, 0, 0)), ("https", usage(0, 0, 0))] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (upstream, meter) = (Upstream::new(config(url)).unwrap(), Meter::default());
+        let stream = upstream.generate(job(), meter.clone()).await.unwrap();
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        if scheme == "http" {
+            while !heard.ends_with(b"}") {
+                connection.read_buf(&mut heard).await.unwrap();
+            }
+        }
+        stream.cancel();
+        let (_, reason, used) = whole(stream).await;
+        assert_eq!((reason, used, meter.usage()), (Reason::Cancelled, sent, sent), "{scheme}");
+        assert_eq!(upstream.estimated(), u64::from(scheme == "http"));
+        let heard = String::from_utf8(heard).unwrap().to_lowercase();
+        assert!(!heard.contains("chunked"), "{heard}");
+    }
 }
 
 #[tokio::test]
