@@ -4,13 +4,14 @@
 //! the work within one chunk: its connection is dropped. Nobody waits without end: connecting, the
 //! first byte, the silence between two chunks and the whole answer have deadlines
 //! ([`Patience`]), and lines, events and answers have a greatest size. Who reads slowly stalls
-//! nothing: pieces are put into an unbounded channel, and an answer is cut at its tokens.
+//! nothing: pieces are put into an unbounded channel, and an answer is cut well beyond the tokens
+//! that were asked for, but not at them: some send several chunks a token.
 //!
 //! Tokens: each chunk with something in it counts as one token as it comes, with `logprobs` as the
 //! tokens it lists, and at the end the difference to the usage that the upstream reports is added.
 //! That report is the truth, and what [`Piece::End`](crate::engine::Piece::End) tells; the meter
-//! cannot go back, so it stands above the report where an upstream cuts its tokens into several
-//! chunks. Without a report, as after a cancelled answer, the chunks are all there is, the prompt
+//! cannot go back, so it stands above the report, but never above what was asked for, where an
+//! upstream cuts its tokens into several chunks. Without a report, as after a cancelled answer, the chunks are all there is, the prompt
 //! is taken as a token for each four bytes, and the log says `estimated`. So is that of a request
 //! that was sent and then left before it was answered.
 //!

@@ -10,9 +10,14 @@ use super::failure::{self, Failure};
 use super::sse::Events;
 use super::{Begun, Upstream, request};
 use crate::engine::{Job, Meter, PieceSender, Reason, Usage};
+use crate::stop::{Shown, StopFilter};
 
 /// How long its usage may take after an answer's end.
 const AFTERWARDS: Duration = Duration::from_secs(5);
+/// An upstream may cut a token into several chunks. Beyond so many it goes on and on.
+const CHUNKS_A_TOKEN: usize = 8;
+/// The longest token, about, in bytes.
+const TOKEN_BYTES: usize = 256;
 
 /// Hands over the answer, then settles what it used.
 pub(super) async fn follow(
@@ -24,7 +29,9 @@ pub(super) async fn follow(
 ) {
     let Begun { response, place, deadline } = begun;
     let mut answer = Answer {
-        bytes: job.max_tokens.saturating_mul(256).saturating_add(4096),
+        chunks: job.max_tokens.saturating_mul(CHUNKS_A_TOKEN),
+        bytes: job.max_tokens.saturating_mul(TOKEN_BYTES).saturating_add(4096),
+        stops: StopFilter::new(request::own_stops(&job).to_vec()),
         job,
         meter,
         made: 0,
@@ -38,6 +45,7 @@ pub(super) async fn follow(
         (Ok(reason), None) => reason,
         (Err(failure), None) => failure.into_reason(),
     };
+    out.text(answer.stops.rest());
     let usage = answer.settle(&upstream, &reason);
     drop(place);
     out.end(reason, usage);
@@ -48,8 +56,12 @@ struct Answer {
     meter: Meter,
     /// Tokens of the answer told to the meter.
     made: usize,
+    /// So many chunks may still come.
+    chunks: usize,
     /// So much text may still come.
     bytes: usize,
+    /// The stops that the upstream is not told.
+    stops: StopFilter,
     finish: Option<Reason>,
     usage: Option<Usage>,
 }
@@ -104,17 +116,26 @@ impl Answer {
         self.usage = said.usage.or(self.usage);
         if said.made {
             let tokens = said.tokens.len().max(1);
-            // One that goes on and on is cut at what was asked for.
-            if self.made + tokens > self.job.max_tokens || said.text.len() > self.bytes {
+            if tokens > self.chunks || said.text.len() > self.bytes {
                 return Some(Reason::Length);
             }
+            self.chunks -= tokens;
             self.bytes -= said.text.len();
-            self.made += tokens;
-            self.meter.made(tokens);
+            let counted = tokens.min(self.job.max_tokens - self.made);
+            if counted > 0 {
+                self.made += counted;
+                self.meter.made(counted);
+            }
             if self.job.logprobs.is_some() {
                 said.tokens.into_iter().for_each(|token| out.token(token));
             }
-            out.text(said.text);
+            match self.stops.push(&said.text) {
+                Shown::More(text) => out.text(text),
+                Shown::Last(text) => {
+                    out.text(text);
+                    return Some(Reason::Stop);
+                }
+            }
         }
         self.finish = said.finish.or(self.finish.take());
         None

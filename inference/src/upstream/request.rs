@@ -45,7 +45,7 @@ pub(super) fn body(
         set("seed", json!(seed.cast_signed()));
     }
     if !job.stop.is_empty() {
-        set("stop", json!(job.stop));
+        set("stop", json!(split_stops(job).0));
     }
     match job.logprobs {
         Some(others) if is_chat => {
@@ -83,6 +83,17 @@ fn response_format(shape: &Shape) -> Option<Value> {
             "json_schema": {"name": "answer", "strict": true, "schema": schema},
         })),
     }
+}
+
+/// The stops that a server of others is not told: it takes no more than four, and refuses the whole
+/// request otherwise.
+pub(super) fn own_stops(job: &Job) -> &[String] {
+    split_stops(job).1
+}
+
+fn split_stops(job: &Job) -> (&[String], &[String]) {
+    const MOST: usize = 4;
+    job.stop.split_at(job.stop.len().min(MOST))
 }
 
 /// About as many tokens as the prompt has: four bytes each, and a few round each message.

@@ -299,15 +299,39 @@ async fn bad_streams_fail_and_what_was_said_to_the_end_does_not() {
 async fn one_that_goes_on_and_on_or_reports_a_fortune_is_held_to_what_was_asked() {
     let fortune = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":99999999,\
                    \"completion_tokens\":99999999}}\n\n";
-    let endless = said("word ").repeat(100);
+    let endless = said("word ").repeat(1000);
     let replies = vec![endless.into_response(), [END, fortune].concat().into_response()];
     let upstream = upstream(&fake(replies).await);
     let (text, reason, used) = answer(&upstream, &Meter::default()).await;
-    assert_eq!((text.len(), reason, used), (100, Reason::Length, usage(7, 0, 20)));
+    // Eight chunks for each of 20 tokens.
+    assert_eq!((text.len(), reason, used), (800, Reason::Length, usage(7, 0, 20)));
     let meter = Meter::default();
     let (_, _, used) = answer(&upstream, &meter).await;
     assert!(used.prompt_tokens <= upstream.prompt_at_most(&job()), "{used:?}");
     assert_eq!((used.completion_tokens, meter.usage()), (20, used));
+}
+
+#[tokio::test]
+async fn one_that_sends_two_chunks_a_token_gives_its_whole_answer() {
+    let body = [&said("wo").repeat(40), END, USAGE].concat();
+    let upstream = upstream(&fake(vec![body.into_response()]).await);
+    let meter = Meter::default();
+    let (text, reason, used) = answer(&upstream, &meter).await;
+    assert_eq!((text.len(), reason, used), (80, Reason::Stop, usage(12, 5, 7)));
+    assert_eq!(meter.usage().completion_tokens, 20, "no more than was asked for");
+}
+
+#[tokio::test]
+async fn an_upstream_is_told_four_stops_and_the_others_end_the_answer_all_the_same() {
+    let body = [&said("one <"), &said("tool> two"), END, USAGE].concat();
+    let fake = fake(vec![body.into_response()]).await;
+    let stop = ["a|", "b|", "c|", "d|", "<tool>"].map(str::to_owned).to_vec();
+    let job = Job { stop, ..job() };
+    let stream = upstream(&fake).generate(job.clone(), Meter::default()).await.unwrap();
+    let (text, reason, _) = whole(stream).await;
+    assert_eq!((text.as_str(), reason), ("one ", Reason::Stop));
+    let (_, body) = fake.seen.lock().unwrap().pop().unwrap();
+    assert_eq!(body["stop"], json!(job.stop[..4]));
 }
 
 #[tokio::test]
