@@ -43,7 +43,7 @@ impl Model {
             return Err(EngineError::PromptTooLong { limit });
         }
         let tokens = self.tokenizer.tokens(&job.prompt, job.owner.shared_messages);
-        let tokens = tokens.map_err(EngineError::Broken)?;
+        let tokens = tokens.map_err(EngineError::Refused)?;
         if tokens.all.len() > limit {
             return Err(EngineError::PromptTooLong { limit });
         }

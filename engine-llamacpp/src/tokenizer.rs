@@ -92,7 +92,10 @@ impl Tokenizer {
     }
 
     fn chat(&self, messages: &[Message], shared_messages: usize) -> Result<Tokens, String> {
-        let refused = |error| format!("the model's template refuses this conversation: {error}");
+        let refused = |error: minijinja::Error| {
+            let why = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+            format!("the model's template refuses this conversation: {why}")
+        };
         let mut tokens = Vec::new();
         let mut shared = None;
         // Text between two control tokens is read in one piece, whoever it comes from, since that

@@ -179,7 +179,10 @@ async fn prompt_tokens(lane: &Lane<Opener>, prompt: &RequestMessage) -> Result<u
         engine.send(request).await.map_err(|error| broken(&error))?;
         match counted.recv().await {
             Some(Ok(tokens)) => Ok(tokens.len()),
-            Some(Err(error)) => Err(EngineError::Broken(format!("{error:#}"))),
+            Some(Err(error)) => Err(EngineError::Refused(format!(
+                "the model's template refuses this conversation: {}",
+                format!("{error:#}").lines().next().unwrap_or_default()
+            ))),
             None => Err(EngineError::Broken("it went away".to_owned())),
         }
     });

@@ -268,6 +268,10 @@ pub enum EngineError {
     /// It is not this engine's to do; the text names what, like `logprobs`.
     #[error("this engine has no {0}")]
     Unsupported(&'static str),
+    /// The prompt cannot be read, as by a model whose template wants its roles in turns; the text
+    /// says why, in words for who asked.
+    #[error("the prompt is refused: {0}")]
+    Refused(String),
     /// It has no room for this job now.
     #[error("the engine has no room; it should have some in {} s", after.as_secs())]
     Busy {
@@ -286,6 +290,11 @@ pub const TOO_COMPLEX: &str = "its rules became too complex to follow; write sim
 const VANISHED: &str = "it went away";
 
 impl EngineError {
+    /// Whether another request would help: nothing is wrong here.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Busy { .. } | Self::Broken(_))
+    }
+
     /// Whether the engine died without a word.
     pub(crate) fn is_vanished(&self) -> bool {
         matches!(self, Self::Broken(why) if why == VANISHED)

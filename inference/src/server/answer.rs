@@ -116,8 +116,10 @@ impl Work {
             took_ms = millis(started, Some(ended)),
             "answered"
         );
-        if let Reason::Failed(error) = &reason {
-            tracing::error!(%error, "could not answer");
+        match &reason {
+            Reason::Failed(error) if error.is_refusal() => tracing::info!(%error, "refused"),
+            Reason::Failed(error) => tracing::error!(%error, "could not answer"),
+            _ => {}
         }
         metrics.request(counted(&reason), &class);
         metrics.used(&model, usage);
@@ -145,6 +147,7 @@ fn counted(reason: &Reason) -> metrics::Outcome {
         Reason::Stop | Reason::Length => metrics::Outcome::Answered,
         Reason::Filtered => metrics::Outcome::Filtered,
         Reason::Cancelled => metrics::Outcome::Cancelled,
+        Reason::Failed(error) if error.is_refusal() => metrics::Outcome::BadRequest,
         Reason::Failed(_) => metrics::Outcome::Failed,
     }
 }

@@ -172,7 +172,8 @@ fn classify(
                 let why = "the model's server does not take this schema; a simpler one may do";
                 return Failure::refused(EngineError::BadShape(why.to_owned()));
             }
-            broken("it does not take the request", Kind::Refused)
+            let why = format!("the model's server does not take the request ({status}, {name})");
+            Failure::refused(EngineError::Refused(why))
         }
         300..400 => broken("it redirects, which is not followed", Kind::Broken),
         408 | 500.. => broken("it failed", Kind::Broken),
@@ -246,6 +247,9 @@ mod tests {
         ] {
             assert_eq!(read(400, &body).error, long, "{body}");
         }
+        let plain = json!({"error": {"code": "invalid_prompt", "message": "roles must alternate"}});
+        let EngineError::Refused(why) = read(400, &plain).error else { panic!() };
+        assert!(why.contains("invalid_prompt") && !why.contains("alternate"), "{why}");
         let schema = json!({"error": {"message": "Invalid schema", "param": "response_format"}});
         assert!(matches!(read(400, &schema).error, EngineError::BadShape(_)));
     }

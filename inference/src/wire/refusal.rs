@@ -132,6 +132,9 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Why a template refuses a conversation is written by whoever made the model.
+const LONGEST_REASON: usize = 300;
+
 /// What a client is told about an engine's error; the cause stays in the log.
 pub fn problem_of(error: &EngineError) -> Problem {
     match error {
@@ -152,6 +155,10 @@ pub fn problem_of(error: &EngineError) -> Problem {
             Problem::bad_request("unsupported-field", "That cannot be asked for here.")
                 .detail(format!("The model that was asked for has no {what}; leave it out."))
         }
+        EngineError::Refused(why) => {
+            let title = "The model does not take this conversation.";
+            Problem::bad_request("refused-prompt", title).detail(shortened(why, LONGEST_REASON))
+        }
         EngineError::Busy { after } => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "engine-busy",
@@ -171,10 +178,14 @@ pub fn problem_of(error: &EngineError) -> Problem {
 
 /// A name that somebody else chose, short enough to be repeated.
 pub(super) fn clipped(name: &str) -> String {
-    const LONGEST: usize = 80;
-    match name.char_indices().nth(LONGEST) {
-        None => name.to_owned(),
-        Some((end, _)) => format!("{}…", &name[..end]),
+    shortened(name, 80)
+}
+
+/// The first so many characters.
+fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
@@ -229,6 +240,16 @@ mod tests {
         let problem = problem_of(&EngineError::PromptTooLong { limit: 1024 });
         let detail = "It may have 1024 tokens, without the answer; send less.";
         assert_eq!(problem.detail.as_deref(), Some(detail));
+    }
+
+    #[test]
+    fn who_writes_what_a_model_does_not_take_is_told_why_and_not_to_come_back() {
+        let why = format!("its roles must take turns{}", "!".repeat(10_000));
+        let problem = problem_of(&EngineError::Refused(why));
+        assert_eq!((problem.status, problem.retry_after), (StatusCode::BAD_REQUEST, None));
+        let refusal = Refusal::from(problem);
+        assert!(refusal.message().contains("take turns") && refusal.message().len() < 500);
+        assert_eq!(refusal.error()["type"], "invalid_request_error");
     }
 
     #[test]
