@@ -73,7 +73,10 @@ impl Route {
     /// These engines in this order; `seed` varies the waits. Must be called from within a runtime.
     /// `None` without engines.
     pub fn new(engines: Vec<Priced>, fuse: Fuse, retries: Retries, seed: u64) -> Option<Self> {
-        let leg = |priced| Leg { priced, breaker: Breaker::new(fuse) };
+        let leg = |priced: Priced| Leg {
+            breaker: priced.breaker.clone().unwrap_or_else(|| Breaker::new(fuse)),
+            priced,
+        };
         let legs: Vec<_> = engines.into_iter().map(leg).collect();
         let rooms: Vec<_> = legs.iter().map(|leg| leg.priced.candidate.engine().room()).collect();
         let room = *rooms.first()?.borrow();
@@ -215,9 +218,12 @@ impl Run {
             if !leg.priced.has(&self.job.model) {
                 continue;
             }
-            let tried = match leg.breaker.pass() {
-                Some(pass) => self.try_one(leg, pass).await,
-                None => Err(left_alone(leg)),
+            let tried = if let Some(pass) = leg.breaker.pass() {
+                self.try_one(leg, pass).await
+            } else {
+                // By another route, maybe, that shares its breaker.
+                self.route.0.tell_room();
+                Err(left_alone(leg))
             };
             let failure = match tried {
                 Ok((reason, usage)) => return Tried::Ended(reason, usage),

@@ -114,7 +114,9 @@ impl Upstream {
             Prompt::Chat(_) => &self.0.chat,
             Prompt::Text(_) => &self.0.text,
         };
-        let place = Arc::clone(places).try_acquire_owned().map_err(|_| Failure::full())?;
+        // Others may ask it for other models at the same time.
+        let place = timeout(patience.first_byte, Arc::clone(places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(Failure::full()) };
         let deadline = Instant::now() + patience.whole;
         let unanswered = Unanswered::new(self, job, meter);
         let mut request = client

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::breaker::Breaker;
 use crate::engine::{Engine, EngineError, Job, Meter, TokenStream};
 use crate::upstream::{Failure, Kind, Upstream};
 
@@ -49,6 +50,7 @@ pub(super) trait Candidate: Send + Sync {
 pub struct Priced {
     pub(super) name: String,
     pub(super) candidate: Arc<dyn Candidate>,
+    pub(super) breaker: Option<Breaker>,
     prices: BTreeMap<String, String>,
 }
 
@@ -70,6 +72,19 @@ impl Priced {
         Self::checked(upstream.name().to_owned(), Arc::new(upstream), prices, table)
     }
 
+    /// The same with this breaker: routes that share an engine share what is known of it.
+    #[must_use]
+    pub fn with_breaker(self, breaker: Breaker) -> Self {
+        Self { breaker: Some(breaker), ..self }
+    }
+
+    /// The same for this one of its models, if it has it.
+    #[must_use]
+    pub fn only(mut self, model: &str) -> Option<Self> {
+        self.prices.retain(|known, _| known == model);
+        (!self.prices.is_empty()).then_some(self)
+    }
+
     pub(super) fn checked(
         name: String,
         candidate: Arc<dyn Candidate>,
@@ -82,7 +97,7 @@ impl Priced {
                 return Err(Unpriced { engine: name, model: card.id, entry });
             }
         }
-        Ok(Self { name, candidate, prices })
+        Ok(Self { name, candidate, breaker: None, prices })
     }
 
     /// Whether it answers for this model. One that came to the engine later has no price.
@@ -94,7 +109,7 @@ impl Priced {
 
 impl fmt::Debug for Priced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, candidate: _, prices } = self;
+        let Self { name, candidate: _, breaker: _, prices } = self;
         f.debug_struct("Priced").field("name", name).field("prices", prices).finish()
     }
 }

@@ -220,6 +220,23 @@ async fn one_that_keeps_failing_is_left_alone_and_then_tried_by_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn routes_that_share_a_breaker_leave_the_same_engine_alone() {
+    let first = leg("first", 1, (0..3).map(|_| Line::Refuses(Kind::Broken)).collect());
+    let second = leg("second", 8, vec![]);
+    let shared = first.priced.clone().with_breaker(Breaker::new(Fuse::default()));
+    let [one, other] = [(); 2].map(|()| {
+        let legs = vec![shared.clone(), second.priced.clone()];
+        Route::new(legs, Fuse::default(), Retries::default(), 7).unwrap()
+    });
+    for _ in 0..3 {
+        assert_eq!(answer(&one).await, echoed());
+    }
+    assert_eq!(answer(&other).await, echoed());
+    assert_eq!((first.asked(), second.asked()), (3, 4));
+    assert_eq!(*other.room().borrow(), 8, "the room of the one that answers now");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_breaks_in_the_middle_again_and_again_is_left_alone_too() {
     let first = leg("first", 1, (0..9).map(|_| Line::BreaksAfter(1)).collect());
     let second = leg("second", 1, vec![]);

@@ -24,7 +24,8 @@ pub struct UpstreamConfig {
     pub key: Option<SecretString>,
     /// Those of its models that are offered; at least one.
     pub models: Vec<UpstreamModel>,
-    /// How many answers it may be asked for at once; at least 1.
+    /// How many answers it may be asked for at once, of all its models together; at least 1. Further
+    /// ones wait.
     pub at_once: usize,
     /// How it wants to be spoken to.
     pub dialect: Dialect,
@@ -64,7 +65,8 @@ pub enum Dialect {
 pub struct Patience {
     /// Until it is connected.
     pub connect: Duration,
-    /// From the request to the first byte of the answer, connecting included.
+    /// From the request to the first byte of the answer, connecting included; and before that, for
+    /// one of its places.
     pub first_byte: Duration,
     /// Between two chunks.
     pub silence: Duration,

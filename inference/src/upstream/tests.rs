@@ -166,6 +166,21 @@ async fn who_leaves_drops_the_connection_and_pays_what_came() {
 }
 
 #[tokio::test]
+async fn an_answer_more_than_it_may_be_asked_for_waits_until_another_has_ended() {
+    let (feed, first) = fed();
+    let fake = fake(vec![first, [&said("two"), END, USAGE].concat().into_response()]).await;
+    let config = UpstreamConfig { at_once: 1, ..config(fake.base_url.clone()) };
+    let upstream = Upstream::new(config).unwrap();
+    let mut first = upstream.generate(job(), Meter::default()).await.unwrap();
+    feed.send(said("one").into()).unwrap();
+    first.next().await.unwrap();
+    let second = upstream.generate(job(), Meter::default()).await.unwrap();
+    feed.send([END, USAGE].concat().into()).unwrap();
+    assert_eq!(whole(first).await.1, Reason::Stop);
+    assert_eq!(whole(second).await.1, Reason::Stop);
+}
+
+#[tokio::test]
 async fn who_leaves_before_the_first_byte_is_not_kept_and_pays_the_prompt_that_was_sent() {
     // Over TLS nothing is sent before the upstream has said who it is.
     for (scheme, sent) in [("http", usage(7, 0, 0)), ("https", usage(0, 0, 0))] {
