@@ -166,10 +166,16 @@ impl Inference {
         self.metrics.render(&self.fleet.health())
     }
 
-    /// Loads a further model, unless it is there. It is listed once it has answered.
-    pub async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {
-        self.metrics.add_models([model]);
+    /// Loads a further model, unless it is there. It is listed once it has answered, under the id
+    /// that this returns.
+    pub async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<String, LoadFailed> {
+        self.metrics.add_models([loader.id_of(model).as_str()]);
         self.fleet.bring(model, loader).await
+    }
+
+    /// These models will come: until then who asks for one is told 503 `model-loading`.
+    pub fn expect(&self, models: impl IntoIterator<Item = String>) {
+        self.fleet.expect(models);
     }
 
     /// From now on this turns texts into vectors. Without one there are no models that do.

@@ -7,7 +7,7 @@
 //! | `GET /ready` | 200 once the default model answers, else 503 |
 //! | `GET /metrics` | numbers for `OpenMetrics` scrapers; none is about a tenant |
 //! | `GET /models` | every model with what runs and waits there |
-//! | `PUT /models/{id}` | 200 once it answers; loading the first time fetches it |
+//! | `PUT /models/{id}` | 200 with its id once it answers; loading the first time fetches it |
 //! | `DELETE /models/{id}` | 200 once its last answer has ended |
 
 use std::sync::Arc;
@@ -74,14 +74,13 @@ async fn bring(
 ) -> Result<Json<Value>, Problem> {
     // A task of its own: who asked may leave, and the model is loaded all the same.
     let Admin { inference, loader } = admin;
-    let name = model.clone();
-    let bring = async move { inference.fleet.bring(&name, loader.as_ref()).await };
+    let bring = async move { inference.bring(&model, loader.as_ref()).await };
     let brought = tokio::spawn(bring).await.map_err(|error| {
         tracing::error!(%error, "loading a model broke");
         Problem::internal()
     })?;
-    brought.map_err(not_loaded)?;
-    Ok(Json(json!({"id": model, "status": "ready"})))
+    let id = brought.map_err(not_loaded)?;
+    Ok(Json(json!({"id": id, "status": "ready"})))
 }
 
 async fn let_go(

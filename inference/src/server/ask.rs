@@ -97,8 +97,7 @@ async fn begin(
         return Err(category.problem().into());
     }
     let named = (!job.model.is_empty()).then_some(job.model.as_str());
-    let unknown = |model: &str| wire::problem_of(&EngineError::UnknownModel(model.to_owned()));
-    let slot = inference.fleet.slot(named).ok_or_else(|| unknown(&job.model))?;
+    let slot = inference.fleet.slot(named).ok_or_else(|| absent(inference, &job.model))?;
     // Who waits for the model keeps a place meanwhile: they are bounded and ordered too.
     let who = requester(inference, &caller, &class);
     let cost = Cost { prompt_tokens: job.prompt.tokens_about(), max_tokens: job.max_tokens };
@@ -110,7 +109,7 @@ async fn begin(
     let engine = slot.engine_within(inference.model_wait).await.ok_or_else(model_loading)?;
     let models = engine.models();
     let card = models.iter().find(|card| named.is_none_or(|named| card.id == named));
-    let card = card.ok_or_else(|| unknown(&job.model))?;
+    let card = card.ok_or_else(|| absent(inference, &job.model))?;
     job.model.clone_from(&card.id);
     let longest_prompt = engine.prompt_at_most(&job).min(card.context_tokens);
     let tab = open_tab(inference, &caller, &id, &job, longest_prompt).await?;
@@ -148,6 +147,14 @@ async fn judged(guard: &dyn Guard, level: Level, prompt: &Prompt) -> Result<(), 
             Err(error.problem().into())
         }
     }
+}
+
+/// A model that is not here, or not yet.
+fn absent(inference: &Inference, model: &str) -> Problem {
+    if inference.fleet.is_expected(model) {
+        return model_loading();
+    }
+    wire::problem_of(&EngineError::UnknownModel(model.to_owned()))
 }
 
 /// Who asks, and the body.

@@ -15,6 +15,11 @@ use crate::engine::{Engine, EngineError, Health, Job, Meter, ModelCard, Piece, P
 pub trait Loader: Send + Sync {
     /// The engine of the model with this id. Asked for one at a time.
     async fn load(&self, model: &str) -> Result<Arc<dyn Engine>, LoadFailed>;
+
+    /// The id under which it answers then: another one where `model` is the path of a file.
+    fn id_of(&self, model: &str) -> String {
+        model.to_owned()
+    }
 }
 
 /// Why a model could not be loaded.
@@ -31,6 +36,8 @@ pub enum LoadFailed {
 /// Which engines there are. The first slot is the default, and is there before its engine is.
 pub(super) struct Fleet {
     slots: RwLock<Vec<Arc<Slot>>>,
+    /// Ids of models that are still to come.
+    expected: RwLock<Vec<String>>,
     policy: Policy,
     /// Held while a model is loaded or let go: one at a time.
     changing: tokio::sync::Mutex<()>,
@@ -43,6 +50,7 @@ impl Fleet {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             slots: RwLock::new(vec![Slot::new(policy.clone())]),
+            expected: RwLock::default(),
             policy,
             changing: tokio::sync::Mutex::default(),
         }
@@ -57,6 +65,18 @@ impl Fleet {
         let answers = |slot: &&Arc<Slot>| slot.models().iter().any(|card| card.id == model);
         let found = slots.iter().find(answers);
         found.or_else(|| default.engine().is_none().then_some(default)).cloned()
+    }
+
+    /// These models will come: who asks for one is told to wait.
+    pub(super) fn expect(&self, models: impl IntoIterator<Item = String>) {
+        let mut expected = self.expected.write().unwrap_or_else(PoisonError::into_inner);
+        *expected = models.into_iter().collect();
+    }
+
+    /// Whether this model is still to come.
+    pub(super) fn is_expected(&self, model: &str) -> bool {
+        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
+        expected.iter().any(|id| id == model)
     }
 
     pub(super) fn default_slot(&self) -> Option<Arc<Slot>> {
@@ -95,20 +115,29 @@ impl Fleet {
     }
 
     /// Loads a model beside those that are there, unless it is there already. It is in the list
-    /// once it has answered a first token.
-    pub(super) async fn bring(&self, model: &str, loader: &dyn Loader) -> Result<(), LoadFailed> {
+    /// once it has answered a first token. Says under which id.
+    pub(super) async fn bring(
+        &self,
+        model: &str,
+        loader: &dyn Loader,
+    ) -> Result<String, LoadFailed> {
         let _one = self.changing.lock().await;
-        if self.models().iter().any(|card| card.id == model) {
-            return Ok(());
+        let id = loader.id_of(model);
+        if self.models().iter().any(|card| card.id == id) {
+            return Ok(id);
         }
         let engine = loader.load(model).await?;
         warm_up(engine.as_ref()).await?;
         self.add(engine);
-        Ok(())
+        Ok(id)
     }
 
     /// Takes in an engine; as the default if there is none.
     pub(super) fn add(&self, engine: Arc<dyn Engine>) {
+        let models = engine.models();
+        let mut expected = self.expected.write().unwrap_or_else(PoisonError::into_inner);
+        expected.retain(|id| !models.iter().any(|card| card.id == *id));
+        drop(expected);
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         match slots.first() {
             Some(default) if default.engine().is_none() => default.set(engine),
@@ -210,8 +239,12 @@ mod tests {
             match model {
                 "missing" => Err(LoadFailed::Unknown(model.to_owned())),
                 "broken" => Ok(Arc::new(Simulator::breaking_after(0).named(model))),
-                _ => Ok(Arc::new(Simulator::echo().named(model))),
+                _ => Ok(Arc::new(Simulator::echo().named(self.id_of(model)))),
             }
+        }
+
+        fn id_of(&self, model: &str) -> String {
+            model.rsplit('/').next().unwrap_or_default().to_owned()
         }
     }
 
@@ -229,13 +262,37 @@ mod tests {
     async fn a_model_is_loaded_once_for_all_who_ask_and_listed_when_it_works() {
         let (fleet, shelf) = (fleet(&["small"]), Shelf::default());
         let (one, other) = tokio::join!(fleet.bring("large", &shelf), fleet.bring("large", &shelf));
-        assert_eq!((one, other, shelf.0.load(Ordering::Relaxed)), (Ok(()), Ok(()), 1));
+        let large = || Ok("large".to_owned());
+        assert_eq!((one, other, shelf.0.load(Ordering::Relaxed)), (large(), large(), 1));
         assert_eq!(ids(&fleet), ["small", "large"]);
 
         let missing = fleet.bring("missing", &shelf).await;
         assert_eq!(missing, Err(LoadFailed::Unknown("missing".to_owned())));
         assert!(matches!(fleet.bring("broken", &shelf).await, Err(LoadFailed::Broken(_))));
         assert_eq!(ids(&fleet), ["small", "large"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_that_is_asked_for_by_its_path_is_loaded_once_too() {
+        let (fleet, shelf) = (fleet(&["small"]), Shelf::default());
+        for _ in 0..2 {
+            let brought = fleet.bring("/models/large", &shelf).await;
+            assert_eq!(brought, Ok("large".to_owned()));
+        }
+        assert_eq!(
+            (ids(&fleet), shelf.0.load(Ordering::Relaxed)),
+            (vec!["small".into(), "large".into()], 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_model_is_expected_until_it_has_come_and_not_when_it_has_gone() {
+        let fleet = fleet(&["small"]);
+        fleet.expect(["small", "large"].map(str::to_owned));
+        assert!(fleet.is_expected("large") && !fleet.is_expected("other"));
+        fleet.add(Arc::new(Simulator::echo().named("large")));
+        assert!(!fleet.is_expected("large"));
+        assert!(fleet.let_go("large", Duration::ZERO).await && !fleet.is_expected("large"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -213,6 +213,14 @@ async fn a_question_waits_for_its_model_but_not_for_ever() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(inference.load(), Load { running: 0, waiting: 4 });
     inference.set_engine(Arc::new(Simulator::echo()));
+    // A further model that is to come is not unknown.
+    inference.expect(["later".to_owned()]);
+    for (model, code) in [("later", "model-loading"), ("never", "model-not-found")] {
+        let mut question = question("hi");
+        question["model"] = json!(model);
+        let refused = router.clone().oneshot(signed(&question)).await.unwrap();
+        assert_eq!(json_of(refused).await["code"], code);
+    }
     let mut statuses = Vec::new();
     for early in early {
         statuses.push(early.await.unwrap().unwrap().status().as_u16());
