@@ -3,7 +3,8 @@
 //! ```yaml
 //! listen: 127.0.0.1:9000        # for tenants
 //! admin: 127.0.0.1:9001         # for operators: health, models, metrics
-//! models: [smollm2-135m]        # the first answers who names none
+//! models: [smollm2-135m]        # or the path of a .gguf file, which is named by its stem below;
+//!                               # the first answers who names none
 //! embeddings: all-minilm-l6-v2
 //! engine: fastest               # or mistralRs
 //! guard: qwen2.5-1.5b           # judges prompts and answers beside the rules; may be left out
@@ -25,10 +26,13 @@
 //!       - {id: large, upstreamId: example-large-2, title: Large, contextTokens: 32768}
 //! ```
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use blueprint::Money;
+use blueprint::{Currency, Money};
+use inference::Limits;
+use inference::models::{NoSuchModel, find};
 use inference::prices::{Prices, Unpriced};
 use inference::safety::Level;
 use inference::upstream::{self, Dialect, Networks, Patience, UpstreamConfig};
@@ -122,7 +126,7 @@ pub struct Upstream {
     pub base_url: Url,
     /// Holds the key it wants; some on the same machine want none.
     pub key_file: Option<PathBuf>,
-    /// Answers it may be asked for at once.
+    /// Answers it may be asked for at once, of all its models together.
     #[serde(default = "Upstream::at_once")]
     pub at_once: usize,
     /// It is `OpenAI` itself, whose newest models want another field for the longest answer.
@@ -174,6 +178,36 @@ pub enum ConfigError {
     /// A model that nobody could be charged for.
     #[error("{0}; state it below prices")]
     Unpriced(#[from] Unpriced),
+    /// A model of which nothing is known.
+    #[error(transparent)]
+    NoSuchModel(#[from] NoSuchModel),
+    /// Two models of one place would answer under one name.
+    #[error("the model {0} is named twice in one list; keep one")]
+    ModelTwice(String),
+    /// One of the two would be forgotten.
+    #[error("the tenant {0} is named twice below tenants; keep one")]
+    TenantTwice(String),
+    /// A tenant would be served as the lowest.
+    #[error("the tenant {tenant} has the class {class}, which is none; there are: {known}")]
+    Class {
+        /// Whose.
+        tenant: String,
+        /// As it is written.
+        class: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// Every request of a tenant would be refused.
+    #[error(
+        "the tenant {tenant} has a budget in {currency}, and no price below prices is in \
+         {currency}; state both in one currency"
+    )]
+    BudgetCurrency {
+        /// Whose.
+        tenant: String,
+        /// Of the budget.
+        currency: Currency,
+    },
     /// Nothing would answer.
     #[error("there is no model: name one below models or upstreams")]
     NoModels,
@@ -192,13 +226,45 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let others = self.upstreams.iter().flat_map(|upstream| &upstream.models);
-        let ids: Vec<_> = self.models.iter().chain(others.map(|model| &model.id)).collect();
+        let here = self.models.iter().map(|model| find(model).map(|entry| entry.id));
+        let here = here.collect::<Result<Vec<_>, _>>()?;
+        let of = |upstream: &Upstream| -> Vec<_> {
+            upstream.models.iter().map(|model| model.id.clone()).collect()
+        };
+        let lists: Vec<_> = std::iter::once(here).chain(self.upstreams.iter().map(of)).collect();
+        for list in &lists {
+            if let Some(id) = twice(list) {
+                return Err(ConfigError::ModelTwice(id.to_owned()));
+            }
+        }
+        let ids: Vec<_> = lists.iter().flatten().collect();
         if ids.is_empty() {
             return Err(ConfigError::NoModels);
         }
+        let mut currencies = Vec::new();
         for id in ids.into_iter().chain(&self.embeddings) {
-            self.prices.of(id)?;
+            currencies.push(self.prices.of(id)?.currency);
+        }
+        self.check_tenants(&currencies)
+    }
+
+    fn check_tenants(&self, currencies: &[Currency]) -> Result<(), ConfigError> {
+        let classes = Limits::default().policy.classes;
+        if let Some(name) = twice(self.tenants.iter().map(|tenant| &tenant.name)) {
+            return Err(ConfigError::TenantTwice(name.to_owned()));
+        }
+        for Tenant { name, class, monthly_budget, .. } in &self.tenants {
+            if classes.find(class).is_none() {
+                return Err(ConfigError::Class {
+                    tenant: name.clone(),
+                    class: class.clone(),
+                    known: classes.names().collect::<Vec<_>>().join(", "),
+                });
+            }
+            let currency = monthly_budget.map(Money::currency);
+            if let Some(currency) = currency.filter(|currency| !currencies.contains(currency)) {
+                return Err(ConfigError::BudgetCurrency { tenant: name.clone(), currency });
+            }
         }
         Ok(())
     }
@@ -209,16 +275,19 @@ impl Upstream {
         16
     }
 
-    /// Its configuration for this one of its models.
-    pub fn of(&self, model: &UpstreamModel) -> Result<UpstreamConfig, ConfigError> {
+    /// Its configuration.
+    pub fn config(&self) -> Result<UpstreamConfig, ConfigError> {
         let key = self.key_file.as_deref().map(read).transpose()?;
-        let UpstreamModel { id, upstream_id, title, context_tokens } = model.clone();
-        let price = id.clone();
+        let model = |model: &UpstreamModel| {
+            let UpstreamModel { id, upstream_id, title, context_tokens } = model.clone();
+            let price = id.clone();
+            upstream::UpstreamModel { id, title, upstream_id, context_tokens, price }
+        };
         Ok(UpstreamConfig {
             name: self.name.clone(),
             base_url: self.base_url.clone(),
             key: key.map(|key| key.trim().to_owned().into()),
-            models: vec![upstream::UpstreamModel { id, title, upstream_id, context_tokens, price }],
+            models: self.models.iter().map(model).collect(),
             at_once: self.at_once,
             dialect: if self.open_ai { Dialect::OpenAi } else { Dialect::Common },
             networks: if self.private_network { Networks::Private } else { Networks::Public },
@@ -239,7 +308,16 @@ impl Tenant {
     }
 }
 
+/// The first name that was there before.
+fn twice<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().find(|name| !seen.insert(*name)).map(String::as_str)
+}
+
 fn read(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path)
         .map_err(|cause| ConfigError::File { path: path.to_owned(), cause })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use web::serve::{Places, Transport, serve};
 use web::token::Credential;
 
 use crate::config::{Config, ConfigError, Tenant};
-use crate::routes::{RouteError, offered, route};
+use crate::routes::{Offers, RouteError};
 use crate::shelf::Shelf;
 
 /// Why a server could not start.
@@ -94,8 +94,8 @@ pub async fn run(
         Some(folder) => Store::new(folder),
         None => Store::of_this_person().ok_or(StartError::NoCache)?,
     };
-    let (upstreams, prices) = (config.upstreams.clone(), config.prices.clone());
-    let shelf = Arc::new(Shelf::new(store, upstreams, prices, config.engine));
+    let offers = Offers::new(&config.upstreams, config.prices.clone())?;
+    let shelf = Arc::new(Shelf::new(store, offers, config.engine));
     let inference = Inference::new(credentials, now, Limits::default())
         .with_till(till)
         .with_rules(Rules::new()?);
@@ -125,7 +125,10 @@ pub async fn run(
 }
 
 async fn load(config: &Config, inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {
-    let Config { models, embeddings, guard, upstreams, prices, .. } = config;
+    let Config { models, embeddings, guard, .. } = config;
+    let here: Vec<_> = models.iter().map(|model| shelf.id_of(model)).collect();
+    let offered = || shelf.offers().ids();
+    inference.expect(here.iter().cloned().chain(offered().map(str::to_owned)));
     // Before anything can be asked that it is to judge.
     if let Some(model) = guard {
         let missing = |cause| StartError::Model { model: model.clone(), cause };
@@ -139,9 +142,9 @@ async fn load(config: &Config, inference: &Inference, shelf: &Shelf) -> Result<(
         inference.bring(model, shelf).await.map_err(missing)?;
         tracing::info!(model, "a model is ready");
     }
-    for model in offered(upstreams) {
-        if !models.iter().any(|here| here == model)
-            && let Some(engine) = route(model, None, upstreams, prices)?
+    for model in offered() {
+        if !here.iter().any(|here| here == model)
+            && let Some(engine) = shelf.offers().route(model, None).map_err(RouteError::from)?
         {
             inference.add_engine(engine);
         }
