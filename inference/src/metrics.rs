@@ -342,7 +342,8 @@ mod tests {
         let labels = labels.filter_map(|line| line.split_once('{')?.1.split_once('}'));
         for label in labels.flat_map(|(labels, _)| labels.split(',')) {
             let (name, value) = label.split_once('=').unwrap();
-            let known = ["outcome", "class", "model", "kind", "le", "upstream", "state", "currency"];
+            let known =
+                ["outcome", "class", "model", "kind", "le", "upstream", "state", "currency"];
             assert!(known.contains(&name), "{name} is a label");
             let is_word = !["class", "model"].contains(&name);
             assert!(is_word || ["\"other\"", "\"far\""].contains(&value), "{name}={value}");

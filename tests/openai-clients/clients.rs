@@ -9,7 +9,9 @@ use tokio::process::Command;
 
 /// What OpenAI's client for Python does, in this `python3`.
 pub(crate) fn python(python: Option<OsString>) -> Command {
-    let python = python.expect("SOULFRA_OPENAI_PYTHON says which python3 has the package openai");
+    let python = python.unwrap_or_else(|| {
+        panic!("SOULFRA_OPENAI_PYTHON says which python3 has the package openai")
+    });
     let mut suite = Command::new(python);
     suite.arg(folder().join("suite.py"));
     suite

@@ -83,16 +83,13 @@ async fn ask_on(questions: Vec<(String, Person)>, mut chance: Chance) -> Vec<(St
     for (user, person) in questions {
         let (words, tokens) = (chance.between(4, 40), chance.between(1, 12));
         let question = chance.words(words);
-        match person.chat(&[("user", &question)], tokens).await {
-            Ok(heard) => {
-                let tokens = heard.prompt_tokens + heard.completion_tokens;
-                let tokens = u64::try_from(tokens).unwrap_or(u64::MAX);
-                outcomes.push((user, Outcome::Acknowledged(tokens)));
-            }
-            Err(_) => {
-                outcomes.push((user, Outcome::Broken));
-                return outcomes;
-            }
+        if let Ok(heard) = person.chat(&[("user", &question)], tokens).await {
+            let tokens = heard.prompt_tokens + heard.completion_tokens;
+            let tokens = u64::try_from(tokens).unwrap_or(u64::MAX);
+            outcomes.push((user, Outcome::Acknowledged(tokens)));
+        } else {
+            outcomes.push((user, Outcome::Broken));
+            return outcomes;
         }
     }
     outcomes

@@ -47,7 +47,7 @@ pub(crate) async fn measure(rounds: usize, rows: &mut Rows) -> Result<(), Error>
         }
         let [one, again, slow] = p99s;
         rows.note("gap p99, control to control", "x", again / one);
-        rows.note("gap p99, 1 byte/s to control", "x", slow / ((one + again) / 2.0));
+        rows.note("gap p99, 1 byte/s to control", "x", slow / f64::midpoint(one, again));
     }
     Ok(())
 }
