@@ -36,8 +36,8 @@ async fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<usize>().ok());
     let (rounds, threads) = (numbers.next(), numbers.next());
-    let mut rows = Rows::default();
     for argument in &arguments {
+        let mut rows = Rows::default();
         match argument.as_str() {
             "speed" => speed::measure(rounds.unwrap_or(5), threads, &mut rows).await?,
             "flood" => flood::measure(rounds.unwrap_or(6), &mut rows).await?,
@@ -46,9 +46,9 @@ async fn main() -> Result<(), Error> {
             "kills" => kills::measure(rounds.unwrap_or(100), &mut rows).await?,
             _ => {}
         }
-    }
-    for row in rows.told() {
-        println!("{row}");
+        for row in rows.told() {
+            println!("{row}");
+        }
     }
     Ok(())
 }
