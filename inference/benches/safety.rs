@@ -86,9 +86,12 @@ fn costs(rules: &Rules, level: Level) {
 fn longest_prompt(rules: &Rules, level: Level) {
     const BYTES: usize = 512 * 1024;
     const MESSAGES: usize = 256;
-    let prose: String = ANSWER.chars().cycle().take(BYTES / MESSAGES).collect();
-    let message = Message { role: Role::User, content: prose };
-    let prompt = Prompt::Chat(vec![message; MESSAGES]);
+    let mut prose = ANSWER.chars().filter(char::is_ascii).cycle();
+    let message = |_| {
+        let content = prose.by_ref().take(BYTES / MESSAGES).collect();
+        Message { role: Role::User, content }
+    };
+    let prompt = Prompt::Chat((0..MESSAGES).map(message).collect());
     let mut times: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let begun = Instant::now();

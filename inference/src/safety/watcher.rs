@@ -12,6 +12,10 @@ use regex_automata::{Anchored, Input, meta};
 
 type MakeCache = Box<dyn Fn() -> Cache + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
+/// Bytes of states of a search that are kept while it runs. With fewer they are made anew all the
+/// time in long prose, and then nothing is faster than walking without them: a hundred times slower.
+const STATES: usize = 8 << 20;
+
 pub(super) struct Watcher {
     regex: meta::Regex,
     /// The same patterns, walked from one place on.
@@ -24,7 +28,9 @@ impl Watcher {
     /// `None` if a pattern is none, or all together are too large.
     pub(super) fn new(patterns: &[String]) -> Option<Self> {
         let bytes = syntax::Config::new().unicode(false).utf8(false);
-        let regex = meta::Regex::builder().syntax(bytes).build_many(patterns).ok()?;
+        let states = meta::Config::new().hybrid_cache_capacity(STATES);
+        let regex =
+            meta::Regex::builder().configure(states).syntax(bytes).build_many(patterns).ok()?;
         let nfa = thompson::Config::new().utf8(false);
         let dfa = DFA::builder().syntax(bytes).thompson(nfa).build_many(patterns).ok()?;
         let make = dfa.clone();
