@@ -87,8 +87,7 @@ impl Engine for LlamaEngine {
         let model = Arc::clone(&self.model);
         let made = spawn_blocking(move || model.begin(job, meter)).await;
         let (begin, stream) = made.map_err(|error| EngineError::Broken(error.to_string()))??;
-        let gone = |_| EngineError::Broken("the thread of llama.cpp has ended".to_owned());
-        self.jobs.send(begin).await.map_err(gone)?;
+        self.jobs.send(begin).await.map_err(|_| EngineError::Gone)?;
         Ok(stream)
     }
 }

@@ -2,6 +2,8 @@
 //! them. A bit only, so that a long prompt delays the others' next token by no more; and the more
 //! urgent first, by the rank that the queue gives each job token by token.
 
+use inference::meter::of_tenant;
+
 /// Tokens that are computed in one go at most.
 pub(crate) const MOST: usize = 512;
 
@@ -19,31 +21,35 @@ pub(crate) struct Need<K> {
     pub(crate) rest: usize,
     /// Whether the prompt is still being read.
     pub(crate) reads: bool,
-    /// Lower goes first.
+    /// Lower goes first; see [`of_tenant`].
     pub(crate) rank: u64,
     /// Which beginning it reads that others have too, and how much is left of that.
     pub(crate) shared: Option<(K, usize)>,
 }
 
-/// Which answers get a token in the step of that number: all, but for those that are less urgent
-/// than a prompt, which pause for most of its reading.
+/// Which answers get a token in the step of that number: all, but for those whose tenant is less
+/// urgent than that of a prompt, which pause for most of its reading.
 pub(crate) fn answers<K>(needs: &[Need<K>], number: u64) -> Vec<usize> {
-    let first = needs.iter().filter(|need| need.reads).map(|need| need.rank).min();
+    let first = most_urgent(needs, true);
     let pauses = |need: &Need<K>| {
-        first.is_some_and(|first| first < need.rank) && !number.is_multiple_of(PAUSE)
+        first.is_some_and(|first| first < of_tenant(need.rank)) && !number.is_multiple_of(PAUSE)
     };
     needs.iter().map(|need| usize::from(!need.reads && !pauses(need))).collect()
 }
 
+/// The rank of the most urgent tenant of those that read, or of those that answer.
+fn most_urgent<K>(needs: &[Need<K>], reads: bool) -> Option<u64> {
+    let those = needs.iter().filter(|need| need.reads == reads);
+    those.map(|need| of_tenant(need.rank)).min()
+}
+
 /// How many tokens of each sequence's prompt are read next: by rank, of equals the shortest first;
-/// none while all of them are less urgent than an answer that is being made.
+/// none while the tenants of all of them are less urgent than that of an answer that is being made.
 /// Of several that read the same shared beginning one does it for all, and stops where it ends, to
 /// hand it on.
 pub(crate) fn plan<K: PartialEq + Copy>(needs: &[Need<K>]) -> Vec<usize> {
     let mut tokens = vec![0; needs.len()];
-    let most_urgent =
-        |reads: bool| needs.iter().filter(|need| need.reads == reads).map(|need| need.rank).min();
-    if most_urgent(false).is_some_and(|answer| most_urgent(true) > Some(answer)) {
+    if most_urgent(needs, false).is_some_and(|answer| most_urgent(needs, true) > Some(answer)) {
         return tokens;
     }
     let mut left = if needs.iter().all(|need| need.reads) { MOST } else { BESIDE_ANSWERS };
@@ -68,9 +74,16 @@ pub(crate) fn plan<K: PartialEq + Copy>(needs: &[Need<K>]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use inference::meter::BITS_OF_PEOPLE;
+
     use super::*;
 
     const ANSWER: Need<u8> = Need { rest: 1, reads: false, rank: 0, shared: None };
+
+    /// Of a tenant with this rank.
+    const fn tenant(rank: u64) -> u64 {
+        rank << BITS_OF_PEOPLE
+    }
 
     fn prompt(rest: usize, rank: u64) -> Need<u8> {
         Need { rest, reads: true, rank, shared: None }
@@ -84,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_prompt_waits_for_a_more_urgent_answer_and_is_read_before_a_less_urgent_one() {
-        let answer = |rank| Need { rank, ..ANSWER };
+        let answer = |rank| Need { rank: tenant(rank), ..ANSWER };
+        let prompt = |rest, rank| prompt(rest, tenant(rank));
         let later = [answer(3), prompt(50, 4)];
         assert_eq!((plan(&later), answers(&later, 1)), (vec![0, 0], vec![1, 0]));
         let sooner = [answer(3), prompt(50, 2), answer(1)];
@@ -93,6 +107,12 @@ mod tests {
         assert_eq!(plan(&first), [0, 50]);
         let steps: Vec<_> = (0..4).map(|number| answers(&first, number)[0]).collect();
         assert_eq!(steps, [1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn people_of_one_tenant_are_answered_and_read_side_by_side() {
+        let needs = [Need { rank: 3, ..ANSWER }, prompt(50, 4), Need { rank: 9, ..ANSWER }];
+        assert_eq!((plan(&needs), answers(&needs, 1)), (vec![0, 50, 0], vec![1, 0, 1]));
     }
 
     #[test]

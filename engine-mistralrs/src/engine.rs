@@ -183,7 +183,7 @@ async fn prompt_tokens(lane: &Lane<Opener>, prompt: &RequestMessage) -> Result<u
                 "the model's template refuses this conversation: {}",
                 format!("{error:#}").lines().next().unwrap_or_default()
             ))),
-            None => Err(EngineError::Broken("it went away".to_owned())),
+            None => Err(EngineError::Gone),
         }
     });
     counted.await.map_err(|error| broken(&error))?
@@ -389,7 +389,7 @@ impl Answer {
             (Some(Said::Finish), _) | (None, Verdict::Ended) => Reason::Stop,
             // Whoever stopped it is gone, or knows.
             (None, Verdict::Stopped) => Reason::Cancelled,
-            (None, _) => Reason::Failed(EngineError::Broken("it went away".to_owned())),
+            (None, _) => Reason::Failed(EngineError::Gone),
         }
     }
 }

@@ -281,23 +281,18 @@ pub enum EngineError {
     /// The engine broke; the text is for the log.
     #[error("the engine failed: {0}")]
     Broken(String),
+    /// The engine died, and nothing can be asked of it any more.
+    #[error("the engine went away")]
+    Gone,
 }
 
 /// What an [`EngineError::BadShape`] says of a grammar that gave up in the middle of an answer.
 pub const TOO_COMPLEX: &str = "its rules became too complex to follow; write simpler patterns";
 
-/// What is said of an engine that dies without a word.
-const VANISHED: &str = "it went away";
-
 impl EngineError {
     /// Whether another request would help: nothing is wrong here.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Busy { .. } | Self::Broken(_))
-    }
-
-    /// Whether the engine died without a word.
-    pub(crate) fn is_vanished(&self) -> bool {
-        matches!(self, Self::Broken(why) if why == VANISHED)
+        !matches!(self, Self::Busy { .. } | Self::Broken(_) | Self::Gone)
     }
 }
 
@@ -326,13 +321,13 @@ pub fn token_stream() -> (PieceSender, TokenStream) {
 
 impl TokenStream {
     /// The next piece; `None` after the end. An engine that dies without a word ends the stream
-    /// as [`EngineError::Broken`] with no usage.
+    /// as [`EngineError::Gone`] with no usage.
     pub async fn next(&mut self) -> Option<Piece> {
         if self.ended {
             return None;
         }
         let piece = self.pieces.recv().await.unwrap_or_else(|| Piece::End {
-            reason: Reason::Failed(EngineError::Broken(VANISHED.to_owned())),
+            reason: Reason::Failed(EngineError::Gone),
             usage: Usage::default(),
         });
         self.ended = matches!(piece, Piece::End { .. });

@@ -17,8 +17,19 @@ pub trait Charge: Send + Sync {
     /// So many tokens of the answer have been made.
     fn made(&self, tokens: usize);
 
-    /// How urgent the job is now: lower goes first. Changes while it runs.
+    /// How urgent the job is now: lower goes first. Changes while it runs. The lowest
+    /// [`BITS_OF_PEOPLE`] tell apart people of one tenant.
     fn rank(&self) -> u64;
+}
+
+/// So many of the lowest bits of a rank tell apart people of one tenant.
+pub const BITS_OF_PEOPLE: u32 = 24;
+
+/// The rank of the tenant whose job has this one. Among the people of a tenant who goes first
+/// decides which prompt is read first, and no more: all that is at work goes on side by side, as
+/// that is soonest done for all of them.
+pub fn of_tenant(rank: u64) -> u64 {
+    rank >> BITS_OF_PEOPLE
 }
 
 /// A job's counter. Clones are the same counter.

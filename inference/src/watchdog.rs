@@ -1,11 +1,13 @@
 //! An engine that can die without taking others' answers with it.
 //!
 //! [`Watched`] stands before an engine and notices that it is dead: it makes no progress for a
-//! while although jobs run (no piece and no step of a meter), a stream ends without a word, or it
-//! panics. How long that while is depends on the jobs: an engine that reads a prompt in one piece
-//! says how long it may be silent over it ([`Engine::reads_silently`]). Then another is loaded, by one loader at a time, with waits that double. Jobs of which
-//! nothing had been computed are given to the new engine, once; the others fail, since half of
-//! their answer may have been read. Whatever the dead one still says or counts is ignored.
+//! while although jobs run (no piece and no step of a meter), it goes away without a word, it
+//! panics, or it breaks at one job after the other. How long that while is depends on the jobs: an
+//! engine that reads a prompt in one piece says how long it may be silent over it
+//! ([`Engine::reads_silently`]). Then another is loaded, by one loader at a time, with waits that
+//! double. Jobs of which nothing had been computed are given to the new engine, once; the others
+//! fail, since half of their answer may have been read. Whatever the dead one still says or counts
+//! is ignored.
 //!
 //! Everything has an end ([`Vigilance`]): silence, loading, the number of tries, and how long a job
 //! waits for a new engine. After the last try jobs are refused for a while, and the next one after
@@ -60,6 +62,9 @@ pub struct Vigilance {
     /// How long a job waits for a new engine.
     pub patience: Duration,
 }
+
+/// An engine that breaks at so many jobs, one after the other, is dead.
+const BREAKS: u32 = 5;
 
 impl Default for Vigilance {
     fn default() -> Self {
@@ -281,6 +286,17 @@ impl Inner {
         out.end(reason, usage);
     }
 
+    /// An engine that breaks at every job is as good as dead.
+    fn judge(self: &Arc<Self>, life: &Arc<Life>, error: Option<&EngineError>) {
+        match error {
+            Some(EngineError::Broken(_)) if life.broke() >= BREAKS => {
+                self.bury(life, "it broke at every job");
+            }
+            Some(_) => {}
+            None => life.worked(),
+        }
+    }
+
     async fn one(
         self: &Arc<Self>,
         life: &Arc<Life>,
@@ -298,7 +314,14 @@ impl Inner {
         };
         let mut stream = match begun {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Went::Ended(Reason::Failed(error), attempt.usage()),
+            Ok(Err(EngineError::Gone)) => {
+                self.bury(life, "it went away");
+                return Went::Died;
+            }
+            Ok(Err(error)) => {
+                self.judge(life, Some(&error));
+                return Went::Ended(Reason::Failed(error), attempt.usage());
+            }
             Err(_) => {
                 self.bury(life, "it panicked");
                 return Went::Died;
@@ -320,11 +343,18 @@ impl Inner {
             match piece {
                 Some(Piece::Text(text)) => out.text(text),
                 Some(Piece::Token(chances)) => out.token(*chances),
-                Some(Piece::End { reason: Reason::Failed(error), .. }) if error.is_vanished() => {
+                Some(Piece::End { reason: Reason::Failed(EngineError::Gone), .. }) => {
                     self.bury(life, "it went away");
                     return Went::Died;
                 }
-                Some(Piece::End { reason, usage }) => return Went::Ended(reason, usage),
+                Some(Piece::End { reason, usage }) => {
+                    let error = match &reason {
+                        Reason::Failed(error) => Some(error),
+                        _ => None,
+                    };
+                    self.judge(life, error);
+                    return Went::Ended(reason, usage);
+                }
                 None => return Went::Ended(Reason::Cancelled, attempt.usage()),
             }
         }

@@ -144,7 +144,7 @@ impl Failure {
     pub(super) fn of_engine(error: EngineError) -> Self {
         let kind = match error {
             EngineError::Busy { after } => Kind::Busy(after),
-            EngineError::Broken(_) => Kind::Broken,
+            EngineError::Broken(_) | EngineError::Gone => Kind::Broken,
             _ => Kind::Refused,
         };
         Self { error, kind }

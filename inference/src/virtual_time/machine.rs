@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::nanos;
 use crate::admission::{Charge, Place};
+use crate::meter::of_tenant;
 
 /// An engine that batches.
 #[derive(Debug, Clone, Copy)]
@@ -73,15 +74,15 @@ impl Machine {
         let mut readers: Vec<_> =
             of(true).map(|(at, (job, rank))| (rank, job.unread, at)).collect();
         readers.sort_unstable();
-        let urgent = of(false).map(|(_, (_, rank))| rank).min();
-        let first = readers.first().map(|(rank, _, _)| *rank);
+        let urgent = of(false).map(|(_, (_, rank))| of_tenant(*rank)).min();
+        let first = readers.first().map(|(rank, _, _)| of_tenant(**rank));
         let is_behind = first > urgent && urgent.is_some();
         let chunk = if is_behind { 0 } else { self.chunk };
         let mut work = vec![Work::default(); running.len()];
         let mut answers = 0;
         for (at, (_, rank)) in of(false) {
-            let pauses =
-                first.is_some_and(|first| first < rank) && !number.is_multiple_of(self.pause);
+            let pauses = first.is_some_and(|first| first < of_tenant(*rank))
+                && !number.is_multiple_of(self.pause);
             work[at].made = usize::from(!pauses);
             answers += u64::from(!pauses);
         }

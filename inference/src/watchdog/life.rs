@@ -1,7 +1,7 @@
 //! One engine from its loading to its death.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(super) struct Life {
     pub(super) deaths: u32,
     pub(super) dead: CancellationToken,
     beats: Arc<AtomicU64>,
+    /// Jobs that it broke at, since the last one that ended well.
+    breaks: AtomicU32,
     running: Mutex<BTreeMap<u64, Job>>,
 }
 
@@ -42,6 +44,7 @@ impl Life {
             deaths,
             dead: CancellationToken::new(),
             beats: Arc::default(),
+            breaks: AtomicU32::new(0),
             running: Mutex::default(),
         })
     }
@@ -62,6 +65,16 @@ impl Life {
     /// A sign of life; so many there were before.
     pub(super) fn beat(&self) -> u64 {
         self.beats.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// It broke at a job; so many since one ended well.
+    pub(super) fn broke(&self) -> u32 {
+        self.breaks.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// A job ended well.
+    pub(super) fn worked(&self) {
+        self.breaks.store(0, Ordering::Relaxed);
     }
 
     /// A job begins; it is over when what this returns is dropped.

@@ -29,6 +29,10 @@ enum Mood {
     Dies,
     /// Panics at the next job; the others hang.
     Panics,
+    /// Nothing can be asked of it.
+    Gone,
+    /// Breaks at every job.
+    Breaks,
     /// Does nothing for long, and then goes on as if nothing had been.
     Sleeps,
 }
@@ -112,6 +116,11 @@ impl Engine for Mortal {
 
     async fn generate(&self, job: Job, meter: Meter) -> Result<TokenStream, EngineError> {
         assert_ne!(*self.mood.borrow(), Mood::Panics, "as told");
+        match *self.mood.borrow() {
+            Mood::Gone => return Err(EngineError::Gone),
+            Mood::Breaks => return Err(EngineError::Broken("as told".to_owned())),
+            _ => {}
+        }
         let Prompt::Text(name) = job.prompt else { panic!("a job of these tests is a text") };
         let (out, stream) = token_stream();
         let (world, mut mood) = (Arc::clone(&self.world), self.mood.subscribe());
@@ -374,4 +383,34 @@ async fn killed_a_hundred_times_every_job_ends_once_and_counts_what_was_made() {
         println!("answered {answered}, of them replayed {replayed}; failed {failed}");
         assert!(replayed > 10 && failed > 10, "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_of_which_nothing_can_be_asked_is_replaced_and_the_job_told_nothing_of_it() {
+    let world = Arc::<World>::default();
+    let engine = watched(&world);
+    world.set(Mood::Gone);
+    assert_eq!(spawn(&engine, "one").await.unwrap().reason, Reason::Stop);
+    assert_eq!(world.loads.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_breaks_at_every_job_is_replaced_in_the_end() {
+    let world = Arc::<World>::default();
+    let engine = watched(&world);
+    // Some may break, if others end well between them.
+    for breaks in [BREAKS - 1, BREAKS] {
+        assert_eq!(spawn(&engine, "well").await.unwrap().reason, Reason::Stop);
+        world.set(Mood::Breaks);
+        for _ in 0..breaks {
+            let reason = spawn(&engine, "breaks").await.unwrap().reason;
+            assert!(matches!(reason, Reason::Failed(EngineError::Broken(_))), "{reason:?}");
+        }
+        if breaks < BREAKS {
+            assert_eq!(world.loads.load(Ordering::Relaxed), 0);
+            world.set(Mood::Well);
+        }
+    }
+    assert_eq!(spawn(&engine, "after").await.unwrap().reason, Reason::Stop);
+    assert_eq!(world.loads.load(Ordering::Relaxed), 1);
 }

@@ -166,7 +166,7 @@ pub fn problem_of(error: &EngineError) -> Problem {
         )
         .detail("It should have some after the seconds in retry_after.")
         .retry_after(after.as_secs().clamp(1, 600)),
-        EngineError::Broken(_) => Problem::new(
+        EngineError::Broken(_) | EngineError::Gone => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "engine-failed",
             "The model could not finish the answer.",

@@ -17,7 +17,9 @@ use crate::server::Server;
 const ANSWER: usize = 32;
 const FLOODING: usize = 20;
 /// Questions in one round, alone and beside the flood.
-const QUESTIONS: usize = 16;
+const QUESTIONS: usize = 12;
+/// Between them: so the victim wants about a fifth of what the engine can do, less than its half.
+const THINKS: Duration = Duration::from_millis(2500);
 const SEED: u64 = 1;
 
 /// So many rounds with long prompts, and as many with short ones. Who floods asks again as soon as
@@ -66,8 +68,7 @@ async fn ask(
         let words = chance.between(low, high);
         let question = chance.words(words);
         times.push(victim.chat(&[("user", &question)], ANSWER).await?.first);
-        // People think before they ask again.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(THINKS).await;
     }
     Ok(times)
 }
