@@ -4,12 +4,12 @@
 
 use inference::meter::of_tenant;
 
-/// Tokens that are computed in one go at most.
-pub(crate) const MOST: usize = 512;
+/// Tokens that are computed in one go at most. Reading is about as quick in bits of this size as in
+/// larger ones, and whoever comes meanwhile waits for a bit to end.
+pub(crate) const MOST: usize = 256;
 
-/// Tokens of prompts between two tokens of answers. Reading is as quick in bits of this size as in
-/// larger ones, and a bit takes a third of a second on two old cores.
-const BESIDE_ANSWERS: usize = 128;
+/// Tokens of prompts between two tokens of answers.
+const BESIDE_ANSWERS: usize = 64;
 
 /// While a more urgent prompt is read, an answer gets a token in one of so many steps.
 const PAUSE: u64 = 3;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn beside_answers_a_bit_of_prompts_is_read() {
-        assert_eq!(plan(&[ANSWER, prompt(1000, 0), ANSWER]), [0, 128, 0]);
+        assert_eq!(plan(&[ANSWER, prompt(1000, 0), ANSWER]), [0, 64, 0]);
         assert_eq!(plan(&[ANSWER, prompt(20, 0)]), [0, 20]);
     }
 
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn prompts_alone_fill_a_step() {
-        assert_eq!(plan(&[prompt(1000, 0)]), [512]);
-        assert_eq!(plan(&[prompt(300, 0), prompt(300, 0)]), [300, 212]);
+        assert_eq!(plan(&[prompt(1000, 0)]), [256]);
+        assert_eq!(plan(&[prompt(180, 0), prompt(180, 0)]), [180, 76]);
     }
 
     #[test]
     fn the_most_urgent_prompt_is_read_first_and_of_equals_the_shortest() {
-        let needs = [prompt(400, 7), prompt(400, 3), prompt(100, 7)];
-        assert_eq!(plan(&needs), [12, 400, 100]);
+        let needs = [prompt(200, 7), prompt(200, 3), prompt(20, 7)];
+        assert_eq!(plan(&needs), [36, 200, 20]);
     }
 
     #[test]
     fn what_several_share_is_read_by_one_up_to_its_end() {
-        let shared = |which, until| Need { shared: Some((which, until)), ..prompt(200, 0) };
-        let needs = [shared(1, 90), shared(1, 90), shared(2, 50), prompt(300, 0)];
-        assert_eq!(plan(&needs), [90, 0, 50, 300]);
+        let shared = |which, until| Need { shared: Some((which, until)), ..prompt(99, 0) };
+        let needs = [shared(1, 90), shared(1, 90), shared(2, 50), prompt(110, 0)];
+        assert_eq!(plan(&needs), [90, 0, 50, 110]);
     }
 
     #[test]
