@@ -13,6 +13,9 @@ use super::shares::{Claim, shares};
 use super::walk::Work;
 use crate::meter::BITS_OF_PEOPLE;
 
+/// Of those bits of a rank that tell people of a tenant apart; the others tell their bands.
+const BITS_OF_A_PERSON: u32 = 14;
+
 pub(super) type TicketId = u64;
 pub(super) type Name = Arc<str>;
 
@@ -198,12 +201,15 @@ impl Queue {
         let class = self.tree.get(&path.class);
         let tenant = class.and_then(|class| class.get(&path.tenant));
         let people = tenant.and_then(|tenant| tenant.bands.get(&path.band));
-        const PERSON: u32 = 14;
         let leads = [
             (20, 4, self.tree.lead(&path.class)),
             (20, 1, class.map_or(0, |class| class.lead(&path.tenant))),
-            (BITS_OF_PEOPLE - PERSON, 64, tenant.map_or(0, |tenant| tenant.bands.lead(&path.band))),
-            (PERSON, 4, people.map_or(0, |people| people.lead(&path.person))),
+            (
+                BITS_OF_PEOPLE - BITS_OF_A_PERSON,
+                64,
+                tenant.map_or(0, |tenant| tenant.bands.lead(&path.band)),
+            ),
+            (BITS_OF_A_PERSON, 4, people.map_or(0, |people| people.lead(&path.person))),
         ];
         leads.into_iter().fold(0, |rank, (bits, unit, lead)| {
             let half = 1_i64 << (bits - 1);
