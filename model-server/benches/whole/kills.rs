@@ -43,10 +43,10 @@ pub(crate) async fn measure(kills: usize, rows: &mut Rows) -> Result<(), Error> 
                 (user.clone(), server.person("acme", &user))
             };
             // More than it can answer in time.
-            let questions: Vec<_> = (0..200).map(ask).collect();
+            let questions: Vec<_> = (0..400).map(ask).collect();
             people.spawn(ask_on(questions, Chance::of(u64::try_from(seed)?)));
         }
-        let long = chance.between(200, 1500);
+        let long = chance.between(500, 3500);
         tokio::time::sleep(Duration::from_millis(u64::try_from(long)?)).await;
         server.kill()?;
         while let Some(outcomes) = people.join_next().await {
@@ -81,7 +81,7 @@ pub(crate) async fn measure(kills: usize, rows: &mut Rows) -> Result<(), Error> 
 async fn ask_on(questions: Vec<(String, Person)>, mut chance: Chance) -> Vec<(String, Outcome)> {
     let mut outcomes = Vec::new();
     for (user, person) in questions {
-        let (words, tokens) = (chance.between(4, 40), chance.between(1, 12));
+        let (words, tokens) = (chance.between(1, 8), chance.between(1, 12));
         let question = chance.words(words);
         if let Ok(heard) = person.chat(&[("user", &question)], tokens).await {
             let tokens = heard.prompt_tokens + heard.completion_tokens;
