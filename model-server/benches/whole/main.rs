@@ -5,7 +5,7 @@
 //! above the median, and a seed where chance was used. What is compared is measured in turns in one
 //! run, so that what disturbs one disturbs the other.
 //!
-//! `speed`: our engines behind the server beside bare llama.cpp and plain mistral.rs. `flood`: how
+//! `llama`, `mistral`: our engines behind the server beside bare llama.cpp and plain mistral.rs. `flood`: how
 //! long one waits while another tenant floods. `slow-reader`: what it costs others that one takes
 //! an answer byte by byte. `probe`: whether one tenant can tell what another has asked. `kills`:
 //! the records after the process was killed a hundred times.
@@ -39,7 +39,8 @@ async fn main() -> Result<(), Error> {
     for argument in &arguments {
         let mut rows = Rows::default();
         match argument.as_str() {
-            "speed" => speed::measure(rounds.unwrap_or(5), threads, &mut rows).await?,
+            "llama" => speed::llama(rounds.unwrap_or(5), threads, &mut rows).await?,
+            "mistral" => speed::mistral(rounds.unwrap_or(5), threads, &mut rows).await?,
             "flood" => flood::measure(rounds.unwrap_or(6), &mut rows).await?,
             "slow-reader" => slow_reader::measure(rounds.unwrap_or(8), &mut rows).await?,
             "probe" => probe::measure(rounds.unwrap_or(2_000), &mut rows).await?,

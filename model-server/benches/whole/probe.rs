@@ -8,7 +8,7 @@ use crate::server::{Server, log};
 
 const SEED: u64 = 1;
 /// Words of what is shared or not, about a token each.
-const WORDS: usize = 48;
+const WORDS: usize = 32;
 /// Each so many pairs one is of two people of one tenant, where it must be seen.
 const CONTROL: usize = 10;
 

@@ -24,7 +24,7 @@ const PROGRAMS: [Program; 5] = [
 ];
 
 /// Of the whole server with a real model.
-const WHOLE: [&str; 5] = ["speed", "flood", "slow-reader", "probe", "kills"];
+const WHOLE: [&str; 6] = ["llama", "mistral", "flood", "slow-reader", "probe", "kills"];
 
 /// Measures everything, one program after the other.
 pub(super) fn run(project: &Project) -> Result<()> {
