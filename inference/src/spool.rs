@@ -87,7 +87,7 @@ pub enum SpoolError {
     #[error("the usage folder {0} is in use by another process")]
     InUse(PathBuf),
     /// The folder cannot be used.
-    #[error("cannot use the usage folder {folder}", folder = folder.display())]
+    #[error("cannot use the usage folder {folder}: {cause}", folder = folder.display())]
     Folder {
         /// Which.
         folder: PathBuf,

@@ -91,6 +91,11 @@ impl Till {
         *self.prices.write().unwrap_or_else(PoisonError::into_inner) = prices;
     }
 
+    /// Whether anybody could be charged for this model.
+    pub fn has_price(&self, model: &str) -> bool {
+        self.prices.read().unwrap_or_else(PoisonError::into_inner).of(model).is_ok()
+    }
+
     /// Bytes of records that nobody took delivery of yet.
     pub fn waiting_bytes(&self) -> u64 {
         self.spool.waiting_bytes()

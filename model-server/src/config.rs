@@ -1,30 +1,6 @@
 //! The one file that a model server is told everything by.
 //!
-//! ```yaml
-//! listen: 127.0.0.1:9000        # for tenants
-//! admin: 127.0.0.1:9001         # for operators: health, models, metrics
-//! models: [smollm2-135m]        # or the path of a .gguf file, which is named by its stem below;
-//!                               # the first answers who names none
-//! embeddings: all-minilm-l6-v2
-//! engine: fastest               # or mistralRs
-//! guard: qwen2.5-1.5b           # judges prompts and answers beside the rules; may be left out
-//! usage: /var/lib/models/usage  # what was used, until it is told
-//! prices:                       # millionths for a million tokens; a model without one is refused
-//!   smollm2-135m: {currency: USD, prompt: 0, cachedPrompt: 0, completion: 0}
-//! tenants:
-//!   - name: acme
-//!     secretFile: /run/secrets/acme
-//!     class: business
-//!     safety: high
-//!     monthlyBudget: {amount: 10000, currency: USD}
-//!     perUserDailyTokens: 100000
-//! upstreams:                    # asked in order, after a model of the same name here
-//!   - name: example
-//!     baseUrl: https://api.example.com/v1
-//!     keyFile: /run/secrets/example
-//!     models:
-//!       - {id: large, upstreamId: example-large-2, title: Large, contextTokens: 32768}
-//! ```
+//! `docs/model-server.yaml` is a whole one, `docs/model-server.md` tells each field.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -11,6 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// What engines tell about themselves is for those who work on engines.
+const LOG: &str = "info,mistralrs=warn,mistralrs_core=warn,llama-cpp-2=error,llama_cpp_2=error";
+
 /// Serves models to tenants over the OpenAI API.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -19,7 +22,7 @@ struct Arguments {
     #[arg(long, env = "SOULFRA_MODEL_SERVER_CONFIG")]
     config: PathBuf,
     /// What is logged, like `info` or `inference=debug`.
-    #[arg(long, env = "SOULFRA_LOG", default_value = "info,mistralrs=warn,mistralrs_core=warn")]
+    #[arg(long, env = "SOULFRA_LOG", default_value = LOG)]
     log: String,
 }
 
@@ -48,10 +51,14 @@ fn serve(config: Config) -> Result<(), String> {
     let served = runtime.block_on(async {
         let stop = CancellationToken::new();
         let asked = stop.clone();
-        let mut told = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+        let hears = |kind| signal(kind).map_err(|error| error.to_string());
+        let mut told = hears(SignalKind::terminate())?;
+        // Nothing is read anew while it runs, so this ends it too, but in order.
+        let mut hung_up = hears(SignalKind::hangup())?;
         tokio::spawn(async move {
             tokio::select! {
                 _ = told.recv() => {}
+                _ = hung_up.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
             }
             asked.cancel();

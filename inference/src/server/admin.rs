@@ -74,6 +74,13 @@ async fn bring(
 ) -> Result<Json<Value>, Problem> {
     // A task of its own: who asked may leave, and the model is loaded all the same.
     let Admin { inference, loader } = admin;
+    let id = loader.id_of(&model);
+    if inference.till.as_ref().is_some_and(|till| !till.has_price(&id)) {
+        let title = "The model has no price.";
+        let detail = format!("State what {id} costs in the configuration, and start again.");
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "model-unpriced", title).detail(detail));
+    }
     let bring = async move { inference.bring(&model, loader.as_ref()).await };
     let brought = tokio::spawn(bring).await.map_err(|error| {
         tracing::error!(%error, "loading a model broke");

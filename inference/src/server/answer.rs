@@ -101,13 +101,12 @@ impl Work {
         }
 
         let Caller { tenant, user, agent, .. } = caller;
-        let failed = matches!(reason, Reason::Failed(_));
         tracing::info!(
             tenant,
             user,
             agent,
             model,
-            failed,
+            outcome = ?outcome(&reason, usage),
             prompt_tokens = usage.prompt_tokens,
             cached_tokens = usage.cached_tokens,
             completion_tokens = usage.completion_tokens,

@@ -68,6 +68,9 @@ struct Work {
     ending: Ending,
 }
 
+/// How the model is called that nobody named.
+const NONE: &str = "A model that turns texts into vectors";
+
 /// May they be computed? Then they have a place.
 async fn begin(
     inference: &Inference,
@@ -79,12 +82,11 @@ async fn begin(
     let mut asked = embeddings::read(body)?;
     let unknown = |model: &str| embeddings::refusal_of(&EmbedError::UnknownModel(model.to_owned()));
     let named = asked.model.take();
-    let embedder =
-        inference.embedder().ok_or_else(|| unknown(named.as_deref().unwrap_or("No model")))?;
+    let embedder = inference.embedder().ok_or_else(|| unknown(named.as_deref().unwrap_or(NONE)))?;
     let models = embedder.models();
     let is_named = |id: &String| named.as_ref().is_none_or(|named| named == id);
     let Some(card) = models.into_iter().find(|card| is_named(&card.id)) else {
-        return Err(unknown(named.as_deref().unwrap_or("No model")));
+        return Err(unknown(named.as_deref().unwrap_or(NONE)));
     };
     asked.check_dimensions(card.dimensions)?;
     let Asked { texts, encoding, .. } = asked;

@@ -60,5 +60,8 @@ fn allocate(_: &File, _: u64) -> io::Result<()> {
 
 /// A new file's name is only on the disk when its folder is.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let Some(folder) = path.parent() else { return Ok(()) };
+    // A bare name is in the present folder.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
 }

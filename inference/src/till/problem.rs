@@ -85,7 +85,10 @@ impl From<budget::Refused> for Problem {
                 "daily-tokens-spent",
                 "The tokens of this person for today do not cover this answer.",
             )
-            .detail(format!("{left} tokens are left until midnight (UTC); it may need more."))
+            .detail(format!(
+                "{left} tokens are left until midnight (UTC), and an answer has to fit at its \
+                 longest, prompt included. A smaller max_tokens may fit."
+            ))
             .retry_after(seconds(renews_in)),
             R::TooManyPeople { renews_in } => Self::new(
                 too_many,

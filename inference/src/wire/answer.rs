@@ -2,9 +2,8 @@
 
 use axum::response::sse::Event;
 use serde_json::Value;
-use web::Problem;
 
-use super::refusal::{Refusal, problem_of};
+use super::refusal::{Refusal, problem_of, stopping};
 use super::tools::{Call, CallFilter, Calls, Heard};
 use crate::engine::{EngineError, Reason, TokenChances, Usage};
 
@@ -100,7 +99,8 @@ impl Bits {
             Reason::Stop => Finish::Stop,
             Reason::Length => Finish::Length,
             Reason::Filtered => Finish::Filtered,
-            Reason::Cancelled => return Err(Problem::internal().into()),
+            // Who asked is still there, so it is the server that stops.
+            Reason::Cancelled => return Err(stopping().into()),
             Reason::Failed(error) => return Err(problem_of(error).into()),
         };
         let bits = match &mut self.reading {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use web::Problem;
 
 use super::fields::Fields;
-use super::refusal::{Refusal, problem_of};
+use super::refusal::{Refusal, problem_of, stopping};
 use crate::embedding::{EmbedError, Embedding};
 use crate::engine::EngineError;
 
@@ -159,7 +159,7 @@ pub(crate) fn refusal_of(error: &EmbedError) -> Refusal {
         .detail("A place should be free after the seconds in retry_after.")
         .retry_after(1)
         .into(),
-        EmbedError::Left => Problem::internal().into(),
+        EmbedError::Left => stopping().into(),
         EmbedError::Broken(why) => problem_of(&EngineError::Broken(why.clone())).into(),
     }
 }

@@ -135,6 +135,14 @@ impl IntoResponse for Refusal {
 /// Why a template refuses a conversation is written by whoever made the model.
 const LONGEST_REASON: usize = 300;
 
+/// What a client is told whose answer ends because the server does.
+pub fn stopping() -> Problem {
+    let title = "The server is being stopped.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", title)
+        .detail("What was made of the answer counts. Ask again: another server, or this one soon.")
+        .retry_after(5)
+}
+
 /// What a client is told about an engine's error; the cause stays in the log.
 pub fn problem_of(error: &EngineError) -> Problem {
     match error {

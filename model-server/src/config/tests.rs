@@ -64,3 +64,10 @@ fn a_model_may_be_here_and_at_an_upstream_but_at_one_upstream_only_once() {
     let refused = with(&format!("{large}, {large}")).unwrap_err();
     assert!(refused.contains("large is named twice"), "{refused}");
 }
+
+#[test]
+fn the_example_of_the_documentation_can_be_used() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/model-server.yaml");
+    let config = Config::read(&docs).unwrap();
+    assert_eq!((config.models.len(), config.tenants.len()), (1, 2));
+}

@@ -178,7 +178,7 @@ async fn a_server_that_ends_records_the_texts_that_were_computed() {
     tokio::time::sleep(Duration::from_millis(4500)).await;
     shop.app.inference.close(Duration::from_secs(5)).await;
     assert_eq!(shop.billed().await, 5 * 3 * READ);
-    assert_eq!(asked.await.unwrap().unwrap().status(), 500);
+    assert_eq!(asked.await.unwrap().unwrap().status(), 503);
 }
 
 /// Asks for more than there will be time for, and hears the first of it.
