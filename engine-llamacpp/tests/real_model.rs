@@ -427,7 +427,8 @@ fn eight_at_once_each_say_what_they_would_have_said_alone() {
 }
 
 /// Two answers to the same agree up to the first place where two tokens were as good as equally
-/// likely: what is computed in one go with something else differs in its last digits.
+/// likely: what is computed in one go with something else differs in its last digits. Where both
+/// tokens move, one up and one down, they may have been twice as far apart.
 fn assert_as_likely(one: &Answer, other: &Answer) {
     const NEARLY: f32 = 0.3;
     for (one, other) in one.chances.iter().zip(&other.chances) {
@@ -435,7 +436,7 @@ fn assert_as_likely(one: &Answer, other: &Answer) {
         let same = same.unwrap_or_else(|| panic!("{:?} in {:?}", other.chosen, one.others));
         assert!((same.logprob - other.chosen.logprob).abs() < NEARLY, "{one:?} {other:?}");
         if one.chosen.bytes != other.chosen.bytes {
-            assert!(one.chosen.logprob - same.logprob < NEARLY, "{one:?} {other:?}");
+            assert!(one.chosen.logprob - same.logprob < 2.0 * NEARLY, "{one:?} {other:?}");
             return;
         }
     }
