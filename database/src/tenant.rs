@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use blueprint::BlueprintName;
 pub use migrate::{Migrated, migrate};
-pub use provision::{provision, provision_by};
+pub use provision::{access, database_name, provision, provision_by};
 pub use remove::{drop_by, drop_tenant};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::Migrator;

@@ -28,5 +28,11 @@ pub use site::{Picture, Site};
 /// The migrations of schema `tenant`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// Which schema a tenant's database has; raised with each migration of any crate in it.
-pub const SCHEMA_VERSION: i32 = 2;
+/// Whose tables a tenant's database has, in the order in which they are made; the version is
+/// raised with each migration of any of them.
+pub const SCHEMA: database::tenant::TenantSchema = database::tenant::TenantSchema {
+    name: "tenant",
+    version: 2,
+    migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &MIGRATOR],
+    readable: &["tenant"],
+};

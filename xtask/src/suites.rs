@@ -46,6 +46,12 @@ pub(crate) enum Suite {
     Browser,
 }
 
+/// The selection of all crates but those that are built by themselves, for features of what they
+/// use would compile mistral.rs, or what is below it, a second time: `inference` stops the clock
+/// in its tests, `operator` speaks with an API server.
+pub(crate) const TOGETHER: [&str; 7] =
+    ["--workspace", "--exclude", "xtask", "--exclude", "inference", "--exclude", "operator"];
+
 /// What a suite came to: counts, and what the table should say about what was left out.
 pub(crate) struct Outcome {
     pub(crate) counts: Counts,

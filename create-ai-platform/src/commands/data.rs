@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use blueprint::BlueprintName;
 use database::{Admin, export, tenant};
 use secrecy::SecretString;
+use tenant_runtime::SCHEMA as TABLES;
 use work::sealed::RootKey;
 
 use super::archive::{DATA, FOLDER, pack, unpack};
@@ -13,7 +14,6 @@ use crate::failure::{Failure, Kind, Result};
 use crate::folder::{self, Folder, SCHEMA};
 use crate::home::{Home, HostLock};
 use crate::host::control::{self, Reply, Request};
-use crate::host::platform::SCHEMA as TABLES;
 use crate::host::postgres::Postgres;
 use crate::host::records::Kept;
 use crate::host::{records, unexpected};

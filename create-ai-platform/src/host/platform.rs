@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use blueprint::{BlueprintName, PlatformBlueprint};
-use database::tenant::{self, TenantSchema};
+use database::tenant;
 use tenant_runtime::model_server::ModelServer;
 use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Site, WeakApp};
 use tokio::sync::Mutex;
@@ -20,14 +20,6 @@ use crate::failure::{Failure, Kind};
 use crate::folder::Folder;
 use crate::printer::{Event, Printer};
 use crate::{look, watch};
-
-/// Whose tables a tenant's database has, in the order in which they are made.
-pub const SCHEMA: TenantSchema = TenantSchema {
-    name: "tenant",
-    version: tenant_runtime::SCHEMA_VERSION,
-    migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &tenant_runtime::MIGRATOR],
-    readable: &["tenant"],
-};
 
 /// How long a platform may take to stop: its answers get five seconds of it.
 const STOPPED_WITHIN: Duration = Duration::from_secs(7);
@@ -73,11 +65,11 @@ impl Platform {
     ) -> Result<Self, Failure> {
         let inner = &host.0;
         let phase = inner.printer.phase("platform");
-        let database = tenant::provision(&inner.admin, &name, &SCHEMA, &inner.key)
+        let database = tenant::provision(&inner.admin, &name, &tenant_runtime::SCHEMA, &inner.key)
             .await
             .map_err(|error| database_failed(&error))?;
-        if database.version < SCHEMA.version {
-            tenant::migrate(&inner.admin, &name, &SCHEMA)
+        if database.version < tenant_runtime::SCHEMA.version {
+            tenant::migrate(&inner.admin, &name, &tenant_runtime::SCHEMA)
                 .await
                 .map_err(|error| database_failed(&error))?;
         }

@@ -28,11 +28,16 @@ pub(super) struct Password {
 impl Password {
     /// The password of one role.
     pub(super) fn of(role: &str, key: &RootKey) -> Self {
-        let text = URL_SAFE_NO_PAD.encode(&key.derive(&format!("tenant-db:{role}"))[..]);
+        let text = Self::text_of(role, key);
         let salt = key.derive(&format!("tenant-db salt:{role}"));
         let verifier = verifier(&text, &salt[..16]);
         let fingerprint = hex::encode(&digest(&SHA256, verifier.as_bytes()).as_ref()[..8]);
         Self { text: SecretString::from(text), verifier, fingerprint }
+    }
+
+    /// The login's secret alone: the verifier is made slowly, on purpose.
+    pub(super) fn text_of(role: &str, key: &RootKey) -> String {
+        URL_SAFE_NO_PAD.encode(&key.derive(&format!("tenant-db:{role}"))[..])
     }
 
     pub(super) fn expose(&self) -> &str {

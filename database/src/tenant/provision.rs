@@ -68,10 +68,23 @@ pub(crate) async fn provision_held(
 
     Ok(TenantDatabase {
         version: marker.version.unwrap_or_default(),
-        app: url(admin, &names, &names.app, &app),
-        read: url(admin, &names, &names.read, &read),
+        app: url(admin, &names, &names.app, app.expose()),
+        read: url(admin, &names, &names.read, read.expose()),
         database: names.database,
     })
+}
+
+/// The name that a tenant's database has on whatever server.
+pub fn database_name(name: &BlueprintName) -> String {
+    Names::of(name).database
+}
+
+/// The URLs of the role that reads and writes rows, and of the one that only reads. No server is
+/// asked: whether the database is there does not show.
+pub fn access(admin: &Admin, name: &BlueprintName, key: &RootKey) -> (SecretString, SecretString) {
+    let names = Names::of(name);
+    let of = |role: &str| url(admin, &names, role, &Password::text_of(role, key));
+    (of(&names.app), of(&names.read))
 }
 
 /// The marker of the database that is there. What a DROP left half is dropped for good.
@@ -178,13 +191,13 @@ pub(super) async fn mark(
     steps.write(conn, "mark the database", sql).await
 }
 
-fn url(admin: &Admin, names: &Names, role: &str, password: &Password) -> SecretString {
+fn url(admin: &Admin, names: &Names, role: &str, password: &str) -> SecretString {
     admin
         .options()
         .clone()
         .database(&names.database)
         .username(role)
-        .password(password.expose())
+        .password(password)
         .to_url_lossy()
         .to_string()
         .into()

@@ -9,7 +9,7 @@ use axum::Router;
 use blueprint::templates::{Overrides, from_template};
 use blueprint::{BlueprintName, PlatformBlueprint, templates};
 use database::Admin;
-use database::tenant::{self, TenantDatabase, TenantSchema};
+use database::tenant::{self, TenantDatabase};
 use inference::safety::Level;
 use inference::simulator::{SIMULATED_MODEL, Simulator};
 use inference::{Credentials, Inference, Limits, Tenant};
@@ -28,12 +28,6 @@ use work::sealed::RootKey;
 
 use crate::Browser;
 
-const SCHEMA: TenantSchema = TenantSchema {
-    name: "tenant",
-    version: tenant_runtime::SCHEMA_VERSION,
-    migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &tenant_runtime::MIGRATOR],
-    readable: &["tenant"],
-};
 const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
 
 /// A platform made from the template `creator`; gone when the test is over, however it ends.
@@ -55,7 +49,8 @@ impl TestPlatform {
         let admin = Admin::from_url(&server()).unwrap();
         let name: BlueprintName = format!("it-{}", Uuid::new_v4().simple()).parse().unwrap();
         let key = RootKey::from_bytes([7; 32]);
-        let database = tenant::provision(&admin, &name, &SCHEMA, &key).await.unwrap();
+        let database =
+            tenant::provision(&admin, &name, &tenant_runtime::SCHEMA, &key).await.unwrap();
         let clock = Clock::fixed("2026-08-01T12:00:00Z".parse().unwrap());
         let stop = CancellationToken::new();
         let model_server = serve_model(&engine, &clock, &name, stop.clone()).await;

@@ -6,7 +6,7 @@ use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::{Counts, Outcome};
+use crate::suites::{Counts, Outcome, TOGETHER};
 
 /// This crate's own tests, the rules about all others among them.
 pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
@@ -17,16 +17,14 @@ pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
 pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(45);
     let postgres = Postgres::start(project, deadline)?;
-    // `inference` stops the clock in its tests, by a feature of tokio that nothing else turns on.
-    // By itself it leaves the engine as people have it; see `one_build`.
-    let rest = ["--workspace", "--exclude", "xtask", "--exclude", "inference"];
     // OpenAI's clients have a suite of their own, which installs them.
     let skip = ["--", "--skip", "openai_for_"];
-    let rest = [&rest[..], &skip].concat();
+    let rest = [&TOGETHER[..], &skip].concat();
     let rest = cargo_test(project, &rest, Some(&postgres), deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, None, deadline)?;
-    Ok(rest.and(alone))
+    let operator = cargo_test(project, &["--package", "operator"], None, deadline)?;
+    Ok(rest.and(alone).and(operator))
 }
 
 fn cargo_test(

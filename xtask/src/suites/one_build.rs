@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::Outcome;
+use crate::suites::{Outcome, TOGETHER};
 
 /// The crates that are slow enough to matter, by the start of their names.
 const SLOW: [&str; 2] = ["mistralrs", "candle"];
@@ -24,11 +24,10 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let people = features(project, &["--edges", "normal,build"])?;
     let engine = engine_names(project)?;
     let mut different = BTreeSet::new();
-    for selection in [&["--workspace", "--exclude", "xtask", "--exclude", "inference"][..]] {
-        let tests = features(project, &[&["--edges", "normal,build,dev"], selection].concat())?;
-        for name in &engine {
-            different.extend(difference(name, people.get(name), tests.get(name)));
-        }
+    let tests = [&["--edges", "normal,build,dev"][..], &TOGETHER].concat();
+    let tests = features(project, &tests)?;
+    for name in &engine {
+        different.extend(difference(name, people.get(name), tests.get(name)));
     }
     if !different.is_empty() {
         bail!(
@@ -43,8 +42,7 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
 /// The proof: after the tests, cargo finds the engine built already.
 fn nothing_is_built_again(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(40);
-    let selection = ["--workspace", "--exclude", "xtask", "--exclude", "inference"];
-    let arguments = [&["test", "--release", "--no-run"][..], &selection].concat();
+    let arguments = [&["test", "--release", "--no-run"][..], &TOGETHER].concat();
     process::run(&mut project.cargo(arguments), deadline)?;
     let mut build = project.cargo(["build", "--release"]);
     build.arg("--message-format=json-render-diagnostics");

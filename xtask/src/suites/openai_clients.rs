@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::suites::{Counts, Outcome};
+use crate::suites::{Counts, Outcome, TOGETHER};
 use crate::{say, tools};
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
@@ -22,9 +22,8 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let pretend = Selection("the pretend model", &["--package", "inference"]);
     let pretend = pretend.run(project, &python, deadline)?;
     // As the other suites select it, so that nothing below is compiled again.
-    let all = ["--workspace", "--exclude", "xtask", "--exclude", "inference"];
-    let by_default = Selection("a real model", &all).run(project, &python, deadline)?;
-    let faster = [&all[..], &["--features", "create-ai-platform/llamacpp"]].concat();
+    let by_default = Selection("a real model", &TOGETHER).run(project, &python, deadline)?;
+    let faster = [&TOGETHER[..], &["--features", "create-ai-platform/llamacpp"]].concat();
     let faster = Selection("a real model in llama.cpp", &faster).run(project, &python, deadline)?;
     Ok(pretend.and(by_default).and(faster))
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
+    ("operator", &["blueprint", "plan", "work", "database", "tenant-runtime"]),
     (
         "create-ai-platform",
         &[

@@ -22,9 +22,10 @@ const PRINTERS: [&str; 4] = [
 ];
 
 /// Who may choose an exit code.
-const MAINS: [&str; 4] = [
+const MAINS: [&str; 5] = [
     "create-ai-platform/src/main.rs",
     "model-server/src/main.rs",
+    "operator/src/main.rs",
     "xtask/src/main.rs",
     // Runs in place of a program, and ends as Postgres did.
     "database/src/guard.rs",

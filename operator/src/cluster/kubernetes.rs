@@ -1,0 +1,249 @@
+//! The real API server.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions,
+    PropagationPolicy,
+};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Config};
+use serde_json::{Map, Value, json};
+
+use super::{At, CALL_DEADLINE, CallError, Cluster, FINALIZER, MANAGER, Told, Write};
+use crate::kind::Kind;
+use crate::seen::watch::{blueprints, news_of_blueprint, news_of_child};
+use crate::seen::{ChildId, News, Resource};
+
+/// How the API server is found.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot find the API server: {0}; set KUBECONFIG, or run inside a cluster")]
+pub struct Connect(String);
+
+/// A client of the API server that `KUBECONFIG` names, or of the cluster that this runs in. It
+/// tries nothing twice: whoever calls does, and knows when.
+///
+/// # Errors
+/// Where neither can be read.
+pub async fn connect() -> Result<Client, Connect> {
+    let mut config = Config::infer().await.map_err(|error| Connect(error.to_string()))?;
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(|error| Connect(error.to_string()))
+}
+
+/// The real API server.
+pub struct Kubernetes {
+    client: Client,
+    resources: HashMap<Kind, ApiResource>,
+    recorder: Recorder,
+    /// What was told last, by blueprint: the same is not told twice in a row.
+    told: Mutex<HashMap<String, Told>>,
+}
+
+impl Kubernetes {
+    /// By this client; `instance` is how this process is called among those that do the same.
+    pub fn new(client: Client, instance: &str) -> Self {
+        let reporter =
+            Reporter { controller: MANAGER.to_owned(), instance: Some(instance.to_owned()) };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            resources: Kind::ALL.map(|kind| (kind, kind.resource())).into(),
+            told: Mutex::default(),
+        }
+    }
+
+    fn api(&self, tenant: &str, kind: Kind) -> Api<DynamicObject> {
+        let resource = self.resources.get(&kind).cloned().unwrap_or_else(|| kind.resource());
+        if kind.in_namespace() {
+            Api::namespaced_with(self.client.clone(), &namespace(tenant), &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        }
+    }
+
+    fn blueprints(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &blueprints())
+    }
+}
+
+/// The namespace of a platform.
+pub(crate) fn namespace(tenant: &str) -> String {
+    format!("tenant-{tenant}")
+}
+
+#[async_trait]
+impl Cluster for Kubernetes {
+    async fn is_taken(&self, tenant: &str) -> Result<bool, CallError> {
+        let (api, name) = (self.api(tenant, Kind::Namespace), namespace(tenant));
+        let found = timed("the namespace", api.get_opt(&name)).await?;
+        Ok(found.is_some_and(|found| news_of_child(Kind::Namespace, &found).is_none()))
+    }
+
+    async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
+        let Write { tenant, id, object, manager, at } = write;
+        let mut object = object.clone();
+        if let (Some(At { uid, version }), Some(metadata)) =
+            (at, object["metadata"].as_object_mut())
+        {
+            metadata.insert("uid".to_owned(), json!(uid.to_string()));
+            metadata.insert("resourceVersion".to_owned(), json!(version.to_string()));
+        }
+        let parameters = PatchParams::apply(manager).force();
+        let api = self.api(tenant, id.kind);
+        let what = format!("{id} of {tenant}");
+        let patch = Patch::Apply(&object);
+        let applied = timed(&what, api.patch(&id.name, &parameters, &patch)).await?;
+        news_of_child(id.kind, &applied).ok_or_else(|| strange(&what))
+    }
+
+    async fn remove(&self, tenant: &str, id: &ChildId, at: At) -> Result<Option<News>, CallError> {
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(at.uid.to_string()),
+                // Only the one that was seen; a namespace changes all the time while it goes.
+                resource_version: id.kind.in_namespace().then(|| at.version.to_string()),
+            }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let api = self.api(tenant, id.kind);
+        let what = format!("{id} of {tenant}");
+        match timed(&what, api.delete(&id.name, &parameters)).await {
+            Ok(either) => Ok(either.left().and_then(|object| news_of_child(id.kind, &object))),
+            Err(CallError::Missing(_)) => {
+                Ok(Some(News::NoChild(tenant.into(), id.clone(), at.version)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn status(&self, name: &str, at: At, status: &Value) -> Result<News, CallError> {
+        let mut object = pinned(name, at);
+        object.insert("status".to_owned(), status.clone());
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api = self.blueprints();
+        let patch = Patch::Apply(&object);
+        let what = format!("the status of {name}");
+        let applied = timed(&what, api.patch_status(name, &parameters, &patch)).await?;
+        news_of_blueprint(&applied).ok_or_else(|| strange(&what))
+    }
+
+    async fn hold(&self, name: &str, at: At, held: bool) -> Result<News, CallError> {
+        let mut object = pinned(name, at);
+        if let (true, Some(metadata)) = (held, object["metadata"].as_object_mut()) {
+            metadata.insert("finalizers".to_owned(), json!([FINALIZER]));
+        }
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api = self.blueprints();
+        let patch = Patch::Apply(&object);
+        let what = format!("the blueprint {name}");
+        let applied = timed(&what, api.patch(name, &parameters, &patch)).await?;
+        news_of_blueprint(&applied).ok_or_else(|| strange(&what))
+    }
+
+    async fn tell(&self, name: &str, about: &Resource, told: Told) {
+        let is_new = {
+            let mut last = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            last.insert(name.to_owned(), told.clone()).as_ref() != Some(&told)
+        };
+        if !is_new {
+            return;
+        }
+        let kind = blueprints();
+        let about = k8s_openapi::api::core::v1::ObjectReference {
+            api_version: Some(kind.api_version),
+            kind: Some(kind.kind),
+            name: Some(name.to_owned()),
+            uid: Some(about.uid.to_string()),
+            ..Default::default()
+        };
+        let event = Event {
+            type_: if told.is_warning { EventType::Warning } else { EventType::Normal },
+            reason: told.reason.to_owned(),
+            note: Some(told.message.chars().take(LONGEST_NOTE).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let published = self.recorder.publish(&event, &about);
+        if let Ok(Err(error)) = tokio::time::timeout(CALL_DEADLINE, published).await {
+            tracing::debug!(tenant = name, %error, "an event was lost");
+        }
+    }
+}
+
+/// What the API server takes.
+const LONGEST_NOTE: usize = 1_000;
+
+/// A blueprint, as it was seen and no other.
+fn pinned(name: &str, at: At) -> Map<String, Value> {
+    let kind = blueprints();
+    let metadata = json!({
+        "name": name,
+        "uid": at.uid.to_string(),
+        "resourceVersion": at.version.to_string(),
+    });
+    Map::from_iter([
+        ("apiVersion".to_owned(), json!(kind.api_version)),
+        ("kind".to_owned(), json!(kind.kind)),
+        ("metadata".to_owned(), metadata),
+    ])
+}
+
+/// A call that ends in time.
+pub(crate) async fn timed<T>(
+    what: &str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(CALL_DEADLINE, call).await {
+        Ok(answer) => answer.map_err(|error| error_of(what, error)),
+        Err(_) => Err(CallError::Unavailable {
+            why: format!("no answer about {what} within {} s", CALL_DEADLINE.as_secs()),
+            after: None,
+        }),
+    }
+}
+
+fn error_of(what: &str, error: kube::Error) -> CallError {
+    let kube::Error::Api(status) = error else {
+        return CallError::Unavailable { why: chain(&error), after: None };
+    };
+    match status.code {
+        409 => CallError::Conflict(what.to_owned()),
+        404 => CallError::Missing(what.to_owned()),
+        400..=428 | 430..=499 => {
+            CallError::Refused { what: what.to_owned(), why: status.message.clone() }
+        }
+        _ => {
+            let after = status.details.as_ref().map(|details| details.retry_after_seconds);
+            let after = after.filter(|seconds| *seconds > 0).map(u64::from);
+            CallError::Unavailable {
+                why: format!("{} {}", status.code, status.message),
+                after: after.map(|seconds| Duration::from_secs(seconds.min(LONGEST_WISH))),
+            }
+        }
+    }
+}
+
+/// In seconds; what asks for more is asked again all the same.
+const LONGEST_WISH: u64 = 60;
+
+fn strange(what: &str) -> CallError {
+    CallError::Unavailable { why: format!("it returned something else for {what}"), after: None }
+}
+
+/// An error and what it came from.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

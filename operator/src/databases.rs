@@ -1,0 +1,77 @@
+//! Tenants' databases, as the driver uses them: a port, behind which is Postgres or a simulated.
+
+mod postgres;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use blueprint::BlueprintName;
+use secrecy::SecretString;
+
+pub use postgres::Postgres;
+
+/// Work on one database must end within this time.
+pub const DATABASE_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The ways into a tenant's database.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// URL of the role that reads and writes rows.
+    pub app: SecretString,
+    /// URL of the role that only reads.
+    pub read: SecretString,
+}
+
+/// Why a database is not as it should be. Whatever it is, the same can be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// This installation has no such server.
+    #[error("this installation has no database server `{0}`: put it into its settings again")]
+    NoServer(String),
+    /// The server does not answer.
+    #[error("the database server `{server}` cannot be used now: {why}")]
+    Unreachable {
+        /// Which.
+        server: String,
+        /// What happened.
+        why: String,
+    },
+    /// A person has to look at it.
+    #[error("{0}")]
+    NeedsSomebody(String),
+    /// Another process has taken over.
+    #[error("another operator is in charge of this")]
+    Fenced,
+}
+
+impl DatabaseError {
+    /// In a word, for a condition.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoServer(_) => "NoServer",
+            Self::Unreachable { .. } => "ServerUnreachable",
+            Self::NeedsSomebody(_) => "NeedsSomebody",
+            Self::Fenced => "Fenced",
+        }
+    }
+}
+
+/// Tenants' databases.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// The version of the tables that [`Databases::ensure`] makes.
+    fn schema_version(&self) -> i64;
+
+    /// The name of a tenant's database on whatever server.
+    fn name_of(&self, name: &BlueprintName) -> String;
+
+    /// The ways in; asks no server.
+    fn access(&self, server: &str, name: &BlueprintName) -> Result<Access, DatabaseError>;
+
+    /// Makes the database with its roles, or brings its tables up to date; writes nothing where
+    /// all is as it should be. Returns the version of its tables.
+    async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError>;
+
+    /// Removes the database and its roles for good.
+    async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError>;
+}

@@ -1,0 +1,20 @@
+//! The driver that makes platforms true on Kubernetes.
+//!
+//! ```text
+//! watches -> Seen -> Queue -> a turn: fetch -> plan -> build -> apply -> status
+//!              ^                                  |
+//!              +---------- answers to writes -----+
+//! ```
+//! Reading order: [`seen`] is what is known, [`queue`] whose turn it is, [`reconcile`] what a turn
+//! does; [`cluster`] and [`databases`] are the ports through which it does that, and [`run`] sets
+//! all of it going.
+
+pub mod cluster;
+pub mod databases;
+pub mod kind;
+pub mod lease;
+pub mod queue;
+pub mod reconcile;
+pub mod run;
+pub mod seen;
+pub mod settings;

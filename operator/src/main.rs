@@ -1,0 +1,98 @@
+//! `operator --settings FILE`: makes platforms true until it is told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use operator::cluster::{Kubernetes, connect};
+use operator::databases::Postgres;
+use operator::lease::Charge;
+use operator::reconcile::{Driver, Memory};
+use operator::run::Fleet;
+use operator::seen::Seen;
+use operator::settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use work::Clock;
+use work::sealed::RootKey;
+
+/// Makes platforms true on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The installation and its database servers, as YAML.
+    #[arg(long, env = "SOULFRA_OPERATOR_SETTINGS")]
+    settings: PathBuf,
+    /// What is logged, like `info` or `operator=debug`.
+    #[arg(long, env = "SOULFRA_LOG", default_value = "info")]
+    log: String,
+}
+
+/// The Lease by which one of several operators is in charge.
+const LEASE: &str = "soulfra-operator";
+
+fn main() -> ExitCode {
+    let Arguments { settings, log } = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(log))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let outcome = Settings::read(&settings)
+        .map_err(|error| error.to_string())
+        .and_then(|settings| run(&settings));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("could not work: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let key = RootKey::read_or_create(&settings.root_key).map_err(|error| error.to_string())?;
+        let key = Arc::new(key);
+        let servers = settings.admins().map_err(|error| error.to_string())?;
+        let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone());
+        let client = connect().await.map_err(|error| error.to_string())?;
+        let me = format!("operator-{}", uuid::Uuid::new_v4());
+        let seen = Arc::new(Seen::default());
+        let driver = Arc::new(Driver {
+            cluster: Arc::new(Kubernetes::new(client.clone(), &me)),
+            databases: Arc::new(databases),
+            seen: seen.clone(),
+            installation: settings.installation.clone(),
+            key,
+            clock: Clock::System,
+            memory: Memory::default(),
+        });
+        let stop = stop_when_told()?;
+        let fleet = Fleet::new(seen);
+        let watches = tokio::spawn(fleet.clone().watch(client, stop.clone()));
+        // A client of its own: renewing waits behind nothing else.
+        let own = connect().await.map_err(|error| error.to_string())?;
+        let charge = Charge::new(own, &settings.namespace, LEASE, &me, Clock::System);
+        let work = |_, stop| fleet.work(driver.clone(), settings.workers, stop);
+        charge.lead(&stop, work).await;
+        watches.await.map_err(|error| error.to_string())
+    })
+}
+
+fn stop_when_told() -> Result<CancellationToken, String> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
+}

@@ -1,0 +1,141 @@
+//! One platform's turn: `fetch -> plan -> build -> apply -> status`.
+//!
+//! What is to be done is decided from what is known, one thing at a time, and what is known is
+//! brought up to date by each answer. A turn may end at any instruction: the next one goes on.
+
+mod apply;
+mod build;
+mod conditions;
+mod deletion;
+mod memory;
+mod stage;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plan::Installation;
+use work::Clock;
+use work::sealed::RootKey;
+
+use crate::cluster::{CallError, Cluster};
+use crate::databases::{DatabaseError, Databases};
+use crate::queue::Ended;
+use crate::seen::Seen;
+
+pub use memory::Memory;
+pub use stage::UNDELETE;
+
+/// A turn must end within this time.
+pub const TURN_DEADLINE: Duration = Duration::from_mins(2);
+
+/// So long a deleted platform is kept.
+pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
+
+/// Everything a turn needs.
+pub struct Driver {
+    /// The API server.
+    pub cluster: Arc<dyn Cluster>,
+    /// The servers of databases.
+    pub databases: Arc<dyn Databases>,
+    /// What is known.
+    pub seen: Arc<Seen>,
+    /// What is the same for all platforms.
+    pub installation: Installation,
+    /// What credentials are made from.
+    pub key: Arc<RootKey>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What the last turns came to.
+    pub memory: Memory,
+}
+
+/// Why a turn has to be had again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The API server did not do what it was to do.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A database is not as it should be.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// It took too long.
+    #[error("this took longer than {} s", TURN_DEADLINE.as_secs())]
+    TooLong,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Writes to the API server.
+    pub writes: u32,
+    /// To be looked at again after this time.
+    pub again: Option<Duration>,
+}
+
+impl Driver {
+    /// A platform's turn, with its end.
+    pub async fn turn(&self, name: &str) -> Ended {
+        let done = match tokio::time::timeout(TURN_DEADLINE, self.reconcile(name)).await {
+            Ok(done) => done,
+            Err(_) => Err(Failure::TooLong),
+        };
+        match done {
+            Ok(Done { writes, again }) => {
+                if writes > 0 {
+                    tracing::info!(tenant = name, writes, "brought up to date");
+                }
+                Ended::Still { wrote: writes > 0, again }
+            }
+            Err(failure) => {
+                self.memory.forget(name);
+                // What was seen is brought up to date by the watch, in no time.
+                let expected = matches!(failure, Failure::Call(CallError::Conflict(_)));
+                if expected {
+                    tracing::debug!(tenant = name, %failure, "to be tried again");
+                } else {
+                    tracing::warn!(tenant = name, %failure, "to be tried again");
+                }
+                let after = match failure {
+                    Failure::Call(CallError::Unavailable { after, .. }) => after,
+                    _ => None,
+                };
+                Ended::Failed { after }
+            }
+        }
+    }
+
+    /// Does what is to be done for a platform.
+    ///
+    /// # Errors
+    /// [`Failure`]: it is to be tried again.
+    pub async fn reconcile(&self, name: &str) -> Result<Done, Failure> {
+        if let Some(done) = self.at_rest(name) {
+            return Ok(done);
+        }
+        let tenant = self.seen.of(name);
+        let mut turn = apply::Turn::new(self, name, tenant);
+        match stage::of(&turn.tenant, name, self.clock.now()) {
+            stage::Stage::Nothing => {}
+            stage::Stage::Wait(again) => turn.done.again = Some(again),
+            stage::Stage::Hold(resource) => {
+                turn.hold(&resource, true).await?;
+                self.build(&mut turn).await?;
+            }
+            stage::Stage::Build => self.build(&mut turn).await?,
+            stage::Stage::Refuse(resource, reason, message) => {
+                self.refuse(&mut turn, &resource, reason, message).await?;
+            }
+            stage::Stage::Undelete(resource) => {
+                turn.hold(&resource, true).await?;
+                // The mark goes last: a turn that ends before that begins here again.
+                self.build(&mut turn).await?;
+                turn.unmark_deleted().await?;
+                self.build(&mut turn).await?;
+            }
+            stage::Stage::Delete(resource) => self.delete(&mut turn, resource).await?,
+            stage::Stage::Purge(stone) => self.purge(&mut turn, stone).await?,
+        }
+        Ok(turn.done)
+    }
+}

@@ -1,0 +1,221 @@
+//! Writes of one turn: what differs is applied, what is too much is removed, and each answer is
+//! what is known from then on.
+
+use std::collections::BTreeSet;
+
+use plan::{Object, Objects, Secrets};
+use serde_json::{Value, json};
+
+use super::{Done, Driver, Failure};
+use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
+use crate::kind::Kind;
+use crate::seen::facts::DELETED;
+use crate::seen::owned::digest_of_wanted;
+use crate::seen::{Child, ChildId, Digest, News, Resource, Tenant, Tombstone};
+
+/// A turn of a platform: what is known of it, and what was done.
+pub(super) struct Turn<'a> {
+    driver: &'a Driver,
+    pub(super) name: &'a str,
+    pub(super) tenant: Tenant,
+    pub(super) done: Done,
+}
+
+/// An object as it is to be, with its digest.
+pub(super) struct Filled {
+    pub(super) id: ChildId,
+    pub(super) object: Value,
+    pub(super) digest: Digest,
+}
+
+impl Filled {
+    /// With its secrets in it.
+    pub(super) fn of(object: &Object, secrets: &Secrets) -> Result<Self, plan::MissingSecret> {
+        let id = object.id();
+        // All that is planned is known: a test goes through every kind.
+        let kind = Kind::of(id.api_version, id.kind).unwrap_or(Kind::ConfigMap);
+        let object = object.filled(secrets)?;
+        let digest = digest_of_wanted(&object);
+        Ok(Self { id: ChildId { kind, name: id.name.as_str().into() }, object, digest })
+    }
+
+    /// All of them.
+    pub(super) fn all(
+        objects: &Objects,
+        secrets: &Secrets,
+    ) -> Result<Vec<Self>, plan::MissingSecret> {
+        objects.iter().map(|object| Self::of(object, secrets)).collect()
+    }
+}
+
+fn at(child: &Child) -> At {
+    At { uid: child.uid, version: child.version }
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(driver: &'a Driver, name: &'a str, tenant: Tenant) -> Self {
+        Self { driver, name, tenant, done: Done::default() }
+    }
+
+    /// Takes in an answer, here and for everybody.
+    fn learn(&mut self, news: News) {
+        self.done.writes += 1;
+        match &news {
+            News::Blueprint(_, resource) => self.tenant.resource = Some(resource.clone()),
+            News::NoBlueprint(..) => self.tenant.resource = None,
+            News::Child(_, id, child) => {
+                self.tenant.children.insert(id.clone(), child.clone());
+            }
+            News::NoChild(_, id, _) => {
+                self.tenant.children.remove(id);
+            }
+        }
+        self.driver.seen.hear(news);
+    }
+
+    /// Keeps the blueprint from going unseen, or lets it go.
+    pub(super) async fn hold(&mut self, resource: &Resource, held: bool) -> Result<(), Failure> {
+        let at = At { uid: resource.uid, version: resource.version };
+        let news = self.driver.cluster.hold(self.name, at, held).await?;
+        self.learn(news);
+        Ok(())
+    }
+
+    /// Applies what differs, in order.
+    pub(super) async fn apply(&mut self, wanted: &[Filled]) -> Result<(), Failure> {
+        for filled in wanted {
+            let known = self.tenant.children.get(&filled.id);
+            if known.is_some_and(|known| self.is_as_wanted(known, filled)) {
+                continue;
+            }
+            let news = self.write(&filled.id, &filled.object, MANAGER).await?;
+            if let News::Child(_, id, child) = &news
+                && child.digest != filled.digest
+            {
+                // The API server writes some value in another way than we do. Known once, it is
+                // no difference.
+                tracing::debug!(tenant = self.name, object = %id, "is written in another way");
+                self.driver.memory.same(self.name, id, filled.digest, child.digest);
+            }
+            self.learn(news);
+        }
+        Ok(())
+    }
+
+    fn is_as_wanted(&self, known: &Child, filled: &Filled) -> bool {
+        known.digest == filled.digest
+            || self.driver.memory.are_same(self.name, &filled.id, filled.digest, known.digest)
+    }
+
+    async fn write(
+        &self,
+        id: &ChildId,
+        object: &Value,
+        manager: &'static str,
+    ) -> Result<News, CallError> {
+        let at = self.tenant.children.get(id).map(at);
+        let write = Write { tenant: self.name, id, object, manager, at };
+        self.driver.cluster.apply(write).await
+    }
+
+    /// Removes what has our mark and is not wanted any more. What holds data stays.
+    pub(super) async fn prune(&mut self, wanted: &[Filled]) -> Result<(), Failure> {
+        let wanted: BTreeSet<&ChildId> = wanted.iter().map(|filled| &filled.id).collect();
+        let superfluous: Vec<_> = self
+            .tenant
+            .children
+            .iter()
+            .filter(|(id, child)| !wanted.contains(id) && !id.kind.holds_data() && !child.going)
+            .map(|(id, child)| (id.clone(), at(child)))
+            .collect();
+        for (id, at) in superfluous {
+            match self.driver.cluster.remove(self.name, &id, at).await? {
+                Some(news) => self.learn(news),
+                None => self.done.writes += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes on the namespace what is to become of the platform, and stops its pods. This needs
+    /// neither a plan nor a database.
+    pub(super) async fn mark_deleted(&mut self, stone: &Tombstone) -> Result<(), Failure> {
+        let text = serde_json::to_string(stone).unwrap_or_default();
+        self.note_on_home(json!({DELETED: text})).await?;
+        let deployments: Vec<_> = self
+            .tenant
+            .children
+            .iter()
+            .filter(|(id, child)| id.kind == Kind::Deployment && !child.going)
+            .filter(|(id, _)| self.tenant.rollout(&id.name).is_none_or(|it| it.wanted != 0))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in deployments {
+            let object = json!({
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": id.name, "namespace": self.namespace()},
+                "spec": {"replicas": 0},
+            });
+            let news = self.write(&id, &object, DELETION_MANAGER).await?;
+            self.learn(news);
+        }
+        Ok(())
+    }
+
+    /// Takes back what [`Turn::mark_deleted`] noted.
+    pub(super) async fn unmark_deleted(&mut self) -> Result<(), Failure> {
+        let deployments: Vec<_> =
+            self.tenant.children.keys().filter(|id| id.kind == Kind::Deployment).cloned().collect();
+        for id in deployments {
+            let object = json!({
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": id.name, "namespace": self.namespace()},
+            });
+            let news = self.write(&id, &object, DELETION_MANAGER).await?;
+            self.learn(news);
+        }
+        self.note_on_home(json!({})).await
+    }
+
+    async fn note_on_home(&mut self, notes: Value) -> Result<(), Failure> {
+        let namespace = self.namespace();
+        let id = ChildId { kind: Kind::Namespace, name: namespace.as_str().into() };
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": namespace, "annotations": notes},
+        });
+        let news = self.write(&id, &object, DELETION_MANAGER).await?;
+        self.learn(news);
+        Ok(())
+    }
+
+    /// Removes the namespace, and everything in it.
+    pub(super) async fn remove_home(&mut self) -> Result<(), Failure> {
+        let id = ChildId { kind: Kind::Namespace, name: self.namespace().as_str().into() };
+        let Some(at) = self.tenant.children.get(&id).map(at) else { return Ok(()) };
+        match self.driver.cluster.remove(self.name, &id, at).await? {
+            Some(news) => self.learn(news),
+            None => self.done.writes += 1,
+        }
+        Ok(())
+    }
+
+    /// Writes our part of the status.
+    pub(super) async fn write_status(
+        &mut self,
+        resource: &Resource,
+        status: &Value,
+    ) -> Result<(), Failure> {
+        let at = At { uid: resource.uid, version: resource.version };
+        let news = self.driver.cluster.status(self.name, at, status).await?;
+        self.learn(news);
+        Ok(())
+    }
+
+    fn namespace(&self) -> String {
+        format!("tenant-{}", self.name)
+    }
+}

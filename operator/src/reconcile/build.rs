@@ -1,0 +1,203 @@
+//! What the blueprint says, made true: data first, then what limits and feeds pods, then pods.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use blueprint::spec::Placement;
+use blueprint::status::DatabaseStatus;
+use blueprint::{BlueprintName, PlatformBlueprint, Problem};
+use plan::{Installation, Plan, SecretKey, Secrets};
+use secrecy::SecretString;
+
+use super::apply::{Filled, Turn};
+use super::conditions::{Conditions, Said};
+use super::{Driver, Failure};
+use crate::databases::DatabaseError;
+use crate::kind::Kind;
+use crate::seen::{Facts, Resource, Tenant};
+
+impl Driver {
+    /// Makes true what the blueprint says.
+    pub(super) async fn build(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
+        let Some(resource) = turn.tenant.resource.clone() else { return Ok(()) };
+        let Ok(blueprint) = &resource.blueprint else { return Ok(()) };
+        let installation = self.as_loaded(blueprint);
+        let plan = match Plan::new(blueprint, &installation, seen(blueprint, &turn.tenant)) {
+            Ok(plan) => plan,
+            Err(problems) => {
+                return self.refuse(turn, &resource, "Refused", words(&problems)).await;
+            }
+        };
+        if plan.paused() {
+            return self.tell_paused(turn, &plan).await;
+        }
+        if turn.tenant.home().is_none() && self.cluster.is_taken(turn.name).await? {
+            let message = format!(
+                "there is a namespace {} that is not ours: remove it, or choose another name",
+                plan.namespace()
+            );
+            return self.refuse_for_now(turn, &resource, "NamespaceTaken", message).await;
+        }
+        let database = match self.database(turn, &plan).await? {
+            Ok(database) => database,
+            Err(error) => {
+                let said = Said::no("DatabaseReady", error.reason(), error.to_string());
+                self.tell_progress(turn, &plan, None, Conditions::with(said)).await?;
+                return Err(error.into());
+            }
+        };
+        let secrets = self.secrets(&plan.name, &database)?;
+        let wanted = match Filled::all(&plan.objects(), &secrets) {
+            Ok(wanted) => wanted,
+            Err(missing) => {
+                let said = Said::no("DatabaseReady", "NoAccessYet", missing.to_string());
+                return self.tell_progress(turn, &plan, None, Conditions::with(said)).await;
+            }
+        };
+        turn.apply(&wanted).await?;
+        turn.prune(&wanted).await?;
+        self.tell_progress(turn, &plan, Some(database), Conditions::default()).await?;
+        self.memory.settle(turn.name, &turn.tenant);
+        Ok(())
+    }
+
+    /// The installation, with what is on each server now.
+    fn as_loaded(&self, blueprint: &PlatformBlueprint) -> Installation {
+        let mut installation = self.installation.clone();
+        let lives = blueprint.status.as_ref().and_then(|status| status.database.as_ref());
+        if lives.is_some() {
+            // It stays where it is.
+            return installation;
+        }
+        let mut load: HashMap<String, (u32, u32)> = HashMap::new();
+        self.seen.look_at_all(|_, tenant| {
+            let Some(Ok(other)) = tenant.resource.as_ref().map(|it| it.blueprint.as_ref()) else {
+                return;
+            };
+            let Some(status) = &other.status else { return };
+            let Some(database) = &status.database else { return };
+            let (databases, awake) = load.entry(database.server.clone()).or_default();
+            *databases += 1;
+            *awake += u32::from(status.runtime.as_ref().is_none_or(|runtime| runtime.awake));
+        });
+        for server in &mut installation.fleet.servers {
+            let (databases, awake) = load.remove(&server.name).unwrap_or_default();
+            server.databases += databases;
+            server.awake += awake;
+        }
+        installation
+    }
+
+    /// The platform's database, as it should be. Where it is to be is written down before it is
+    /// made, so that it is never made twice.
+    async fn database(
+        &self,
+        turn: &mut Turn<'_>,
+        plan: &Plan<'_>,
+    ) -> Result<Result<DatabaseStatus, DatabaseError>, Failure> {
+        let Some(server) = &plan.database.server else {
+            let name = self.databases.name_of(&plan.name);
+            let placement = Placement::Dedicated;
+            let server = "database".to_owned();
+            return Ok(Ok(DatabaseStatus { placement, server, name, schema_version: None }));
+        };
+        let known = plan.blueprint.status.as_ref().and_then(|status| status.database.clone());
+        let is_new = known.is_none();
+        let mut database = known.unwrap_or_else(|| DatabaseStatus {
+            placement: Placement::Shared,
+            server: server.value.name.clone(),
+            name: self.databases.name_of(&plan.name),
+            schema_version: None,
+        });
+        if is_new {
+            let said = Said::no("DatabaseReady", "Making", "the database is being made");
+            let conditions = Conditions::with(said);
+            self.tell_progress(turn, plan, Some(database.clone()), conditions).await?;
+        }
+        if database.schema_version == Some(self.databases.schema_version()) {
+            return Ok(Ok(database));
+        }
+        Ok(self.databases.ensure(&database.server, &plan.name).await.map(|version| {
+            database.schema_version = Some(version);
+            database
+        }))
+    }
+
+    /// Credentials are made anew from the key each time: nothing of them is kept.
+    fn secrets(
+        &self,
+        name: &BlueprintName,
+        database: &DatabaseStatus,
+    ) -> Result<Secrets, DatabaseError> {
+        let credential = |what: &str| {
+            let bytes = self.key.derive(&format!("{what}:{name}"));
+            SecretString::from(hex::encode(&bytes[..]))
+        };
+        let secrets = Secrets::default()
+            .with(SecretKey::Inference, credential("inference"))
+            .with(SecretKey::Files, credential("files"));
+        if database.placement == Placement::Dedicated {
+            return Ok(secrets);
+        }
+        let access = self.databases.access(&database.server, name)?;
+        Ok(secrets
+            .with(SecretKey::DatabaseApp, access.app)
+            .with(SecretKey::DatabaseRead, access.read))
+    }
+
+    /// The same where nobody tells us that it has changed.
+    async fn refuse_for_now(
+        &self,
+        turn: &mut Turn<'_>,
+        resource: &Resource,
+        reason: &'static str,
+        message: String,
+    ) -> Result<(), Failure> {
+        turn.done.again = Some(LOOKS_AGAIN);
+        self.tell_refused(turn, resource, reason, message).await
+    }
+
+    /// Nothing is done but to say why. What runs is left as it is.
+    pub(super) async fn refuse(
+        &self,
+        turn: &mut Turn<'_>,
+        resource: &Resource,
+        reason: &'static str,
+        message: String,
+    ) -> Result<(), Failure> {
+        self.tell_refused(turn, resource, reason, message).await?;
+        self.memory.settle(turn.name, &turn.tenant);
+        Ok(())
+    }
+}
+
+fn words(problems: &[Problem]) -> String {
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    problems.join("; ")
+}
+
+/// What plans need of what was seen.
+fn seen(blueprint: &PlatformBlueprint, tenant: &Tenant) -> plan::Seen {
+    let volume = |wanted: Kind| {
+        tenant.children.iter().find_map(|(id, child)| match child.facts {
+            Facts::Volume(gibi) if id.kind == wanted => Some(gibi),
+            _ => None,
+        })
+    };
+    let conditions = blueprint.status.iter().flat_map(|status| &status.conditions);
+    let past_grace = |it: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+        it.type_ == "BillingCurrent" && it.status == "False" && it.reason == PAST_GRACE
+    };
+    plan::Seen {
+        past_grace: conditions.into_iter().any(past_grace),
+        admin_link: false,
+        database_storage: volume(Kind::DatabaseCluster),
+        cache_storage: volume(Kind::PersistentVolumeClaim),
+    }
+}
+
+/// What nobody tells us of is looked at again after this time.
+const LOOKS_AGAIN: Duration = Duration::from_secs(30);
+
+/// The reason of `BillingCurrent` from which on a platform does not run.
+pub const PAST_GRACE: &str = "PastGrace";

@@ -1,0 +1,62 @@
+//! The end of a platform: stopped at once, kept for a while, then purged.
+
+use std::sync::Arc;
+
+use blueprint::PlatformBlueprint;
+use blueprint::spec::{DeletionPolicy, Placement};
+use jiff::SignedDuration;
+
+use super::apply::Turn;
+use super::{Driver, Failure, KEPT_FOR};
+use crate::seen::{Resource, Tombstone};
+
+impl Driver {
+    /// Stops a platform, notes what is to become of it, and lets its blueprint go. What it needs
+    /// is the API server alone, so that a deletion ends whatever else is down.
+    pub(super) async fn delete(
+        &self,
+        turn: &mut Turn<'_>,
+        resource: Option<Arc<Resource>>,
+    ) -> Result<(), Failure> {
+        let home = turn.tenant.home().map(|(_, home)| home.clone());
+        // A namespace that was kept for another blueprint of the name is not this one's to end.
+        let is_its_own = |uid| resource.as_ref().is_none_or(|resource| uid == Some(resource.uid));
+        if let Some(home) = home.filter(|home| is_its_own(home.owner)) {
+            let stone = home.deleted.unwrap_or_else(|| {
+                let deleted = resource.as_ref().and_then(|it| it.blueprint.as_ref().ok());
+                self.stone(deleted)
+            });
+            turn.mark_deleted(&stone).await?;
+        }
+        if let Some(resource) = resource {
+            turn.hold(&resource, false).await?;
+        }
+        self.memory.forget(turn.name);
+        Ok(())
+    }
+
+    /// What is to become of a platform with this blueprint; of one whose blueprint went unseen,
+    /// nothing that cannot be taken back.
+    fn stone(&self, blueprint: Option<&PlatformBlueprint>) -> Tombstone {
+        let now = self.clock.now();
+        let kept = SignedDuration::try_from(KEPT_FOR).unwrap_or(SignedDuration::MAX);
+        let database = blueprint.and_then(|it| it.status.as_ref()?.database.as_ref());
+        let shared = database.filter(|database| database.placement == Placement::Shared);
+        let policy = blueprint.map(|blueprint| blueprint.spec.database.deletion_policy);
+        Tombstone {
+            at: now,
+            purge_after: now.checked_add(kept).unwrap_or(now),
+            by_itself: policy == Some(DeletionPolicy::Delete),
+            server: shared.map(|database| database.server.clone()),
+        }
+    }
+
+    /// Removes the data, then the namespace.
+    pub(super) async fn purge(&self, turn: &mut Turn<'_>, stone: Tombstone) -> Result<(), Failure> {
+        if let (Some(server), Ok(name)) = (&stone.server, turn.name.parse()) {
+            self.databases.purge(server, &name).await?;
+            turn.done.writes += 1;
+        }
+        turn.remove_home().await
+    }
+}

@@ -1,0 +1,92 @@
+//! What the last turns came to, so that one in which nothing changed costs next to nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use super::{Done, Driver};
+use crate::seen::{ChildId, Digest, Tenant, Version};
+
+/// What the last turns came to. Losing it costs time and nothing else.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<Box<str>, Remembered>>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    settled: Option<Settled>,
+    /// What we write and the API server writes in another way.
+    same: Vec<(ChildId, Digest, Digest)>,
+}
+
+/// A turn after which all was as it should be.
+#[derive(Debug)]
+struct Settled {
+    resource: (Uuid, Version),
+    /// What was known of each object. Any other thing known wants another turn.
+    children: Box<[(ChildId, Uuid, Version)]>,
+}
+
+impl Memory {
+    /// The next turn of this platform looks at everything.
+    pub(super) fn forget(&self, name: &str) {
+        if let Some(remembered) = self.lock().get_mut(name) {
+            remembered.settled = None;
+        }
+    }
+
+    /// The next turn of every platform looks at everything.
+    pub fn forget_all(&self) {
+        self.lock().clear();
+    }
+
+    /// Two ways of writing the same.
+    pub(super) fn same(&self, name: &str, id: &ChildId, wanted: Digest, live: Digest) {
+        let mut memory = self.lock();
+        let same = &mut memory.entry(name.into()).or_default().same;
+        same.retain(|(known, ..)| known != id);
+        same.push((id.clone(), wanted, live));
+    }
+
+    /// The objects of a platform that the API server writes in another way than we do.
+    pub fn written_in_another_way(&self, name: &str) -> Vec<String> {
+        let memory = self.lock();
+        let same = memory.get(name).map(|remembered| remembered.same.as_slice());
+        same.unwrap_or_default().iter().map(|(id, ..)| id.to_string()).collect()
+    }
+
+    pub(super) fn are_same(&self, name: &str, id: &ChildId, wanted: Digest, live: Digest) -> bool {
+        let memory = self.lock();
+        let Some(remembered) = memory.get(name) else { return false };
+        remembered.same.iter().any(|known| known == &(id.clone(), wanted, live))
+    }
+
+    /// All was as it should be.
+    pub(super) fn settle(&self, name: &str, tenant: &Tenant) {
+        let Some(resource) = &tenant.resource else { return };
+        let children = tenant.children.iter();
+        let children = children.map(|(id, child)| (id.clone(), child.uid, child.version));
+        let settled =
+            Settled { resource: (resource.uid, resource.version), children: children.collect() };
+        self.lock().entry(name.into()).or_default().settled = Some(settled);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver {
+    /// What a turn comes to before which nothing changed.
+    pub(super) fn at_rest(&self, name: &str) -> Option<Done> {
+        let memory = self.memory.lock();
+        let settled = memory.get(name)?.settled.as_ref()?;
+        let is_same = self.seen.look(name, |tenant| {
+            let Some(Tenant { resource: Some(resource), children }) = tenant else { return false };
+            let known = children.iter().map(|(id, child)| (id, child.uid, child.version));
+            let settled_on = settled.children.iter().map(|(id, uid, version)| (id, *uid, *version));
+            settled.resource == (resource.uid, resource.version) && known.eq(settled_on)
+        });
+        is_same.then(Done::default)
+    }
+}

@@ -1,0 +1,118 @@
+//! Everything at once: watches, and workers while this process is in charge.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::Client;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::Queue;
+use crate::reconcile::Driver;
+use crate::seen::watch::watch;
+use crate::seen::{Listed, Seen};
+
+/// Every platform is looked at for good measure once in this time.
+const RESYNC: Duration = Duration::from_hours(1);
+
+/// What is watched, and whose turn it is.
+pub struct Fleet {
+    seen: Arc<Seen>,
+    queue: Arc<Queue>,
+    /// What was not listed yet since the start.
+    missing: Mutex<HashSet<Listed>>,
+}
+
+impl Fleet {
+    /// Of which nothing is known yet.
+    pub fn new(seen: Arc<Seen>) -> Arc<Self> {
+        let missing = Mutex::new(Listed::all().into_iter().collect());
+        Arc::new(Self { seen, queue: Arc::default(), missing })
+    }
+
+    /// Whose turn it is.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Whether all there is was heard of.
+    pub fn is_known(&self) -> bool {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Something changed. Before all is known, only platforms have a turn that nothing was done
+    /// for yet: of the others it is not known what is there.
+    fn changed(&self, name: &str) {
+        let is_new = || {
+            self.seen.look(name, |tenant| {
+                let blueprint = tenant.and_then(|it| it.resource.as_ref()?.blueprint.as_ref().ok());
+                blueprint.is_some_and(|blueprint| blueprint.status.is_none())
+            })
+        };
+        if self.is_known() || is_new() {
+            self.queue.push(name);
+        }
+    }
+
+    fn listed(&self, listed: Listed) {
+        let all = {
+            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+            missing.remove(&listed) && missing.is_empty()
+        };
+        if all {
+            tracing::info!(platforms = self.seen.names().len(), "all there is was listed");
+            self.look_at_all();
+        }
+    }
+
+    /// Every platform has a turn when nobody else is in need of one.
+    fn look_at_all(&self) {
+        for name in self.seen.names() {
+            self.queue.push_calm(&name);
+        }
+    }
+
+    /// Watches everything until told to stop.
+    pub async fn watch(self: Arc<Self>, client: Client, stop: CancellationToken) {
+        let mut watches = JoinSet::new();
+        for sort in Listed::all() {
+            let changed = {
+                let fleet = self.clone();
+                move |name: &str| fleet.changed(name)
+            };
+            let listed = {
+                let fleet = self.clone();
+                move |sort| fleet.listed(sort)
+            };
+            let (client, seen) = (client.clone(), self.seen.clone());
+            watches.spawn(watch(client, seen, sort, changed, listed, stop.clone()));
+        }
+        watches.join_all().await;
+    }
+
+    /// Gives every platform its turns, `workers` at once, until told to stop; turns under way come
+    /// to their end.
+    pub async fn work(&self, driver: Arc<Driver>, workers: usize, stop: CancellationToken) {
+        let mut running = JoinSet::new();
+        for _ in 0..workers {
+            let (queue, driver, stop) = (self.queue.clone(), driver.clone(), stop.clone());
+            running.spawn(async move {
+                while let Some(name) = stop.run_until_cancelled(queue.next()).await {
+                    let ended = driver.turn(&name).await;
+                    queue.ended(&name, ended);
+                }
+            });
+        }
+        let mut resync = tokio::time::interval(RESYNC);
+        resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(resync.tick()).await.is_some() {
+            if self.is_known() {
+                driver.memory.forget_all();
+                self.look_at_all();
+            }
+        }
+        running.join_all().await;
+    }
+}

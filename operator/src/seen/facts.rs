@@ -1,0 +1,194 @@
+//! What decisions need of single objects.
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::kind::Kind;
+
+/// The annotation of a namespace that says when its platform was deleted, and what is to become
+/// of it.
+pub const DELETED: &str = "soulfra.io/deleted";
+/// The annotation of a namespace by which a person who types the platform's name has it purged.
+pub const PURGE: &str = "soulfra.io/purge";
+
+/// What decisions need of an object beside that it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Facts {
+    /// Nothing.
+    #[default]
+    None,
+    /// Of a namespace.
+    Home(Box<Home>),
+    /// Of a Deployment.
+    Rollout(Box<Rollout>),
+    /// Of a volume, or of what asks for one: GiB.
+    Volume(u32),
+}
+
+/// The namespace of a platform.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Home {
+    /// The blueprint it was made for.
+    pub owner: Option<Uuid>,
+    /// It was deleted, and is kept for a while.
+    pub deleted: Option<Tombstone>,
+    /// What somebody typed who wants it purged.
+    pub purge: Option<String>,
+}
+
+/// What is to become of a deleted platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tombstone {
+    /// When it was deleted.
+    pub at: Timestamp,
+    /// From when on it may be purged.
+    pub purge_after: Timestamp,
+    /// Whether nobody needs to type its name for that.
+    pub by_itself: bool,
+    /// The shared database server that its data is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+/// How far a Deployment is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rollout {
+    /// What is told below is about the newest state of the object.
+    pub is_current: bool,
+    /// Copies there should be.
+    pub wanted: i32,
+    /// Copies of the newest sort.
+    pub updated: i32,
+    /// Copies, old ones too.
+    pub total: i32,
+    /// Copies that serve.
+    pub ready: i32,
+    /// Why it does not move on: a word, and words.
+    pub stuck: Option<(String, String)>,
+}
+
+impl Facts {
+    /// Those of an object.
+    pub fn of(kind: Kind, object: &DynamicObject) -> Self {
+        match kind {
+            Kind::Namespace => Self::Home(Box::new(home(object))),
+            Kind::Deployment => Self::Rollout(Box::new(rollout(object))),
+            Kind::PersistentVolumeClaim => {
+                volume(&object.data["spec"]["resources"]["requests"]["storage"])
+            }
+            Kind::DatabaseCluster => volume(&object.data["spec"]["storage"]["size"]),
+            _ => Self::None,
+        }
+    }
+}
+
+fn home(namespace: &DynamicObject) -> Home {
+    let labels = namespace.metadata.labels.as_ref();
+    let owner = labels.and_then(|labels| labels.get(plan::OWNER));
+    let notes = namespace.metadata.annotations.as_ref();
+    let note = |name: &str| notes.and_then(|notes| notes.get(name));
+    Home {
+        owner: owner.and_then(|uid| uid.parse().ok()),
+        deleted: note(DELETED).and_then(|text| serde_json::from_str(text).ok()),
+        purge: note(PURGE).cloned(),
+    }
+}
+
+fn rollout(deployment: &DynamicObject) -> Rollout {
+    let (spec, status) = (&deployment.data["spec"], &deployment.data["status"]);
+    let count = |value: &Value| value.as_i64().and_then(|count| i32::try_from(count).ok());
+    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let stuck = conditions.iter().find(|condition| {
+        let is =
+            |kind: &str, status: &str| condition["type"] == *kind && condition["status"] == *status;
+        is("ReplicaFailure", "True") || is("Progressing", "False")
+    });
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Rollout {
+        is_current: status["observedGeneration"].as_i64() >= deployment.metadata.generation,
+        wanted: count(&spec["replicas"]).unwrap_or(1),
+        updated: count(&status["updatedReplicas"]).unwrap_or(0),
+        total: count(&status["replicas"]).unwrap_or(0),
+        ready: count(&status["readyReplicas"]).unwrap_or(0),
+        stuck: stuck.map(|condition| (text(&condition["reason"]), text(&condition["message"]))),
+    }
+}
+
+/// As we write sizes; one that a stranger wrote in another way is not known.
+fn volume(size: &Value) -> Facts {
+    let text = size.as_str().unwrap_or_default();
+    let gibi = match (text.strip_suffix("Gi"), text.strip_suffix("Ti")) {
+        (Some(gibi), _) => gibi.parse().ok(),
+        (_, Some(tebi)) => tebi.parse::<u32>().ok().and_then(|tebi| tebi.checked_mul(1_024)),
+        _ => None,
+    };
+    gibi.map_or(Facts::None, Facts::Volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> DynamicObject {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_rollout_says_what_stops_it() {
+        let stuck = object(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "runtime", "generation": 2},
+            "spec": {"replicas": 3},
+            "status": {"observedGeneration": 2, "replicas": 1, "conditions": [
+                {"type": "Available", "status": "False"},
+                {"type": "ReplicaFailure", "status": "True",
+                 "reason": "FailedCreate", "message": "exceeded quota"},
+            ]},
+        }));
+        let Facts::Rollout(rollout) = Facts::of(Kind::Deployment, &stuck) else { panic!() };
+        assert_eq!((rollout.is_current, rollout.wanted, rollout.ready), (true, 3, 0));
+        assert_eq!(rollout.stuck, Some(("FailedCreate".into(), "exceeded quota".into())));
+        let before = object(json!({"metadata": {"name": "runtime", "generation": 1}, "spec": {}}));
+        let Facts::Rollout(rollout) = Facts::of(Kind::Deployment, &before) else { panic!() };
+        assert_eq!((rollout.is_current, rollout.wanted), (false, 1));
+    }
+
+    #[test]
+    fn sizes_are_read_as_we_write_them() {
+        let claim = |size: &str| {
+            let spec = json!({"resources": {"requests": {"storage": size}}});
+            let claim = object(json!({"metadata": {"name": "cache"}, "spec": spec}));
+            Facts::of(Kind::PersistentVolumeClaim, &claim)
+        };
+        assert_eq!(claim("20Gi"), Facts::Volume(20));
+        assert_eq!(claim("2Ti"), Facts::Volume(2_048));
+        assert_eq!(claim("20480Mi"), Facts::None);
+    }
+
+    #[test]
+    fn a_namespace_knows_what_is_to_become_of_it() {
+        let stone = Tombstone {
+            at: Timestamp::UNIX_EPOCH,
+            purge_after: Timestamp::UNIX_EPOCH,
+            by_itself: true,
+            server: Some("db-1".into()),
+        };
+        let text = serde_json::to_string(&stone).unwrap();
+        let owner = "6f0b3e2a-0d54-4d2b-9a6a-111111111111";
+        let namespace = object(json!({"metadata": {
+            "name": "tenant-a",
+            "labels": {plan::OWNER: owner},
+            "annotations": {DELETED: text, PURGE: "a"},
+        }}));
+        let Facts::Home(home) = Facts::of(Kind::Namespace, &namespace) else { panic!() };
+        assert_eq!(home.deleted, Some(stone));
+        assert_eq!(home.owner.unwrap().to_string(), owner);
+        assert_eq!(home.purge.as_deref(), Some("a"));
+    }
+}

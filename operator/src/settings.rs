@@ -1,0 +1,137 @@
+//! The one file that an operator is told everything by.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use database::Admin;
+use plan::Installation;
+use serde::Deserialize;
+
+/// What an operator is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// What is the same for all platforms.
+    pub installation: Installation,
+    /// Of each database server of the installation: the file that holds the URL of a role which
+    /// may make databases and roles.
+    #[serde(default)]
+    pub servers: BTreeMap<String, PathBuf>,
+    /// The file of 32 bytes that credentials are made from; made once if it is not there.
+    pub root_key: PathBuf,
+    /// Turns at once.
+    #[serde(default = "sixteen")]
+    pub workers: usize,
+    /// The namespace of the Lease by which one of several operators is in charge.
+    pub namespace: String,
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file cannot be read.
+    #[error("cannot read {file}: {cause}", file = file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// What went wrong.
+        cause: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{file} cannot be used: {why}", file = file.display())]
+    Content {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+}
+
+impl Settings {
+    /// Reads the file.
+    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+        let text = text_of(file)?;
+        let refused = |why: String| SettingsError::Content { file: file.to_owned(), why };
+        let settings: Self =
+            serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        for server in &settings.installation.fleet.servers {
+            if !settings.servers.contains_key(&server.name) {
+                return Err(refused(format!(
+                    "the fleet has a database server `{0}` and `servers` has no file for it: add \
+                     `{0}: /path/of/the/url`",
+                    server.name
+                )));
+            }
+        }
+        if settings.workers == 0 || settings.workers > 256 {
+            return Err(refused("workers: 1 to 256 turns at once".to_owned()));
+        }
+        Ok(settings)
+    }
+
+    /// The servers, by name.
+    pub fn admins(&self) -> Result<BTreeMap<String, Admin>, SettingsError> {
+        let admin = |(name, file): (&String, &PathBuf)| {
+            let url = text_of(file)?.trim().to_owned().into();
+            let admin = Admin::from_url(&url).map_err(|_| SettingsError::Content {
+                file: file.clone(),
+                why: "not a URL such as postgres://user:password@host:5432/postgres".to_owned(),
+            })?;
+            Ok((name.clone(), admin))
+        };
+        self.servers.iter().map(admin).collect()
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(file)
+        .map_err(|cause| SettingsError::File { file: file.to_owned(), cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &str = "
+namespace: soulfra-system
+rootKey: /var/lib/soulfra/root.key
+servers: {db-1: /run/secrets/db-1}
+installation:
+  domain: platforms.example
+  version: 1.0.0
+  images: {runtime: registry.example/runtime, modelServer: registry.example/models}
+  defaultPlan: starter
+  defaultModel: smollm2-135m
+  dns: {pods: {namespace: kube-system}}
+  edge: {pods: {namespace: soulfra-edge}}
+  fleet:
+    servers:
+      - {name: db-1, at: {network: {cidr: 10.0.0.1/32}}, port: 5432, databases: 0, most: 100, awake: 0}
+";
+
+    fn read(text: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("operator.yaml");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(&file)
+    }
+
+    #[test]
+    fn every_server_of_the_fleet_needs_a_way_in() {
+        let settings = read(SETTINGS).unwrap();
+        assert_eq!((settings.workers, settings.installation.fleet.servers.len()), (16, 1));
+        let without = SETTINGS.replace("servers: {db-1: /run/secrets/db-1}\n", "");
+        let why = read(&without).unwrap_err().to_string();
+        assert!(why.contains("`servers` has no file for it"), "{why}");
+    }
+
+    #[test]
+    fn what_is_misspelt_is_refused_by_name() {
+        let why = read(&SETTINGS.replace("rootKey", "rootkey")).unwrap_err().to_string();
+        assert!(why.contains("rootkey"), "{why}");
+    }
+}

@@ -1,0 +1,273 @@
+//! An operator of one test: it watches everything, and works on the platforms of its test alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use blueprint::PlatformBlueprint;
+use database::Admin;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, Config, ResourceExt as _};
+use operator::cluster::Kubernetes;
+use operator::databases::Postgres;
+use operator::kind::Kind;
+use operator::queue::{Ended, Queue};
+use operator::reconcile::{Driver, Memory};
+use operator::seen::watch::watch;
+use operator::seen::{Child, ChildId, Listed, Seen};
+use plan::Installation;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use work::Clock;
+use work::sealed::RootKey;
+
+/// Anything that was asked for is there within this time.
+const SOON: Duration = Duration::from_secs(30);
+
+const INSTALLATION: &str = include_str!("installation.json");
+const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
+
+pub(crate) struct House {
+    pub(crate) client: Client,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) clock: Clock,
+    pub(crate) seen: Arc<Seen>,
+    prefix: String,
+    /// Ends with the test.
+    _tasks: JoinSet<()>,
+}
+
+impl House {
+    /// Opens it; `workers` turns at once, none for a test that gives turns itself.
+    pub(crate) async fn open(workers: usize) -> Self {
+        Self::with(serde_json::from_str(INSTALLATION).unwrap(), workers).await
+    }
+
+    pub(crate) async fn with(installation: Installation, workers: usize) -> Self {
+        let client = client().await;
+        define(&client).await;
+        let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..8]);
+        let (seen, queue) = (Arc::new(Seen::default()), Arc::new(Queue::default()));
+        let key = Arc::new(RootKey::from_bytes([7; 32]));
+        let servers = BTreeMap::from([("db-1".to_owned(), admin())]);
+        let clock = Clock::fixed(Clock::System.now());
+        let driver = Arc::new(Driver {
+            cluster: Arc::new(Kubernetes::new(client.clone(), "test")),
+            databases: Arc::new(Postgres::new(servers, tenant_runtime::SCHEMA, key.clone())),
+            seen: seen.clone(),
+            installation,
+            key,
+            clock: clock.clone(),
+            memory: Memory::default(),
+        });
+        let mut tasks = JoinSet::new();
+        let (listed, mut all) = tokio::sync::mpsc::unbounded_channel();
+        let sorts = Listed::all();
+        for sort in &sorts {
+            let (queue, prefix) = (queue.clone(), prefix.clone());
+            let changed = move |name: &str| {
+                if name.starts_with(&prefix) {
+                    queue.push(name);
+                }
+            };
+            let listed = listed.clone();
+            let listed = move |sort| {
+                let _ = listed.send(sort);
+            };
+            let stop = CancellationToken::new();
+            tasks.spawn(watch(client.clone(), seen.clone(), *sort, changed, listed, stop));
+        }
+        let mut missing: std::collections::HashSet<_> = sorts.into_iter().collect();
+        while !missing.is_empty() {
+            let listed = tokio::time::timeout(SOON, all.recv()).await;
+            missing.remove(&listed.expect("everything is listed in time").unwrap());
+        }
+        for _ in 0..workers {
+            let (queue, driver) = (queue.clone(), driver.clone());
+            tasks.spawn(async move {
+                loop {
+                    let name = queue.next().await;
+                    let ended = driver.turn(&name).await;
+                    queue.ended(&name, ended);
+                }
+            });
+        }
+        Self { client, driver, clock, seen, prefix, _tasks: tasks }
+    }
+
+    /// A name of this test.
+    pub(crate) fn name(&self, word: &str) -> String {
+        format!("{}-{word}", self.prefix)
+    }
+
+    pub(crate) fn blueprints(&self) -> Api<PlatformBlueprint> {
+        Api::all(self.client.clone())
+    }
+
+    pub(crate) fn deployments(&self, name: &str) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &format!("tenant-{name}"))
+    }
+
+    pub(crate) fn namespaces(&self) -> Api<Namespace> {
+        Api::all(self.client.clone())
+    }
+
+    /// Applies a blueprint as `kubectl apply` does, changed by `change`.
+    pub(crate) async fn apply(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut blueprint = serde_json::to_value(example(name)).unwrap();
+        change(&mut blueprint);
+        let parameters = PatchParams::apply("kubectl").force();
+        self.blueprints().patch(name, &parameters, &Patch::Apply(&blueprint)).await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, name: &str) {
+        self.blueprints().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Waits until a blueprint is as it should be; what it is else is told.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        is_so: impl Fn(&PlatformBlueprint) -> bool + Send + Sync,
+    ) -> PlatformBlueprint {
+        let is = |it: Option<&PlatformBlueprint>| it.is_some_and(&is_so);
+        let waits = await_condition(self.blueprints(), name, is);
+        if let Ok(found) = tokio::time::timeout(SOON, waits).await {
+            return found.unwrap().unwrap();
+        }
+        let found = self.blueprints().get_opt(name).await.unwrap();
+        let status = found.map(|found| serde_json::to_string_pretty(&found.status).unwrap());
+        let known = self.seen.of(name).children;
+        panic!("not {what} in time: {}; known: {known:#?}", status.unwrap_or_default())
+    }
+
+    pub(crate) async fn until_gone(&self, name: &str) {
+        let uid = self.blueprints().get(name).await.map(|it| it.uid().unwrap());
+        let Ok(uid) = uid else { return };
+        let gone = await_condition(self.blueprints(), name, conditions::is_deleted(&uid));
+        tokio::time::timeout(SOON, gone).await.expect("the blueprint goes in time").unwrap();
+    }
+
+    /// Waits until the database is made and everything was applied.
+    pub(crate) async fn until_made(&self, name: &str) -> PlatformBlueprint {
+        self.until(name, "made", |it| {
+            let status = it.status.as_ref();
+            said(it, "DatabaseReady").0 == "True"
+                && status.is_some_and(|status| status.runtime.is_some())
+                && status.and_then(|it| it.observed_generation) == it.metadata.generation
+        })
+        .await
+    }
+
+    /// Plays what makes pods of a Deployment: all of them serve.
+    pub(crate) async fn serve(&self, name: &str) {
+        let api = self.deployments(name);
+        for deployment in api.list(&ListParams::default()).await.unwrap() {
+            let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+            let status = json!({"status": {
+                "observedGeneration": deployment.metadata.generation,
+                "replicas": wanted, "updatedReplicas": wanted,
+                "readyReplicas": wanted, "availableReplicas": wanted,
+            }});
+            let patch = Patch::Merge(&status);
+            let name = deployment.name_any();
+            api.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+        }
+    }
+
+    /// Turns until one has nothing to write any more; how many writes there were.
+    pub(crate) async fn settle(&self, name: &str) -> u32 {
+        let mut writes = 0;
+        for _ in 0..20 {
+            match self.driver.reconcile(name).await {
+                Ok(done) if done.writes == 0 => return writes,
+                Ok(done) => writes += done.writes,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("{name} does not come to rest");
+    }
+
+    /// One turn, which must go well: its writes.
+    pub(crate) async fn turn(&self, name: &str) -> u32 {
+        match self.driver.turn(name).await {
+            Ended::Still { .. } => {}
+            Ended::Failed { .. } => panic!("the turn of {name} failed"),
+        }
+        self.driver.reconcile(name).await.unwrap().writes
+    }
+
+    /// Waits until something is known.
+    pub(crate) async fn until_known(
+        &self,
+        name: &str,
+        is_so: impl Fn(&operator::seen::Tenant) -> bool,
+    ) {
+        let waits = async {
+            while !is_so(&self.seen.of(name)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let known = tokio::time::timeout(SOON, waits).await;
+        assert!(known.is_ok(), "not known in time: {:#?}", self.seen.of(name));
+    }
+
+    pub(crate) fn child(&self, name: &str, kind: Kind, child: &str) -> Option<Child> {
+        self.seen.of(name).children.remove(&ChildId { kind, name: child.into() })
+    }
+}
+
+/// What was said of a condition: its status and reason.
+pub(crate) fn said<'a>(blueprint: &'a PlatformBlueprint, kind: &str) -> (&'a str, &'a str) {
+    let conditions = blueprint.status.as_ref().map(|status| status.conditions.as_slice());
+    let found = conditions.unwrap_or_default().iter().find(|it| it.type_ == kind);
+    found.map_or(("", ""), |it| (it.status.as_str(), it.reason.as_str()))
+}
+
+pub(crate) fn example(name: &str) -> PlatformBlueprint {
+    let mut blueprint = blueprint::read(BLUEPRINT).unwrap();
+    blueprint.metadata.name = Some(name.to_owned());
+    blueprint
+}
+
+#[expect(clippy::disallowed_methods, reason = "the suite says where they are")]
+fn told(variable: &str) -> String {
+    std::env::var(variable).expect("cargo xtask test --suite cluster")
+}
+
+pub(crate) fn admin() -> Admin {
+    Admin::from_url(&told("DATABASE_URL").into()).unwrap()
+}
+
+async fn client() -> Client {
+    let file = Kubeconfig::read_from(told("SOULFRA_TEST_KUBECONFIG")).unwrap();
+    let mut config =
+        Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    config.default_retry = false;
+    Client::try_from(config).unwrap()
+}
+
+/// Defines what a blueprint is, once in a run.
+async fn define(client: &Client) {
+    static DEFINED: OnceCell<()> = OnceCell::const_new();
+    DEFINED
+        .get_or_init(|| async {
+            let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+            let crd = blueprint::crd();
+            let name = crd.name_any();
+            let parameters = PatchParams::apply("test").force();
+            api.patch(&name, &parameters, &Patch::Apply(&crd)).await.unwrap();
+            let established = await_condition(api, &name, conditions::is_crd_established());
+            tokio::time::timeout(SOON, established).await.unwrap().unwrap();
+        })
+        .await;
+}

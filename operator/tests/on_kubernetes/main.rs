@@ -1,0 +1,13 @@
+//! The driver against a real API server and a real Postgres. `cargo xtask test --suite cluster`
+//! brings both; what would run pods is played by the tests where it matters.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers here are no tests, but only tests call them"
+)]
+
+mod house;
+mod life;
+mod repair;
+
+use house::House;
