@@ -7,6 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
+use crate::fence::{Fence, Fenced};
+
 /// How long a connection may take.
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -15,6 +17,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Admin {
     options: PgConnectOptions,
+    fence: Option<Fence>,
 }
 
 /// No connection as administrator. The cause names no password.
@@ -28,6 +31,13 @@ pub struct Unreachable {
     source: sqlx::Error,
 }
 
+impl Unreachable {
+    /// Whether the server was reached, and somebody newer is in charge of it.
+    pub fn is_fenced(&self) -> bool {
+        matches!(&self.source, sqlx::Error::Configuration(cause) if cause.is::<Fenced>())
+    }
+}
+
 impl Admin {
     /// An administrator by connection options; their database is only used to stand in.
     pub fn new(options: PgConnectOptions) -> Self {
@@ -36,7 +46,24 @@ impl Admin {
             .options([("statement_timeout", "60s"), ("lock_timeout", "30s")])
             // Statements here may carry password verifiers.
             .disable_statement_logging();
-        Self { options }
+        Self { options, fence: None }
+    }
+
+    /// The same, as long as nobody newer is in charge.
+    pub fn behind(self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self }
+    }
+
+    /// Keeps older ones of the same fence away from the server from now on.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached, or somebody newer is in charge.
+    pub async fn take_charge(&self) -> Result<(), Unreachable> {
+        let mut conn = self.connect().await?;
+        match &self.fence {
+            Some(fence) => fence.raise(&mut conn).await.map_err(|source| self.unreachable(source)),
+            None => Ok(()),
+        }
     }
 
     /// An administrator by URL: `postgres://user:password@host/postgres`.
@@ -49,12 +76,23 @@ impl Admin {
 
     /// One new connection to the database of the options.
     pub async fn connect(&self) -> Result<PgConnection, Unreachable> {
-        connect(self.options.clone()).await
+        self.open(self.options.clone()).await
     }
 
     /// One new connection to another database of the same server.
     pub async fn connect_to(&self, database: &str) -> Result<PgConnection, Unreachable> {
-        connect(self.options.clone().database(database)).await
+        self.open(self.options.clone().database(database)).await
+    }
+
+    async fn open(&self, options: PgConnectOptions) -> Result<PgConnection, Unreachable> {
+        let Some(fence) = &self.fence else { return connect(options).await };
+        let mut conn = connect(options.application_name(&fence.application_name())).await?;
+        fence.check(&mut conn).await.map_err(|source| self.unreachable(source))?;
+        Ok(conn)
+    }
+
+    fn unreachable(&self, source: sqlx::Error) -> Unreachable {
+        unreachable(&self.options, source)
     }
 
     /// How to reach the same server; the login is the administrator's.
@@ -64,14 +102,17 @@ impl Admin {
 }
 
 async fn connect(options: PgConnectOptions) -> Result<PgConnection, Unreachable> {
-    let unreachable = |source| Unreachable {
+    match tokio::time::timeout(WITHIN, PgConnection::connect_with(&options)).await {
+        Ok(connected) => connected.map_err(|source| unreachable(&options, source)),
+        Err(_) => Err(unreachable(&options, sqlx::Error::PoolTimedOut)),
+    }
+}
+
+fn unreachable(options: &PgConnectOptions, source: sqlx::Error) -> Unreachable {
+    Unreachable {
         user: options.get_username().to_owned(),
         database: options.get_database().unwrap_or("postgres").to_owned(),
         source,
-    };
-    match tokio::time::timeout(WITHIN, PgConnection::connect_with(&options)).await {
-        Ok(connected) => connected.map_err(unreachable),
-        Err(_) => Err(unreachable(sqlx::Error::PoolTimedOut)),
     }
 }
 

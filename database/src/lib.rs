@@ -5,6 +5,7 @@
 //! data into a file and back.
 
 pub mod embedded;
+pub mod fence;
 pub mod guard;
 
 mod admin;

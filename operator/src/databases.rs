@@ -10,6 +10,8 @@ use secrecy::SecretString;
 
 pub use postgres::Postgres;
 
+use crate::lease::Epoch;
+
 /// Work on one database must end within this time.
 pub const DATABASE_DEADLINE: Duration = Duration::from_mins(1);
 
@@ -59,6 +61,10 @@ impl DatabaseError {
 /// Tenants' databases.
 #[async_trait]
 pub trait Databases: Send + Sync {
+    /// This process is in charge from now on, as the epoch says: whoever was before is kept away
+    /// from each server before this one works on it.
+    async fn take_charge(&self, epoch: Epoch);
+
     /// The version of the tables that [`Databases::ensure`] makes.
     fn schema_version(&self) -> i64;
 

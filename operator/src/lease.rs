@@ -108,7 +108,11 @@ impl Charge {
                 Ok(Some(Ok(Event::Delete(_)))) => found = None,
                 // Listed, and nothing among it: nobody was ever in charge.
                 Ok(Some(Ok(Event::InitDone))) if found.is_none() => {}
-                Ok(Some(Ok(Event::Init | Event::InitDone))) => continue,
+                Ok(Some(Ok(Event::Init))) => {
+                    found = None;
+                    continue;
+                }
+                Ok(Some(Ok(Event::InitDone))) => continue,
                 Ok(Some(Err(error))) => {
                     tracing::warn!(%error, "the lease cannot be watched");
                     continue;
@@ -123,7 +127,10 @@ impl Charge {
             match self.claim(found.clone()).await {
                 Ok(held) => return held,
                 Err(error) => {
-                    tracing::debug!(%error, "somebody else took over");
+                    tracing::debug!(%error, "the lease was not taken");
+                    if matches!(error, CallError::Missing(_)) {
+                        found = None;
+                    }
                     free_at = Instant::now() + LASTS;
                 }
             }

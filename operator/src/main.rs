@@ -33,6 +33,9 @@ struct Arguments {
 /// The Lease by which one of several operators is in charge.
 const LEASE: &str = "soulfra-operator";
 
+/// The name under which operators keep each other away from database servers.
+const FENCE: &str = "operator";
+
 fn main() -> ExitCode {
     let Arguments { settings, log } = Arguments::parse();
     tracing_subscriber::fmt()
@@ -58,7 +61,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let key = RootKey::read_or_create(&settings.root_key).map_err(|error| error.to_string())?;
         let key = Arc::new(key);
         let servers = settings.admins().map_err(|error| error.to_string())?;
-        let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone());
+        let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone(), FENCE);
         let client = connect().await.map_err(|error| error.to_string())?;
         let me = format!("operator-{}", uuid::Uuid::new_v4());
         let seen = Arc::new(Seen::default());
@@ -77,7 +80,13 @@ fn run(settings: &Settings) -> Result<(), String> {
         // A client of its own: renewing waits behind nothing else.
         let own = connect().await.map_err(|error| error.to_string())?;
         let charge = Charge::new(own, &settings.namespace, LEASE, &me, Clock::System);
-        let work = |_, stop| fleet.work(driver.clone(), settings.workers, stop);
+        let work = |epoch, stop| {
+            let (fleet, driver) = (fleet.clone(), driver.clone());
+            async move {
+                driver.databases.take_charge(epoch).await;
+                fleet.work(driver, settings.workers, stop).await;
+            }
+        };
         charge.lead(&stop, work).await;
         watches.await.map_err(|error| error.to_string())
     })

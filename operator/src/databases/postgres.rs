@@ -1,37 +1,88 @@
 //! Real servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use blueprint::BlueprintName;
 use database::Admin;
+use database::fence::Fence;
 use database::tenant::{self, Error, TenantSchema};
 use work::sealed::RootKey;
 
 use super::{Access, DATABASE_DEADLINE, DatabaseError, Databases};
+use crate::lease::Epoch;
 
 /// Postgres servers of this installation, by name.
 pub struct Postgres {
     servers: BTreeMap<String, Admin>,
     schema: TenantSchema,
     key: Arc<RootKey>,
+    fence: String,
+    charge: Mutex<Charge>,
+}
+
+/// Who is in charge, and of which servers that is known there.
+#[derive(Default)]
+struct Charge {
+    epoch: Option<Epoch>,
+    known: BTreeSet<String>,
 }
 
 impl Postgres {
-    /// These servers, with these tables; passwords come from the key.
-    pub fn new(servers: BTreeMap<String, Admin>, schema: TenantSchema, key: Arc<RootKey>) -> Self {
-        Self { servers, schema, key }
+    /// These servers, with these tables; passwords come from the key. Under the name `fence`
+    /// operators keep each other away from servers: see [`Fence::new`].
+    pub fn new(
+        servers: BTreeMap<String, Admin>,
+        schema: TenantSchema,
+        key: Arc<RootKey>,
+        fence: &str,
+    ) -> Self {
+        Self { servers, schema, key, fence: fence.to_owned(), charge: Mutex::default() }
     }
 
     fn server(&self, server: &str) -> Result<&Admin, DatabaseError> {
         self.servers.get(server).ok_or_else(|| DatabaseError::NoServer(server.to_owned()))
     }
+
+    /// The same to work on, for as long as this process is in charge.
+    async fn in_charge_of(&self, server: &str, admin: &Admin) -> Result<Admin, Error> {
+        let (epoch, is_known) = {
+            let charge = self.lock();
+            (charge.epoch, charge.known.contains(server))
+        };
+        let Some(fence) = epoch.and_then(|epoch| Fence::new(&self.fence, epoch).ok()) else {
+            return Ok(admin.clone());
+        };
+        let admin = admin.clone().behind(fence);
+        if !is_known {
+            admin.take_charge().await?;
+            let mut charge = self.lock();
+            if charge.epoch == epoch {
+                charge.known.insert(server.to_owned());
+            }
+        }
+        Ok(admin)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Charge> {
+        self.charge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Databases for Postgres {
+    async fn take_charge(&self, epoch: Epoch) {
+        *self.lock() = Charge { epoch: Some(epoch), known: BTreeSet::new() };
+        // One that cannot be reached now is told before it is worked on.
+        for (server, admin) in &self.servers {
+            if let Err(error) = timed(server, self.in_charge_of(server, admin)).await {
+                tracing::warn!(server, %error, "was not told who is in charge");
+            }
+        }
+    }
+
     fn schema_version(&self) -> i64 {
         self.schema.version.into()
     }
@@ -48,9 +99,10 @@ impl Databases for Postgres {
     async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError> {
         let admin = self.server(server)?;
         let made = async {
-            let found = tenant::provision(admin, name, &self.schema, &self.key).await?;
+            let admin = self.in_charge_of(server, admin).await?;
+            let found = tenant::provision(&admin, name, &self.schema, &self.key).await?;
             if found.version < self.schema.version {
-                tenant::migrate(admin, name, &self.schema).await?;
+                tenant::migrate(&admin, name, &self.schema).await?;
                 return Ok(self.schema.version);
             }
             Ok(found.version)
@@ -59,7 +111,12 @@ impl Databases for Postgres {
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {
-        timed(server, tenant::drop_tenant(self.server(server)?, name)).await
+        let admin = self.server(server)?;
+        let dropped = async {
+            let admin = self.in_charge_of(server, admin).await?;
+            tenant::drop_tenant(&admin, name).await
+        };
+        timed(server, dropped).await
     }
 }
 
@@ -75,6 +132,7 @@ async fn timed<T>(
             | Error::Missing(_)
             | Error::Newer { .. }
             | Error::Migration { .. } => DatabaseError::NeedsSomebody(error.to_string()),
+            Error::Unreachable(error) if error.is_fenced() => DatabaseError::Fenced,
             Error::Unreachable(_) | Error::Busy { .. } | Error::Step { .. } | Error::Stopped => {
                 unreachable(error.to_string())
             }

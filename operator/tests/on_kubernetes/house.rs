@@ -57,11 +57,10 @@ impl House {
         let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..8]);
         let (seen, queue) = (Arc::new(Seen::default()), Arc::new(Queue::default()));
         let key = Arc::new(RootKey::from_bytes([7; 32]));
-        let servers = BTreeMap::from([("db-1".to_owned(), admin())]);
         let clock = Clock::fixed(Clock::System.now());
         let driver = Arc::new(Driver {
             cluster: Arc::new(Kubernetes::new(client.clone(), "test")),
-            databases: Arc::new(Postgres::new(servers, tenant_runtime::SCHEMA, key.clone())),
+            databases: Arc::new(databases("none")),
             seen: seen.clone(),
             installation,
             key,
@@ -226,6 +225,14 @@ impl House {
     }
 }
 
+/// The server `db-1`. Who takes charge does so under a name, so that tests keep only each other
+/// away that want to.
+pub(crate) fn databases(fence: &str) -> Postgres {
+    let key = Arc::new(RootKey::from_bytes([7; 32]));
+    let servers = BTreeMap::from([("db-1".to_owned(), admin())]);
+    Postgres::new(servers, tenant_runtime::SCHEMA, key, fence)
+}
+
 /// What was said of a condition: its status and reason.
 pub(crate) fn said<'a>(blueprint: &'a PlatformBlueprint, kind: &str) -> (&'a str, &'a str) {
     let conditions = blueprint.status.as_ref().map(|status| status.conditions.as_slice());
@@ -248,7 +255,7 @@ pub(crate) fn admin() -> Admin {
     Admin::from_url(&told("DATABASE_URL").into()).unwrap()
 }
 
-async fn client() -> Client {
+pub(crate) async fn client() -> Client {
     let file = Kubeconfig::read_from(told("SOULFRA_TEST_KUBECONFIG")).unwrap();
     let mut config =
         Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
