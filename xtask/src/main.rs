@@ -1,11 +1,12 @@
-//! The project's own tasks: `cargo xtask test`, `soak`, `generate`, `bench`, `gpu` and
-//! `npm`.
+//! The project's own tasks: `cargo xtask test`, `soak`, `generate`, `bench`, `cluster`, `gpu`
+//! and `npm`.
 //!
 //! Light on purpose: it is compiled in every clone before anything else, so it names none of
 //! our crates and speaks to the rest through programs.
 
 mod bench;
 mod clones;
+mod cluster;
 mod generate;
 mod npm;
 mod postgres;
@@ -14,6 +15,7 @@ mod project;
 mod say;
 mod soak;
 mod suites;
+mod system;
 mod tools;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::bench::Bench;
+use crate::cluster::Cluster;
 use crate::project::Project;
 use crate::soak::Soak;
 use crate::suites::Suite;
@@ -66,6 +69,12 @@ enum Task {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Real Kubernetes for tests, in network namespaces of their own. Linux, as root.
+    Cluster {
+        /// What is done.
+        #[command(subcommand)]
+        cluster: Cluster,
+    },
     /// Builds the model server for the NVIDIA GPU of this machine and measures it there.
     Gpu,
     /// Packs what `npx create-ai-platform` installs, with the program for this platform.
@@ -78,6 +87,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let Cli { task, cache_home, manifest } = Cli::parse();
+    if matches!(&task, Task::Cluster { cluster } if cluster.is_for_a_program()) {
+        say::aside();
+    }
     let done = Project::find(manifest, cache_home).and_then(|project| match task {
         Task::Test { suites } => Ok(suites::run(&project, &suites)),
         Task::Soak { name: Some(soak), seed } => Ok(soak::run(&project, soak, seed)),
@@ -87,6 +99,7 @@ fn main() -> ExitCode {
         }
         Task::Generate => generate::run(&project).map(|()| true),
         Task::Bench { bench } => bench::run(&project, bench).map(|()| true),
+        Task::Cluster { cluster } => cluster::run(&project, cluster),
         Task::Gpu => bench::gpu(&project).map(|()| true),
         Task::Npm { out } => npm::run(&project, out).map(|()| true),
     });
@@ -97,5 +110,27 @@ fn main() -> ExitCode {
             say::error(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_run_in_a_cluster_keeps_its_own_options() {
+        let words = ["cargo xtask", "cluster", "exec", "--name", "a", "--", "ls", "--name", "b"];
+        let Task::Cluster { cluster: Cluster::Exec { command, .. } } = Cli::parse_from(words).task
+        else {
+            panic!("another task");
+        };
+        assert_eq!(command, ["ls", "--name", "b"]);
     }
 }

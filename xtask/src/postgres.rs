@@ -5,9 +5,8 @@
 //! this program is killed: `setpriv` ties it to us.
 
 use std::fs;
-use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -17,6 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
+use crate::system::{is_root, random_word};
 use crate::{say, tools};
 
 const VERSION: &str = "17.6.0";
@@ -56,6 +56,7 @@ impl Postgres {
 
     fn start_in(folder: &Path, archive: &Path) -> Result<Self> {
         unpack(archive, folder)?;
+        // Other users of the machine can reach the port too.
         let password = random_word()?;
         initialise(folder, &password)?;
         // The port is free when looked for and may be taken when used: three tries.
@@ -218,15 +219,4 @@ fn ready(server: &mut Child, folder: &Path) -> Result<bool> {
     server.kill()?;
     server.wait()?;
     Ok(false)
-}
-
-fn is_root() -> Result<bool> {
-    Ok(fs::metadata("/proc/self")?.uid() == 0)
-}
-
-/// 128 random bits: other users of the machine can reach the port too.
-fn random_word() -> Result<String> {
-    let mut bytes = [0; 16];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }

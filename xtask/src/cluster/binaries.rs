@@ -1,0 +1,108 @@
+//! The programs of a cluster, built once per version and user.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::go::{self, COREDNS, ETCD, KUBERNETES, KWOK, Module};
+use crate::process::Deadline;
+use crate::project::Project;
+use crate::system;
+
+/// What a cluster has beside API server and etcd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Parts {
+    /// A real node too: containerd, kubelet, kube-proxy, `CoreDNS`, scheduler and controllers.
+    #[arg(long)]
+    pub(crate) node: bool,
+    /// kwok too, which plays nodes annotated `kwok.x-k8s.io/node=fake` and their pods.
+    #[arg(long)]
+    pub(crate) kwok: bool,
+}
+
+impl Parts {
+    /// Whether anybody makes pods of deployments and puts them on nodes.
+    pub(crate) fn have_controllers(self) -> bool {
+        self.node || self.kwok
+    }
+}
+
+/// Programs of one module.
+type Set = (Module, &'static [&'static str]);
+
+const ALWAYS: [Set; 2] = [(ETCD, &["etcd"]), (KUBERNETES, &["kube-apiserver"])];
+const CONTROLLERS: [Set; 1] = [(KUBERNETES, &["kube-controller-manager", "kube-scheduler"])];
+const NODE: [Set; 2] = [(KUBERNETES, &["kubelet", "kube-proxy"]), (COREDNS, &["coredns"])];
+const PRETENDED: [Set; 1] = [(KWOK, &["kwok"])];
+
+/// Where the built programs are.
+pub(crate) struct Binaries {
+    tools: PathBuf,
+}
+
+impl Binaries {
+    /// Builds what is missing: API server and etcd take six minutes on two cores.
+    pub(crate) fn make(project: &Project, parts: Parts, deadline: Deadline) -> Result<Self> {
+        let binaries = Self { tools: project.cache.join("tools") };
+        let sets: [(bool, &[Set]); 4] = [
+            (true, &ALWAYS),
+            (parts.have_controllers(), &CONTROLLERS),
+            (parts.node, &NODE),
+            (parts.kwok, &PRETENDED),
+        ];
+        for (module, programs) in sets.into_iter().filter(|set| set.0).flat_map(|set| set.1) {
+            binaries.build(project, module, programs, deadline)?;
+        }
+        Ok(binaries)
+    }
+
+    pub(crate) fn etcd(&self) -> PathBuf {
+        self.program(&ETCD, "etcd")
+    }
+
+    /// A program of Kubernetes itself.
+    pub(crate) fn kubernetes(&self, name: &str) -> PathBuf {
+        self.program(&KUBERNETES, name)
+    }
+
+    pub(crate) fn coredns(&self) -> PathBuf {
+        self.program(&COREDNS, "coredns")
+    }
+
+    pub(crate) fn kwok(&self) -> PathBuf {
+        self.program(&KWOK, "kwok")
+    }
+
+    fn program(&self, module: &Module, name: &str) -> PathBuf {
+        self.tools.join(module.folder()).join(name)
+    }
+
+    fn build(
+        &self,
+        project: &Project,
+        module: &Module,
+        programs: &[&str],
+        deadline: Deadline,
+    ) -> Result<()> {
+        let folder = self.tools.join(module.folder());
+        let is_missing = |name: &&&str| !folder.join(name).exists();
+        if !programs.iter().any(|name| is_missing(&name)) {
+            return Ok(());
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        // Another run may be building the same: then there is nothing left to do afterwards.
+        let what = "another build of the same programs";
+        let _lock = system::lock(&folder.join("lock"), what, deadline)?;
+        let source = folder.join("module");
+        if programs.iter().any(|name| is_missing(&name)) {
+            module.write(project, &source, deadline)?;
+        }
+        for name in programs.iter().filter(is_missing) {
+            let package = module.package(name);
+            go::build(project, &source, &package, &module.flags(), &folder.join(name), deadline)?;
+        }
+        Ok(())
+    }
+}
