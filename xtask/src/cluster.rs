@@ -119,18 +119,15 @@ pub(crate) fn run(project: &Project, cluster: Cluster) -> Result<bool> {
 
 fn up(project: &Project, name: &Name, parts: Parts) -> Result<Record> {
     need_root()?;
+    // Before anything is built, and again when nobody else can start it.
+    if let Some(record) = found_as(project, name, parts)? {
+        return Ok(record);
+    }
     let (binaries, pause) = make(project, parts)?;
     let folder = folder(project, name);
     let _lock = lock(project, name)?;
-    if let Some(record) = found(project, name) {
-        if record.parts == parts {
-            return Ok(record);
-        }
-        bail!(
-            "{} is up with other parts; end it first: {}",
-            name.as_str(),
-            told::down_command(name)
-        );
+    if let Some(record) = found_as(project, name, parts)? {
+        return Ok(record);
     }
     if Network::of(name).exists() && !folder.exists() {
         bail!(
@@ -215,6 +212,19 @@ fn found(project: &Project, name: &Name) -> Option<Record> {
     let inside = Network::of(name).processes().ok()?;
     let runs = record.processes.iter().all(|(_, id)| inside.contains(id));
     (runs && api::is_ready(&place(project, name, &record))).then_some(record)
+}
+
+/// The same, with these parts; an error where it has others.
+fn found_as(project: &Project, name: &Name, parts: Parts) -> Result<Option<Record>> {
+    let record = found(project, name);
+    if record.as_ref().is_some_and(|record| record.parts != parts) {
+        bail!(
+            "{} is up with other parts; end it first: {}",
+            name.as_str(),
+            told::down_command(name)
+        );
+    }
+    Ok(record)
 }
 
 fn need(project: &Project, name: &Name) -> Result<Record> {

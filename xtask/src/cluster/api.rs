@@ -8,10 +8,13 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::certificates::AUTHORITY;
-use super::layout::Layout;
+use super::layout::{KWOK_PORT, Layout};
 
 /// A file, for arguments can be read by everybody on the machine.
 const HEADER: &str = "authorization.header";
+
+/// Quiet, and an error where the answer is one.
+const FLAGS: [&str; 6] = ["--silent", "--fail", "--noproxy", "*", "--max-time", "5"];
 
 /// Notes with which token to come.
 pub(crate) fn prepare(layout: &Layout, token: &str) -> Result<()> {
@@ -27,6 +30,12 @@ pub(crate) fn is_ready(layout: &Layout) -> bool {
 /// Whether pods can be made: without its account, which controllers make, none is admitted.
 pub(crate) fn has_default_account(layout: &Layout) -> bool {
     ask(layout, "/api/v1/namespaces/default/serviceaccounts/default").is_some()
+}
+
+/// Whether kwok works.
+pub(crate) fn kwok_works(layout: &Layout) -> bool {
+    let healthy = format!("http://{}:{KWOK_PORT}/healthz", layout.address);
+    Command::new("curl").args(FLAGS).arg(healthy).output().is_ok_and(|told| told.status.success())
 }
 
 /// Whether the node takes pods.
@@ -46,7 +55,8 @@ fn says_ready(node: &Value) -> bool {
 /// The text of an answer that is no refusal.
 fn ask(layout: &Layout, path: &str) -> Option<String> {
     let output = Command::new("curl")
-        .args(["--silent", "--fail", "--noproxy", "*", "--max-time", "5", "--cacert"])
+        .args(FLAGS)
+        .arg("--cacert")
         .arg(layout.path(AUTHORITY))
         .arg("--header")
         .arg(format!("@{}", layout.text(HEADER)))

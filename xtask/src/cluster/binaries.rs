@@ -37,6 +37,16 @@ const CONTROLLERS: [Set; 1] = [(KUBERNETES, &["kube-controller-manager", "kube-s
 const NODE: [Set; 2] = [(KUBERNETES, &["kubelet", "kube-proxy"]), (COREDNS, &["coredns"])];
 const PRETENDED: [Set; 1] = [(KWOK, &["kwok"])];
 
+/// What kwok plays, of its own examples: nodes that are ready and stay so, pods that start at once
+/// and end when they are deleted.
+const PLAYED: [&str; 5] = [
+    "kustomize/stage/node/fast/node-initialize.yaml",
+    "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "kustomize/stage/pod/fast/pod-ready.yaml",
+    "kustomize/stage/pod/fast/pod-complete.yaml",
+    "kustomize/stage/pod/fast/pod-delete.yaml",
+];
+
 /// Where the built programs are.
 pub(crate) struct Binaries {
     tools: PathBuf,
@@ -54,6 +64,13 @@ impl Binaries {
         ];
         for (module, programs) in sets.into_iter().filter(|set| set.0).flat_map(|set| set.1) {
             binaries.build(project, module, programs, deadline)?;
+        }
+        if parts.kwok && !binaries.kwok_plays().exists() {
+            let played = KWOK.yaml(project, &PLAYED, deadline)?;
+            // Under its own name until it is whole, for another run may be writing it too.
+            let part = binaries.kwok_plays().with_extension(std::process::id().to_string());
+            fs::write(&part, played)?;
+            fs::rename(part, binaries.kwok_plays())?;
         }
         Ok(binaries)
     }
@@ -73,6 +90,11 @@ impl Binaries {
 
     pub(crate) fn kwok(&self) -> PathBuf {
         self.program(&KWOK, "kwok")
+    }
+
+    /// What kwok makes of nodes and pods.
+    pub(crate) fn kwok_plays(&self) -> PathBuf {
+        self.program(&KWOK, "stages.yaml")
     }
 
     fn program(&self, module: &Module, name: &str) -> PathBuf {

@@ -1,9 +1,11 @@
 //! The arguments of what every cluster has, etcd and API server, and of what makes and places
 //! pods: controllers, scheduler, and kwok, which plays the nodes they run on.
 
+use std::path::Path;
+
 use super::access::{TOKENS, kubeconfig};
 use super::certificates::{ACCOUNTS, AUTHORITY, SERVER, TO_KUBELET};
-use super::layout::{Layout, PODS, PORT, SERVICES};
+use super::layout::{KWOK_PORT, Layout, PODS, PORT, SERVICES};
 
 pub(crate) fn etcd(layout: &Layout) -> Vec<String> {
     let (clients, peers) = ("http://127.0.0.1:2379", "http://127.0.0.1:2380");
@@ -64,8 +66,10 @@ pub(crate) fn scheduler(layout: &Layout) -> Vec<String> {
 }
 
 /// Beside a real node, and for no other nodes than those that say they are fake.
-pub(crate) fn kwok(layout: &Layout) -> Vec<String> {
+pub(crate) fn kwok(layout: &Layout, plays: &Path) -> Vec<String> {
     flags([
+        ("config", plays.display().to_string()),
+        ("server-address", format!("0.0.0.0:{KWOK_PORT}")),
         ("kubeconfig", layout.text(&kubeconfig("kwok"))),
         ("manage-all-nodes", "false".into()),
         ("manage-nodes-with-annotation-selector", "kwok.x-k8s.io/node=fake".into()),
@@ -125,9 +129,9 @@ mod tests {
         for (arguments, file) in [
             (controller_manager(&layout), "kubeconfig.kube-controller-manager"),
             (scheduler(&layout), "kubeconfig.kube-scheduler"),
-            (kwok(&layout), "kubeconfig.kwok"),
+            (kwok(&layout, Path::new("stages.yaml")), "kubeconfig.kwok"),
         ] {
-            assert_eq!(arguments[0], format!("--kubeconfig=/clusters/dev/{file}"));
+            assert!(arguments.contains(&format!("--kubeconfig=/clusters/dev/{file}")));
         }
     }
 

@@ -85,17 +85,40 @@ impl Module {
 
     /// The libraries that are developed inside Kubernetes, as its own `go.mod` names them.
     fn staged(&self, project: &Project, deadline: Deadline) -> Result<Vec<String>> {
-        // Outside of any module: inside of one that lacks the replacements nothing can be asked.
-        let folder = &project.cache;
-        let wanted = format!("{}@v{}", self.path, self.version);
-        let told = json(go(project, folder).args(["mod", "download", "-json", &wanted]), deadline)?;
+        let told = self.download(project, deadline)?;
         let manifest = told["GoMod"].as_str().context("go told no go.mod of Kubernetes")?;
-        let told = json(go(project, folder).args(["mod", "edit", "-json", manifest]), deadline)?;
-        let staged = staged_in(&told);
+        let mut edit = go(project, &project.cache);
+        let staged = staged_in(&json(edit.args(["mod", "edit", "-json", manifest]), deadline)?);
         if staged.is_empty() {
             bail!("{manifest} names no library without a version: its form has changed");
         }
         Ok(staged)
+    }
+
+    /// The texts of these of its files, one after the other, as one file of YAML.
+    pub(crate) fn yaml(
+        &self,
+        project: &Project,
+        files: &[&str],
+        deadline: Deadline,
+    ) -> Result<String> {
+        let told = self.download(project, deadline)?;
+        let folder = Path::new(told["Dir"].as_str().context("go told no folder of the module")?);
+        let mut text = String::new();
+        for file in files.iter().map(|file| folder.join(file)) {
+            text +=
+                &fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+            text += "\n---\n";
+        }
+        Ok(text)
+    }
+
+    /// Where Go has it, in Go's words.
+    fn download(&self, project: &Project, deadline: Deadline) -> Result<Value> {
+        // Outside of any module: inside of one that lacks the replacements nothing can be asked.
+        let wanted = format!("{}@v{}", self.path, self.version);
+        let mut download = go(project, &project.cache);
+        json(download.args(["mod", "download", "-json", &wanted]), deadline)
     }
 }
 

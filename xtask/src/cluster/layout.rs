@@ -15,6 +15,8 @@ pub(crate) const FIRST_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 pub(crate) const PODS: &str = "10.244.0.0/16";
 /// The port of the API server.
 pub(crate) const PORT: u16 = 6443;
+/// The port on which kwok says that it works.
+pub(crate) const KWOK_PORT: u16 = 10247;
 
 /// A cluster's folder and address.
 #[derive(Clone, Debug)]

@@ -50,7 +50,7 @@ pub(crate) fn start(
         starting.node(binaries, pause)?;
     }
     if parts.kwok {
-        starting.launch("kwok", &binaries.kwok(), &control_plane::kwok(&starting.layout))?;
+        starting.kwok(binaries)?;
     }
     starting.record.is_up = true;
     starting.record.write(&starting.layout.folder)?;
@@ -99,6 +99,12 @@ impl Starting {
         let kubelet = node::kubelet(&self.layout, &self.network, &kubelet, containerd);
         self.spawn("kubelet", kubelet)?;
         self.wait("the node is ready", |layout| api::node_is_ready(layout, NODE))
+    }
+
+    fn kwok(&mut self, binaries: &Binaries) -> Result<()> {
+        let arguments = control_plane::kwok(&self.layout, &binaries.kwok_plays());
+        self.launch("kwok", &binaries.kwok(), &arguments)?;
+        self.wait("kwok plays", api::kwok_works)
     }
 
     fn launch(&mut self, name: &str, program: &Path, arguments: &[String]) -> Result<()> {
