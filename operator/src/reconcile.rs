@@ -23,6 +23,7 @@ use crate::databases::{DatabaseError, Databases};
 use crate::queue::Ended;
 use crate::seen::Seen;
 
+use build::Built;
 pub use memory::Memory;
 pub use stage::UNDELETE;
 
@@ -121,17 +122,25 @@ impl Driver {
             stage::Stage::Hold(resource) => {
                 turn.hold(&resource, true).await?;
                 self.build(&mut turn).await?;
+                self.memory.settle(name, &turn);
             }
-            stage::Stage::Build => self.build(&mut turn).await?,
+            stage::Stage::Build => {
+                self.build(&mut turn).await?;
+                self.memory.settle(name, &turn);
+            }
             stage::Stage::Refuse(resource, reason, message) => {
-                self.refuse(&mut turn, &resource, reason, message).await?;
+                self.tell_refused(&mut turn, &resource, reason, message).await?;
+                self.memory.settle(name, &turn);
             }
             stage::Stage::Undelete(resource) => {
                 turn.hold(&resource, true).await?;
-                // The mark goes last: a turn that ends before that begins here again.
-                self.build(&mut turn).await?;
-                turn.unmark_deleted().await?;
-                self.build(&mut turn).await?;
+                // The mark goes last, and only when all is there again: a turn that ends before
+                // that begins here once more.
+                if self.build(&mut turn).await? == Built::All {
+                    turn.unmark_deleted().await?;
+                    self.build(&mut turn).await?;
+                }
+                self.memory.settle(name, &turn);
             }
             stage::Stage::Delete(resource) => self.delete(&mut turn, resource).await?,
             stage::Stage::Purge(stone) => self.purge(&mut turn, stone).await?,

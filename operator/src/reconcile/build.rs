@@ -14,29 +14,43 @@ use super::conditions::{Conditions, Said};
 use super::{Driver, Failure};
 use crate::databases::DatabaseError;
 use crate::kind::Kind;
-use crate::seen::{Facts, Resource, Tenant};
+use crate::seen::{Facts, Tenant};
+
+/// What of a blueprint was made true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Built {
+    /// Everything.
+    All,
+    /// Nothing, or not everything: the status says why.
+    Nothing,
+}
 
 impl Driver {
     /// Makes true what the blueprint says.
-    pub(super) async fn build(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
-        let Some(resource) = turn.tenant.resource.clone() else { return Ok(()) };
-        let Ok(blueprint) = &resource.blueprint else { return Ok(()) };
+    pub(super) async fn build(&self, turn: &mut Turn<'_>) -> Result<Built, Failure> {
+        let Some(resource) = turn.tenant.resource.clone() else { return Ok(Built::Nothing) };
+        let Ok(blueprint) = &resource.blueprint else { return Ok(Built::Nothing) };
         let installation = self.as_loaded(blueprint);
         let plan = match Plan::new(blueprint, &installation, seen(blueprint, &turn.tenant)) {
             Ok(plan) => plan,
             Err(problems) => {
-                return self.refuse(turn, &resource, "Refused", words(&problems)).await;
+                self.tell_refused(turn, &resource, "Refused", words(&problems)).await?;
+                return Ok(Built::Nothing);
             }
         };
         if plan.paused() {
-            return self.tell_paused(turn, &plan).await;
+            self.tell_paused(turn, &plan).await?;
+            return Ok(Built::Nothing);
         }
         if turn.tenant.home().is_none() && self.cluster.is_taken(turn.name).await? {
             let message = format!(
                 "there is a namespace {} that is not ours: remove it, or choose another name",
                 plan.namespace()
             );
-            return self.refuse_for_now(turn, &resource, "NamespaceTaken", message).await;
+            self.tell_refused(turn, &resource, "NamespaceTaken", message).await?;
+            // Nobody tells us when it goes.
+            turn.done.again = Some(LOOKS_AGAIN);
+            return Ok(Built::Nothing);
         }
         let database = match self.database(turn, &plan).await? {
             Ok(database) => database,
@@ -51,14 +65,14 @@ impl Driver {
             Ok(wanted) => wanted,
             Err(missing) => {
                 let said = Said::no("DatabaseReady", "NoAccessYet", missing.to_string());
-                return self.tell_progress(turn, &plan, None, Conditions::with(said)).await;
+                self.tell_progress(turn, &plan, None, Conditions::with(said)).await?;
+                return Ok(Built::Nothing);
             }
         };
         turn.apply(&wanted).await?;
         turn.prune(&wanted).await?;
         self.tell_progress(turn, &plan, Some(database), Conditions::default()).await?;
-        self.memory.settle(turn.name, &turn.tenant);
-        Ok(())
+        Ok(Built::All)
     }
 
     /// The installation, with what is on each server now.
@@ -143,31 +157,6 @@ impl Driver {
         Ok(secrets
             .with(SecretKey::DatabaseApp, access.app)
             .with(SecretKey::DatabaseRead, access.read))
-    }
-
-    /// The same where nobody tells us that it has changed.
-    async fn refuse_for_now(
-        &self,
-        turn: &mut Turn<'_>,
-        resource: &Resource,
-        reason: &'static str,
-        message: String,
-    ) -> Result<(), Failure> {
-        turn.done.again = Some(LOOKS_AGAIN);
-        self.tell_refused(turn, resource, reason, message).await
-    }
-
-    /// Nothing is done but to say why. What runs is left as it is.
-    pub(super) async fn refuse(
-        &self,
-        turn: &mut Turn<'_>,
-        resource: &Resource,
-        reason: &'static str,
-        message: String,
-    ) -> Result<(), Failure> {
-        self.tell_refused(turn, resource, reason, message).await?;
-        self.memory.settle(turn.name, &turn.tenant);
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use super::apply::Turn;
 use super::{Done, Driver};
 use crate::seen::{ChildId, Digest, Tenant, Version};
 
@@ -61,8 +62,12 @@ impl Memory {
         remembered.same.iter().any(|known| known == &(id.clone(), wanted, live))
     }
 
-    /// All was as it should be.
-    pub(super) fn settle(&self, name: &str, tenant: &Tenant) {
+    /// All is as it can be, until something changes or it is time to look again.
+    pub(super) fn settle(&self, name: &str, turn: &Turn<'_>) {
+        let tenant = &turn.tenant;
+        if turn.done.again.is_some() {
+            return;
+        }
         let Some(resource) = &tenant.resource else { return };
         let children = tenant.children.iter();
         let children = children.map(|(id, child)| (id.clone(), child.uid, child.version));

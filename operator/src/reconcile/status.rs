@@ -78,9 +78,7 @@ impl Driver {
             observed_generation: plan.blueprint.metadata.generation,
             ..written_by_us(&before)
         };
-        self.tell(turn, status, &conditions).await?;
-        self.memory.settle(turn.name, &turn.tenant);
-        Ok(())
+        self.tell(turn, status, &conditions).await
     }
 
     /// What was asked for is not done, for this reason.

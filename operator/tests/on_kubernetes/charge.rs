@@ -129,12 +129,15 @@ async fn of_many_at_once_one_is_in_charge() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test --suite cluster"]
 async fn who_was_in_charge_before_does_nothing_on_a_database_server() {
-    let name = format!("fenced-{}", &Uuid::new_v4().simple().to_string()[..8]).parse().unwrap();
-    let [old, new] = [house::databases("charge"), house::databases("charge")];
+    let word = Uuid::new_v4().simple().to_string()[..12].to_owned();
+    let name = format!("fenced-{word}").parse().unwrap();
+    let [old, new] = [house::databases(&word), house::databases(&word)];
     old.take_charge(1).await;
     old.ensure("db-1", &name).await.unwrap();
     new.take_charge(2).await;
     assert_eq!(old.ensure("db-1", &name).await, Err(DatabaseError::Fenced));
     assert_eq!(old.purge("db-1", &name).await, Err(DatabaseError::Fenced));
     new.purge("db-1", &name).await.unwrap();
+    let forget = sqlx::AssertSqlSafe(format!("DROP ROLE soulfra_fence_{word}"));
+    sqlx::raw_sql(forget).execute(&mut house::admin().connect().await.unwrap()).await.unwrap();
 }

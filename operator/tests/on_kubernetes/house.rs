@@ -247,7 +247,7 @@ pub(crate) fn example(name: &str) -> PlatformBlueprint {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the suite says where they are")]
-fn told(variable: &str) -> String {
+pub(crate) fn told(variable: &str) -> String {
     std::env::var(variable).expect("cargo xtask test --suite cluster")
 }
 

@@ -6,6 +6,7 @@
     reason = "the helpers here are no tests, but only tests call them"
 )]
 
+mod broken;
 mod charge;
 mod house;
 mod life;
