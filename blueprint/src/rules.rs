@@ -19,6 +19,8 @@ pub struct Rule {
     /// Where `self` of the CEL is, such as `spec.monetization.tiers[].id`; the empty text is the
     /// whole resource. An absent place breaks no rule.
     pub places: &'static [&'static str],
+    /// The field below its place that the API server names, where that is always the same one.
+    pub field: Option<&'static str>,
     /// Holds for what is right.
     pub cel: String,
     /// The same as a regular expression, where it is one: editors know those.
@@ -26,6 +28,12 @@ pub struct Rule {
     /// What is wrong when it does not hold.
     pub what: &'static str,
     check: fn(&Value, &mut Faults<'_>),
+}
+
+impl Rule {
+    fn at(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
 }
 
 /// Every rule.
@@ -119,7 +127,7 @@ fn rule(
     cel: impl Into<String>,
     check: fn(&Value, &mut Faults<'_>),
 ) -> Rule {
-    Rule { places, cel: cel.into(), pattern: None, what, check }
+    Rule { places, field: None, cel: cel.into(), pattern: None, what, check }
 }
 
 /// A rule that is a regular expression; it must hold no `'`, and mean the same to RE2 and to

@@ -100,6 +100,16 @@ fn word(only: &str, description: &str) -> JSONSchemaProps {
     }
 }
 
+/// As much of `metadata` as a resource definition may speak of: rules can point to the name.
+fn only_a_name() -> JSONSchemaProps {
+    let name = JSONSchemaProps { type_: Some("string".into()), ..JSONSchemaProps::default() };
+    JSONSchemaProps {
+        type_: Some("object".into()),
+        properties: Some([("name".into(), name)].into()),
+        ..JSONSchemaProps::default()
+    }
+}
+
 fn metadata() -> JSONSchemaProps {
     let text = |description: &str| JSONSchemaProps {
         type_: Some("string".into()),
@@ -135,6 +145,7 @@ fn metadata() -> JSONSchemaProps {
 /// Adds rules and list kinds to what the types alone say.
 fn finish(root: &mut JSONSchemaProps) {
     plain(root);
+    root.properties.get_or_insert_default().insert("metadata".into(), only_a_name());
     for (place, key) in KEYED_LISTS {
         if let Some(list) = find(root, place) {
             list.x_kubernetes_list_type = Some("map".into());
@@ -152,6 +163,7 @@ fn finish(root: &mut JSONSchemaProps) {
             schema.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {
                 rule: rule.cel.clone(),
                 message: Some(rule.what.into()),
+                field_path: rule.field.map(|field| format!(".{field}")),
                 ..ValidationRule::default()
             });
         }

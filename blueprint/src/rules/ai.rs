@@ -17,7 +17,7 @@ pub(super) fn rules() -> Vec<Rule> {
         pattern(
             &["spec.ai.models[].source"],
             "is not a source of models",
-            "^(hf|https|file|pypi):[^ ]+$",
+            r"^(hf|https|file|pypi):[^\x00-\x20\x7f-\x9f]+$",
             |here, faults| {
                 faults.text(here, is_source, |_| "hf:OWNER/NAME, https:, file: or pypi:".into());
             },
@@ -34,7 +34,8 @@ pub(super) fn rules() -> Vec<Rule> {
             "!has(self.defaultModel) || \
              (has(self.models) && self.models.exists(model, model.id == self.defaultModel))",
             default_model,
-        ),
+        )
+        .at("defaultModel"),
         rule(
             &["spec.ai"],
             "the model's provider is not allowed",
@@ -42,7 +43,8 @@ pub(super) fn rules() -> Vec<Rule> {
              !has(self.models) || self.models.all(model, \
              (has(model.provider) ? model.provider : 'local') in self.allowedProviders)",
             allowed_providers,
-        ),
+        )
+        .at("models"),
         rule(
             &["spec.ai.allowedProviders", "spec.governance.compliance"],
             "is there twice",
@@ -62,7 +64,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("parentConsentUnder", instead);
                 }
             },
-        ),
+        )
+        .at("parentConsentUnder"),
         rule(
             &["spec.ai"],
             "children may be here, and safety is not at its maximum",
@@ -74,7 +77,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("safety", "maximum");
                 }
             },
-        ),
+        )
+        .at("safety"),
         rule(
             &["spec"],
             "parents have a page, but no rule says who is a child",
@@ -88,7 +92,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("ai.ageRules.parentConsentUnder", instead);
                 }
             },
-        ),
+        )
+        .at("ai.ageRules.parentConsentUnder"),
     ]
 }
 
@@ -99,7 +104,8 @@ fn is_model_id(text: &str) -> bool {
 
 fn is_source(text: &str) -> bool {
     let place = SOURCES.iter().find_map(|kind| text.strip_prefix(kind));
-    place.is_some_and(|place| !place.is_empty() && !place.contains(' '))
+    let odd = |c: char| c == ' ' || c.is_control();
+    place.is_some_and(|place| !place.is_empty() && !place.contains(odd))
 }
 
 fn default_model(here: &Value, faults: &mut Faults<'_>) {

@@ -40,7 +40,7 @@ pub(super) fn rules() -> Vec<Rule> {
         pattern(
             &["spec.identity.supportEmail"],
             "is not a mail address",
-            "^[^@ ]+@[^@ ]+[.][^@ ]+$",
+            r"^[^@\x00-\x20\x7f-\x9f]+@[^@\x00-\x20\x7f-\x9f]+[.][^@\x00-\x20\x7f-\x9f]+$",
             |here, faults| {
                 faults.text(here, is_email, |_| "an address such as help@example.com".into());
             },
@@ -97,7 +97,8 @@ fn line(text: &str) -> String {
 
 fn is_email(text: &str) -> bool {
     let Some((person, host)) = text.split_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && !part.contains(['@', ' ']);
+    let odd = |c: char| c == '@' || c == ' ' || c.is_control();
+    let plain = |part: &str| !part.is_empty() && !part.contains(odd);
     plain(person) && plain(host) && dotted_inside(host)
 }
 
@@ -183,7 +184,9 @@ mod tests {
             assert!(!is_picture(path), "{path}");
         }
         assert!(is_email("help@example.com") && is_email("a@b.c"));
-        for text in ["", "@", "a@b", "a@.b", "a@b.", "a b@c.d", "a@b@c.d", "a@."] {
+        for text in
+            ["", "@", "a@b", "a\n@b.c", "a@b.c\u{9f}", "a@.b", "a@b.", "a b@c.d", "a@b@c.d", "a@."]
+        {
             assert!(!is_email(text), "{text}");
         }
         assert!(is_bundle_id("com.example.app1"));

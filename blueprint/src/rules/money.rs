@@ -53,7 +53,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     );
                 }
             },
-        ),
+        )
+        .at("tiers"),
         rule(
             &["spec.monetization"],
             "no tier says what use costs",
@@ -67,7 +68,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("tiers", "a tier with usagePrice, or pricingStrategy: subscription");
                 }
             },
-        ),
+        )
+        .at("tiers"),
         rule(
             &["spec"],
             "a marketplace is priced but not switched on",
@@ -82,7 +84,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("features.agentMarketplace", "true, or another pricingStrategy");
                 }
             },
-        ),
+        )
+        .at("features.agentMarketplace"),
         rule(
             &["spec"],
             "making agents has a price but is not switched on",
@@ -96,7 +99,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("features.agentCreation", "true, or no agentCreationFee");
                 }
             },
-        ),
+        )
+        .at("features.agentCreation"),
     ]
 }
 

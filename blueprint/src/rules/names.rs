@@ -21,7 +21,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("metadata.name", suggestion(name));
                 }
             },
-        ),
+        )
+        .at("metadata.name"),
         rule(
             &[""],
             "the name is reserved",
@@ -33,7 +34,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("metadata.name", format!("another name, such as my-{name}"));
                 }
             },
-        ),
+        )
+        .at("metadata.name"),
         rule(
             &["spec.template.name"],
             "there is no such template",

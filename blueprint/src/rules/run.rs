@@ -26,7 +26,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("max", format!("{min} or more"));
                 }
             },
-        ),
+        )
+        .at("max"),
         rule(
             &["spec.runtime.scaleToZeroAfter"],
             "is not a length of time between a minute and a week",
@@ -46,7 +47,8 @@ pub(super) fn rules() -> Vec<Rule> {
                     faults.add("placement", "dedicated, or no gpu");
                 }
             },
-        ),
+        )
+        .at("placement"),
         pattern(
             &["spec.inference.gpu.product"],
             "is not the name of a graphics processor",
