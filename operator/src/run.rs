@@ -42,6 +42,12 @@ impl Fleet {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// Whether all blueprints were heard of: from then on new platforms have their turns.
+    pub fn are_blueprints_known(&self) -> bool {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        !missing.contains(&Listed::Blueprints)
+    }
+
     /// Something changed. Before all is known, only platforms have a turn that nothing was done
     /// for yet: of the others it is not known what is there.
     fn changed(&self, name: &str) {
