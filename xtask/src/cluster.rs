@@ -18,6 +18,7 @@ mod name;
 mod network;
 mod node;
 mod node_settings;
+mod own;
 mod record;
 mod start;
 mod told;
@@ -35,6 +36,7 @@ use self::binaries::{Binaries, Parts};
 use self::layout::Layout;
 use self::name::Name;
 use self::network::Network;
+pub(crate) use self::own::Own;
 use self::record::Record;
 use crate::process::Deadline;
 use crate::project::Project;
@@ -247,7 +249,11 @@ fn lock(project: &Project, name: &Name) -> Result<fs::File> {
     let clusters = record::clusters(project);
     fs::create_dir_all(&clusters).with_context(|| format!("create {}", clusters.display()))?;
     let what = format!("another command for {}", name.as_str());
-    system::lock(&clusters.join(format!("{}.lock", name.as_str())), &what, Deadline::in_minutes(10))
+    system::lock(&lock_file(&clusters, name), &what, Deadline::in_minutes(10))
+}
+
+fn lock_file(clusters: &Path, name: &Name) -> PathBuf {
+    clusters.join(format!("{}.lock", name.as_str()))
 }
 
 fn need_root() -> Result<()> {

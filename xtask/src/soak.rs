@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::cluster::Own;
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
@@ -27,6 +28,8 @@ pub(crate) enum Soak {
     Edits,
     /// 10,000 generated bad blueprints: each is refused with a path, none panics.
     Blueprints,
+    /// 50,000 generated blueprints: a real API server and Rust's rules refuse the same ones. As root.
+    Admission,
 }
 
 /// Which tests, for how long at most, and what they are told.
@@ -36,6 +39,7 @@ struct Plan {
     tests: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
     wants_database: bool,
+    wants_cluster: bool,
     /// Lines with `counted: `; fewer mean that a test has another name now.
     counts: usize,
 }
@@ -80,6 +84,7 @@ impl Soak {
                 tests: &["--package", "create-ai-platform", "--test", "it", "killing::"],
                 environment: &[("SOULFRA_MOMENTS", "20")],
                 wants_database: false,
+                wants_cluster: false,
                 counts: 2,
             },
             Self::Cuts => Plan {
@@ -95,6 +100,7 @@ impl Soak {
                 ],
                 environment: &[],
                 wants_database: true,
+                wants_cluster: false,
                 counts: 1,
             },
             Self::Edits => Plan {
@@ -102,23 +108,52 @@ impl Soak {
                 tests: &["--package", "create-ai-platform", "--test", "it", "edits_under_load"],
                 environment: &[],
                 wants_database: false,
+                wants_cluster: false,
                 counts: 1,
             },
             Self::Blueprints => Plan {
                 minutes: 10,
-                tests: &["--package", "blueprint", "--test", "bad"],
+                tests: &[
+                    "--workspace",
+                    "--exclude",
+                    "xtask",
+                    "--exclude",
+                    "inference",
+                    "--test",
+                    "bad",
+                ],
                 environment: &[],
                 wants_database: false,
+                wants_cluster: false,
                 counts: 2,
+            },
+            Self::Admission => Plan {
+                minutes: 30,
+                tests: &[
+                    "--workspace",
+                    "--exclude",
+                    "xtask",
+                    "--exclude",
+                    "inference",
+                    "--test",
+                    "on_kubernetes",
+                    "the_same_is_refused",
+                ],
+                environment: &[("SOULFRA_ROUNDS", "50000")],
+                wants_database: false,
+                wants_cluster: true,
+                counts: 1,
             },
         }
     }
 
     fn go_on(self, project: &Project, seed: u64, done: &mut Done) -> Result<()> {
-        let Plan { minutes, tests, environment, wants_database, counts } = self.plan();
+        let Plan { minutes, tests, environment, wants_database, wants_cluster, counts } =
+            self.plan();
         let mut build = project.cargo(["test", "--release", "--locked", "--no-run"]);
         // The compiler's time is not the soak's.
         process::run(build.args(tests), Deadline::in_minutes(40))?;
+        let cluster = wants_cluster.then(|| Own::start(project)).transpose()?;
 
         let (start, deadline) = (Instant::now(), Deadline::in_minutes(minutes));
         let mut test = project.cargo(["test", "--release", "--locked"]);
@@ -127,6 +162,9 @@ impl Soak {
         let postgres = wants_database.then(|| Postgres::start(project, deadline)).transpose()?;
         if let Some(postgres) = &postgres {
             test.env("DATABASE_URL", postgres.url("postgres"));
+        }
+        if let Some(cluster) = &cluster {
+            test.arg("--ignored").env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
         }
         let watched = process::watch(&mut test, deadline, |line| {
             done.read(line);

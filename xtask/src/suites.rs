@@ -2,6 +2,7 @@
 //! what another has built after it.
 
 mod browser;
+mod cluster;
 mod counts;
 mod crates;
 mod lint;
@@ -38,6 +39,8 @@ pub(crate) enum Suite {
     Drift,
     /// Unit and service tests of every crate, against a real Postgres.
     Crates,
+    /// Tests that need a real Kubernetes, against an API server of this run's own. As root.
+    Cluster,
     /// OpenAI's own clients, unmodified, against the model server.
     OpenaiClients,
     /// Tests and people build mistral.rs the same way, so that it is compiled once.
@@ -114,6 +117,7 @@ impl Suite {
             Self::SupplyChain => supply_chain::run(project),
             Self::Drift => drift(project),
             Self::Crates => crates::all(project),
+            Self::Cluster => cluster::run(project),
             Self::OpenaiClients => openai_clients::run(project),
             Self::OneBuild => one_build::run(project),
             Self::Browser => browser::run(project),

@@ -10,34 +10,34 @@ use crate::suites::{Counts, Outcome, TOGETHER};
 
 /// This crate's own tests, the rules about all others among them.
 pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
-    cargo_test(project, &["--package", "xtask"], None, Deadline::in_minutes(10))
+    cargo_test(project, &["--package", "xtask"], &[], Deadline::in_minutes(10))
 }
 
 /// Every other crate's tests, doc tests included. Each test that wants a database gets its own.
 pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(45);
     let postgres = Postgres::start(project, deadline)?;
-    // OpenAI's clients have a suite of their own, which installs them.
+    // OpenAI's clients and Kubernetes have suites of their own, which bring them.
     let skip = ["--", "--skip", "openai_for_"];
     let rest = [&TOGETHER[..], &skip].concat();
-    let rest = cargo_test(project, &rest, Some(&postgres), deadline)?;
+    let database = [("DATABASE_URL", postgres.url("postgres"))];
+    let rest = cargo_test(project, &rest, &database, deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
-    let alone = cargo_test(project, &alone, None, deadline)?;
-    let operator = cargo_test(project, &["--package", "operator"], None, deadline)?;
+    let alone = cargo_test(project, &alone, &[], deadline)?;
+    let operator = cargo_test(project, &["--package", "operator"], &[], deadline)?;
     Ok(rest.and(alone).and(operator))
 }
 
-fn cargo_test(
+/// `cargo test SELECTION`, with this in its environment beside.
+pub(super) fn cargo_test(
     project: &Project,
     selection: &[&str],
-    postgres: Option<&Postgres>,
+    environment: &[(&str, String)],
     deadline: Deadline,
 ) -> Result<Outcome> {
     let mut test = project.cargo(["test", "--release", "--locked", "--no-fail-fast"]);
     test.args(selection);
-    if let Some(postgres) = postgres {
-        test.env("DATABASE_URL", postgres.url("postgres"));
-    }
+    test.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut counts = Counts::default();
     let status = process::watch(&mut test, deadline, |line| {
         counts.read_rust(line);

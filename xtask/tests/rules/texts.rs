@@ -76,6 +76,15 @@ fn configuration_is_read_once() {
     none_found(&sources_but(&READERS, &reads), &reads, |_| true);
 }
 
+/// The suite `cluster` runs these files and no others.
+#[test]
+fn what_needs_a_cluster_is_where_its_suite_finds_it() {
+    // In halves, so that this file does not find itself.
+    let mark = concat!("needs a clu", "ster");
+    let elsewhere = |path: &str| is_rust(path) && !path.contains("/tests/on_kubernetes");
+    none_found(&tracked(), &[mark], elsewhere);
+}
+
 #[test]
 fn no_file_names_a_path_of_one_machine() {
     // In halves, so that this file does not find itself.
@@ -122,7 +131,6 @@ fn sources_but(exceptions: &[&str], needles: &[&str]) -> Vec<Text> {
 
 /// What is shipped of our Rust: no examples, no benches, no tests and their programs, no comments.
 fn sources() -> Vec<Text> {
-    let is_rust = |path: &str| Path::new(path).extension().is_some_and(|kind| kind == "rs");
     let is_test = |path: &str| {
         ["/tests/", "/tests.rs", "/benches/", "/examples/", "/test-"]
             .iter()
@@ -138,6 +146,10 @@ fn sources() -> Vec<Text> {
         *text = text.lines().map(code).collect::<Vec<_>>().join("\n");
     }
     texts
+}
+
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|kind| kind == "rs")
 }
 
 fn is_comment(line: &str) -> bool {
