@@ -8,8 +8,10 @@ mod inference;
 mod machine;
 mod memory;
 mod one_command;
+mod operator;
 mod person;
 mod platform;
+mod told;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -24,6 +26,8 @@ pub(crate) enum Bench {
     /// The model server: what it adds to a request, how fair it is, what records cost, how fast the
     /// engines are.
     Inference,
+    /// The operator with ten thousand platforms: passes, repairs, memory, restart. As root.
+    Operator,
 }
 
 /// Builds for the GPU of this machine and measures on it; says so where there is none.
@@ -36,5 +40,6 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
     match bench {
         Bench::OneCommand => one_command::run(project),
         Bench::Inference => inference::run(project),
+        Bench::Operator => operator::run(project),
     }
 }

@@ -30,6 +30,9 @@ pub(crate) enum Soak {
     Blueprints,
     /// 50,000 generated blueprints: a real API server and Rust's rules refuse the same ones. As root.
     Admission,
+    /// Every call of every flow of the operator goes wrong once, in five ways: the same comes out in
+    /// the end. As root.
+    Broken,
 }
 
 /// Which tests, for how long at most, and what they are told.
@@ -119,6 +122,8 @@ impl Soak {
                     "xtask",
                     "--exclude",
                     "inference",
+                    "--exclude",
+                    "operator",
                     "--test",
                     "bad",
                 ],
@@ -135,6 +140,8 @@ impl Soak {
                     "xtask",
                     "--exclude",
                     "inference",
+                    "--exclude",
+                    "operator",
                     "--test",
                     "on_kubernetes",
                     "the_same_is_refused",
@@ -143,6 +150,14 @@ impl Soak {
                 wants_database: false,
                 wants_cluster: true,
                 counts: 1,
+            },
+            Self::Broken => Plan {
+                minutes: 60,
+                tests: &["--package", "operator", "--test", "on_kubernetes", "broken::soak_"],
+                environment: &[],
+                wants_database: true,
+                wants_cluster: true,
+                counts: 6,
             },
         }
     }

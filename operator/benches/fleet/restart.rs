@@ -28,13 +28,13 @@ pub(crate) async fn measure() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     row("restart: everything listed", ms(begun), "ms", driver.seen.names().len(), "");
-    row("resident then", resident(), "MiB", 1, "");
+    row("resident when all is listed", resident(), "MiB", 1, "");
     let passed = Instant::now();
     for name in driver.seen.names() {
         driver.reconcile(&name).await.unwrap();
     }
     row("first pass", ms(passed), "ms", driver.seen.names().len(), "");
-    row("resident then", resident(), "MiB", 1, "");
+    row("resident after the first pass", resident(), "MiB", 1, "");
     stop.cancel();
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn passes(world: &World) {
     let (writes, calls, _) = pass(world).await;
     row("altered and deleted", u32::try_from(touched).unwrap(), "", n, "");
     row("writes of the next pass", writes, "", n, "");
-    row("its calls beside watches", u32::try_from(calls).unwrap(), "", n, "");
+    row("calls of the next pass", u32::try_from(calls).unwrap(), "", n, "");
 }
 
 async fn pass(world: &World) -> (u32, usize, Duration) {

@@ -118,10 +118,13 @@ impl World {
             (point, wrong, self.go_through(flow, point, wrong).await)
         });
         let mut runs = std::pin::pin!(runs.buffer_unordered(AT_ONCE));
+        let mut done = 0;
         while let Some((point, wrong, came_out)) = runs.next().await {
+            done += 1;
             let differs = digest::differences(&expected, &came_out);
             assert!(differs.is_empty(), "{flow:?} {point:?} {wrong:?}: {differs:#?}");
         }
+        println!("counted: {done} runs of {flow:?} with {calls} calls and {trips} trips");
     }
 
     /// Goes through the flow with nothing going wrong: how many calls there are, and what comes

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use super::figures;
-use super::inference::row;
+
 use super::machine;
+use super::told::row;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
@@ -31,7 +32,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
     bench.args(["--features", "cuda", "--bench", "gpu"]);
     let mut rows = Vec::new();
     let status = process::watch(&mut bench, deadline, |line| {
-        rows.extend(row(line));
+        rows.extend(row(line, &[]));
         say::line(line);
     })?;
     if !status.success() || rows.is_empty() {

@@ -1,10 +1,9 @@
-//! The model server, by the programs that measure its parts. Each prints lines of `name`, `value`,
-//! `unit`, `N`, `spread` and perhaps a seed, separated by tabs.
+//! The model server, by the programs that measure its parts.
 
 use anyhow::{Result, bail};
 
-use super::figures::{self, Row};
-use super::machine;
+use super::told::{Goal, Target, row};
+use super::{figures, machine};
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::{say, tools};
@@ -42,7 +41,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
         let before = rows.len();
         let mut bench = bench(project, program);
         let status = process::watch(bench.arg("--").args(measures), deadline, |line| {
-            rows.extend(row(line));
+            rows.extend(row(line, &TARGETS));
             say::line(line);
         })?;
         if !status.success() || rows.len() == before {
@@ -68,43 +67,8 @@ fn bench(project: &Project, (crates, name, _): Program) -> std::process::Command
     bench
 }
 
-/// What a line of a program tells, if it is one of those.
-pub(super) fn row(line: &str) -> Option<Row> {
-    let mut parts = line.split('\t');
-    let (measure, value, unit) = (parts.next()?, parts.next()?, parts.next()?);
-    let count = parts.next()?;
-    let more: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-    let (measured, target) = judged(measure, value, unit);
-    Some(Row {
-        measure: measure.to_owned(),
-        target,
-        measured,
-        spread: format!("N = {count}; {}", more.join("; seeds ")),
-    })
-}
-
-/// What was measured, and what it was to be.
-fn judged(measure: &str, value: &str, unit: &str) -> (String, String) {
-    let said = format!("{value} {unit}").trim_end().to_owned();
-    let goal = TARGETS.iter().find(|(name, ..)| *name == measure);
-    let (Some((_, is, limit)), Ok(number)) = (goal, value.parse::<f64>()) else {
-        return (said, "—".to_owned());
-    };
-    let (kept, sign) = match is {
-        Goal::AtMost => (number <= *limit, "<="),
-        Goal::AtLeast => (number >= *limit, ">="),
-    };
-    (figures::judged(&said, kept), format!("{sign} {limit} {unit}").trim_end().to_owned())
-}
-
-#[derive(Clone, Copy)]
-enum Goal {
-    AtMost,
-    AtLeast,
-}
-
 /// What some measures are to be, in the unit they are printed in.
-const TARGETS: [(&str, Goal, f64); 34] = [
+const TARGETS: [Target; 34] = [
     ("latency added, p50", Goal::AtMost, 0.15),
     ("latency added, p99", Goal::AtMost, 1.0),
     (
@@ -144,17 +108,3 @@ const TARGETS: [(&str, Goal, f64); 34] = [
     ("acknowledged and not recorded", Goal::AtMost, 0.0),
     ("recorded with another number of tokens", Goal::AtMost, 0.0),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_becomes_a_row_and_a_missed_target_is_marked() {
-        let row = row("latency added, p50\t0.2\tms\t7\t0.1 to 0.3\t42").unwrap();
-        assert_eq!(row.measured, "**missed:** 0.2 ms");
-        assert_eq!(row.target, "<= 0.15 ms");
-        assert_eq!(row.spread, "N = 7; 0.1 to 0.3; seeds 42");
-        assert!(super::row("running 0 tests").is_none());
-    }
-}
