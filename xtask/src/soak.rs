@@ -33,6 +33,9 @@ pub(crate) enum Soak {
     /// Every call of every flow of the operator goes wrong once, in five ways: the same comes out in
     /// the end. As root.
     Broken,
+    /// 2,000 generated blueprints: a real API server takes every object that is planned for them, and
+    /// finds each pod harmless. As root.
+    Admitted,
 }
 
 /// Which tests, for how long at most, and what they are told.
@@ -158,6 +161,14 @@ impl Soak {
                 wants_database: true,
                 wants_cluster: true,
                 counts: 6,
+            },
+            Self::Admitted => Plan {
+                minutes: 20,
+                tests: &["--package", "operator", "--test", "on_kubernetes", "admitted::soak_"],
+                environment: &[],
+                wants_database: false,
+                wants_cluster: true,
+                counts: 1,
             },
         }
     }

@@ -7,8 +7,14 @@
     reason = "the helpers here are no tests, but only tests call them"
 )]
 
+mod admitted;
 mod broken;
+#[path = "../../../plan/tests/it/chance.rs"]
+mod chance;
 mod charge;
+#[path = "../../../plan/tests/it/generate.rs"]
+#[expect(dead_code, reason = "the tests of plans use the rest")]
+mod generate;
 mod house;
 mod life;
 mod repair;
