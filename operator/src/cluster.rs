@@ -89,16 +89,28 @@ pub enum CallError {
     },
 }
 
+/// What is there under the name of a platform's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No namespace.
+    Nothing,
+    /// One that has our mark.
+    Ours,
+    /// One that has not.
+    OfOthers,
+}
+
 /// The API server.
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// Whether a namespace of the platform's name is there that has not our mark.
-    async fn is_taken(&self, tenant: &str) -> Result<bool, CallError>;
+    /// What is there under the name of a platform's namespace, as of now.
+    async fn home(&self, tenant: &str) -> Result<Found, CallError>;
 
     /// Makes an object, or brings it to say this where it is ours to say; leaves the rest alone.
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError>;
 
-    /// Removes an object. `None`: it waits for somebody, and is still there.
+    /// Removes an object; one that waits for somebody is still there. `None`: it has our mark no
+    /// longer.
     async fn remove(&self, tenant: &str, id: &ChildId, at: At) -> Result<Option<News>, CallError>;
 
     /// Writes our part of a blueprint's status.

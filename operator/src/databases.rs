@@ -78,6 +78,9 @@ pub trait Databases: Send + Sync {
     /// all is as it should be. Returns the version of its tables.
     async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError>;
 
+    /// Whether the database is on this server; writes nothing.
+    async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError>;
+
     /// Removes the database and its roles for good.
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError>;
 }

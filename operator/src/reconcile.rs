@@ -33,6 +33,9 @@ pub const TURN_DEADLINE: Duration = Duration::from_mins(2);
 /// So long a deleted platform is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
+/// After a start, what is there is known within about this time.
+const LISTS_TAKE: Duration = Duration::from_secs(1);
+
 /// Everything a turn needs.
 pub struct Driver {
     /// The API server.
@@ -116,7 +119,12 @@ impl Driver {
         }
         let tenant = self.seen.of(name);
         let mut turn = apply::Turn::new(self, name, tenant);
-        match stage::of(&turn.tenant, name, self.clock.now()) {
+        let stage = stage::of(&turn.tenant, name, self.clock.now());
+        if !self.seen.is_known() && !stage.is_a_beginning(&turn.tenant) {
+            turn.done.again = Some(LISTS_TAKE);
+            return Ok(turn.done);
+        }
+        match stage {
             stage::Stage::Nothing => {}
             stage::Stage::Wait(again) => turn.done.again = Some(again),
             stage::Stage::Hold(resource) => {
@@ -133,7 +141,9 @@ impl Driver {
                 self.memory.settle(name, &turn);
             }
             stage::Stage::Undelete(resource) => {
-                turn.hold(&resource, true).await?;
+                if !stage::is_held(&resource) {
+                    turn.hold(&resource, true).await?;
+                }
                 // The mark goes last, and only when all is there again: a turn that ends before
                 // that begins here once more.
                 if self.build(&mut turn).await? == Built::All {

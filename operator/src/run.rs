@@ -1,7 +1,7 @@
 //! Everything at once: watches, and workers while this process is in charge.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kube::Client;
@@ -21,15 +21,14 @@ const RESYNC: Duration = Duration::from_hours(1);
 pub struct Fleet {
     seen: Arc<Seen>,
     queue: Arc<Queue>,
-    /// What was not listed yet since the start.
-    missing: Mutex<HashSet<Listed>>,
+    /// All there is was looked at since it was known.
+    begun: AtomicBool,
 }
 
 impl Fleet {
     /// Of which nothing is known yet.
     pub fn new(seen: Arc<Seen>) -> Arc<Self> {
-        let missing = Mutex::new(Listed::all().into_iter().collect());
-        Arc::new(Self { seen, queue: Arc::default(), missing })
+        Arc::new(Self { seen, queue: Arc::default(), begun: AtomicBool::new(false) })
     }
 
     /// Whose turn it is.
@@ -37,37 +36,23 @@ impl Fleet {
         &self.queue
     }
 
-    /// Whether all there is was heard of.
-    pub fn is_known(&self) -> bool {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Whether all blueprints were heard of: from then on new platforms have their turns.
-    pub fn are_blueprints_known(&self) -> bool {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        !missing.contains(&Listed::Blueprints)
-    }
-
     /// Something changed. Before all is known, only platforms have a turn that nothing was done
     /// for yet: of the others it is not known what is there.
-    fn changed(&self, name: &str) {
+    pub fn changed(&self, name: &str) {
         let is_new = || {
             self.seen.look(name, |tenant| {
                 let blueprint = tenant.and_then(|it| it.resource.as_ref()?.blueprint.as_ref().ok());
                 blueprint.is_some_and(|blueprint| blueprint.status.is_none())
             })
         };
-        if self.is_known() || is_new() {
+        if self.seen.is_known() || is_new() {
             self.queue.push(name);
         }
     }
 
-    fn listed(&self, listed: Listed) {
-        let all = {
-            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-            missing.remove(&listed) && missing.is_empty()
-        };
-        if all {
+    /// All there is of a sort was heard of.
+    pub fn listed(&self) {
+        if self.seen.is_known() && !self.begun.swap(true, Ordering::Relaxed) {
             tracing::info!(platforms = self.seen.names().len(), "all there is was listed");
             self.look_at_all();
         }
@@ -90,7 +75,7 @@ impl Fleet {
             };
             let listed = {
                 let fleet = self.clone();
-                move |sort| fleet.listed(sort)
+                move |_| fleet.listed()
             };
             let (client, seen) = (client.clone(), self.seen.clone());
             watches.spawn(watch(client, seen, sort, changed, listed, stop.clone()));
@@ -114,7 +99,7 @@ impl Fleet {
         let mut resync = tokio::time::interval(RESYNC);
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(resync.tick()).await.is_some() {
-            if self.is_known() {
+            if self.seen.is_known() {
                 driver.memory.forget_all();
                 self.look_at_all();
             }

@@ -2,16 +2,19 @@
 //! the answers to our own writes.
 //!
 //! Older news never takes the place of newer: a watch that lags behind our own writes changes
-//! nothing. Of objects only what decisions need is kept, about a hundred bytes each.
+//! nothing, and an answer that lags behind a watch brings nothing back that went meanwhile. Of
+//! objects only what decisions need is kept, about a hundred bytes each.
 
 pub mod facts;
 pub mod owned;
 pub mod watch;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blueprint::PlatformBlueprint;
+use blueprint::status::BlueprintStatus;
+use kube::api::ObjectMeta;
 use uuid::Uuid;
 
 pub use facts::{Facts, Home, Rollout, Tombstone};
@@ -59,8 +62,37 @@ pub struct Resource {
     pub uid: Uuid,
     /// When it changed last.
     pub version: Version,
-    /// What it says, or why it cannot be understood.
-    pub blueprint: Result<PlatformBlueprint, String>,
+    /// What it says, or what can be known of it all the same.
+    pub blueprint: Result<PlatformBlueprint, Box<Unreadable>>,
+}
+
+/// A blueprint that this version of the operator cannot read.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// What stands against it, and where.
+    pub why: String,
+    /// What every object says of itself.
+    pub metadata: ObjectMeta,
+    /// What was seen of it before.
+    pub status: Option<BlueprintStatus>,
+}
+
+impl Resource {
+    /// What every object says of itself.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match &self.blueprint {
+            Ok(blueprint) => &blueprint.metadata,
+            Err(unreadable) => &unreadable.metadata,
+        }
+    }
+
+    /// What was seen of it before.
+    pub fn status(&self) -> Option<&BlueprintStatus> {
+        match &self.blueprint {
+            Ok(blueprint) => blueprint.status.as_ref(),
+            Err(unreadable) => unreadable.status.as_ref(),
+        }
+    }
 }
 
 /// What is known of one platform.
@@ -157,27 +189,50 @@ type Heard = (Box<str>, Option<Box<str>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    tenants: HashMap<Box<str>, Tenant>,
+    /// In the order of their names: the same happens in each run of a test.
+    tenants: BTreeMap<Box<str>, Tenant>,
     /// Heard of, by us or by a watch, since a listing began.
     listings: HashMap<Listed, Vec<Heard>>,
+    /// Listings that came to their end.
+    ended: u64,
+    /// What was listed at least once.
+    listed: HashSet<Listed>,
+    /// What went last, in the order in which we heard of it.
+    gone: HashMap<Gone, Version>,
+    gone_in_order: VecDeque<Gone>,
 }
+
+/// Whose, and which object of it; none: the blueprint.
+type Gone = (Box<str>, Option<ChildId>);
+
+/// News that are older than so many removals are not on their way any more.
+const REMEMBERED: usize = 4_096;
 
 impl Seen {
     /// Takes in what was heard; true where it was not known yet.
     pub fn hear(&self, news: News) -> bool {
+        self.lock().hear(news)
+    }
+
+    /// Whether all there is was heard of.
+    pub fn is_known(&self) -> bool {
+        let inner = self.lock();
+        Listed::all().iter().all(|sort| inner.listed.contains(sort))
+    }
+
+    /// How many listings came to their end: see [`Seen::hear_answer`].
+    pub fn listings_ended(&self) -> u64 {
+        self.lock().ended
+    }
+
+    /// Takes in the answer to a write of ours. One that was on its way while a listing ended may
+    /// be about what went before that listing, which nobody would tell us: the watch brings it,
+    /// if it is there.
+    pub fn hear_answer(&self, news: News, ended_before: u64) {
         let mut inner = self.lock();
-        for (listed, heard) in &mut inner.listings {
-            match (&news, listed) {
-                (News::Blueprint(tenant, _), Listed::Blueprints) => {
-                    heard.push((tenant.clone(), None));
-                }
-                (News::Child(tenant, id, _), listed) if listed.has(id) => {
-                    heard.push((tenant.clone(), Some(id.name.clone())));
-                }
-                _ => {}
-            }
+        if inner.ended == ended_before {
+            inner.hear(news);
         }
-        inner.take_in(news)
     }
 
     /// All there is of a sort is about to be listed.
@@ -189,6 +244,8 @@ impl Seen {
     pub fn listing_ends(&self, listed: Listed) -> Vec<Box<str>> {
         let mut inner = self.lock();
         let Some(mut heard) = inner.listings.remove(&listed) else { return Vec::new() };
+        inner.ended += 1;
+        inner.listed.insert(listed);
         heard.sort_unstable();
         let is_there = |tenant: &str, name: Option<&str>| {
             heard.binary_search_by(|(t, n)| (&**t, n.as_deref()).cmp(&(tenant, name))).is_ok()
@@ -241,7 +298,25 @@ impl Seen {
 }
 
 impl Inner {
+    fn hear(&mut self, news: News) -> bool {
+        for (listed, heard) in &mut self.listings {
+            match (&news, listed) {
+                (News::Blueprint(tenant, _), Listed::Blueprints) => {
+                    heard.push((tenant.clone(), None));
+                }
+                (News::Child(tenant, id, _), listed) if listed.has(id) => {
+                    heard.push((tenant.clone(), Some(id.name.clone())));
+                }
+                _ => {}
+            }
+        }
+        self.take_in(news)
+    }
+
     fn take_in(&mut self, news: News) -> bool {
+        if self.went_since(&news) {
+            return false;
+        }
         match news {
             News::Blueprint(name, resource) => {
                 let tenant = self.tenants.entry(name).or_default();
@@ -253,6 +328,7 @@ impl Inner {
                 is_new
             }
             News::NoBlueprint(name, version) => {
+                self.remember_gone((name.clone(), None), version);
                 let Some(tenant) = self.tenants.get_mut(&name) else { return false };
                 let went = tenant.resource.take_if(|known| known.version <= version).is_some();
                 self.forget_if_empty(&name);
@@ -268,6 +344,7 @@ impl Inner {
                 is_new
             }
             News::NoChild(name, id, version) => {
+                self.remember_gone((name.clone(), Some(id.clone())), version);
                 let Some(tenant) = self.tenants.get_mut(&name) else { return false };
                 let known = tenant.children.get(&id);
                 let went = known.is_some_and(|known| known.version <= version);
@@ -277,6 +354,31 @@ impl Inner {
                 self.forget_if_empty(&name);
                 went
             }
+        }
+    }
+
+    /// Whether what is said to be there went after that.
+    fn went_since(&self, news: &News) -> bool {
+        let (what, version) = match news {
+            News::Blueprint(name, resource) => ((name.clone(), None), resource.version),
+            News::Child(name, id, child) => ((name.clone(), Some(id.clone())), child.version),
+            News::NoBlueprint(..) | News::NoChild(..) => return false,
+        };
+        self.gone.get(&what).is_some_and(|went| version <= *went)
+    }
+
+    fn remember_gone(&mut self, what: Gone, version: Version) {
+        match self.gone.get_mut(&what) {
+            Some(known) => *known = version.max(*known),
+            None => {
+                self.gone.insert(what.clone(), version);
+                self.gone_in_order.push_back(what);
+            }
+        }
+        if self.gone_in_order.len() > REMEMBERED
+            && let Some(oldest) = self.gone_in_order.pop_front()
+        {
+            self.gone.remove(&oldest);
         }
     }
 
@@ -317,6 +419,28 @@ mod tests {
         assert_eq!(seen.of("a").children[&id("x")].version, 5);
         assert!(seen.hear(News::NoChild("a".into(), id("x"), 6)));
         assert!(seen.names().is_empty(), "nothing is kept of who is not there");
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_removal_brings_nothing_back() {
+        let seen = Seen::default();
+        seen.hear(there("x", 5));
+        seen.hear(News::NoChild("a".into(), id("x"), 7));
+        assert!(!seen.hear(there("x", 6)));
+        assert!(seen.names().is_empty());
+        assert!(seen.hear(there("x", 8)), "made anew");
+    }
+
+    #[test]
+    fn a_listing_as_of_before_a_removal_does_not_bring_it_back() {
+        let seen = Seen::default();
+        let listed = Listed::Children(Kind::ConfigMap, None);
+        seen.hear(there("x", 5));
+        seen.hear(News::NoChild("a".into(), id("x"), 7));
+        seen.listing_begins(listed);
+        seen.hear(there("x", 5));
+        seen.listing_ends(listed);
+        assert!(seen.names().is_empty());
     }
 
     #[test]

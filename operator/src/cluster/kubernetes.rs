@@ -14,7 +14,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Config};
 use serde_json::{Map, Value, json};
 
-use super::{At, CALL_DEADLINE, CallError, Cluster, FINALIZER, MANAGER, Told, Write};
+use super::{At, CALL_DEADLINE, CallError, Cluster, FINALIZER, Found, MANAGER, Told, Write};
 use crate::kind::Kind;
 use crate::seen::watch::{blueprints, news_of_blueprint, news_of_child};
 use crate::seen::{ChildId, News, Resource};
@@ -79,10 +79,14 @@ pub(crate) fn namespace(tenant: &str) -> String {
 
 #[async_trait]
 impl Cluster for Kubernetes {
-    async fn is_taken(&self, tenant: &str) -> Result<bool, CallError> {
+    async fn home(&self, tenant: &str) -> Result<Found, CallError> {
         let (api, name) = (self.api(tenant, Kind::Namespace), namespace(tenant));
         let found = timed("the namespace", api.get_opt(&name)).await?;
-        Ok(found.is_some_and(|found| news_of_child(Kind::Namespace, &found).is_none()))
+        Ok(match found {
+            None => Found::Nothing,
+            Some(found) if news_of_child(Kind::Namespace, &found).is_some() => Found::Ours,
+            Some(_) => Found::OfOthers,
+        })
     }
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
@@ -115,7 +119,14 @@ impl Cluster for Kubernetes {
         let api = self.api(tenant, id.kind);
         let what = format!("{id} of {tenant}");
         match timed(&what, api.delete(&id.name, &parameters)).await {
-            Ok(either) => Ok(either.left().and_then(|object| news_of_child(id.kind, &object))),
+            // Some kinds are told as they were removed, others by a word; what waits for somebody
+            // says since when.
+            Ok(either) => Ok(match either.left() {
+                Some(object) if object.metadata.deletion_timestamp.is_some() => {
+                    news_of_child(id.kind, &object)
+                }
+                _ => Some(News::NoChild(tenant.into(), id.clone(), at.version)),
+            }),
             Err(CallError::Missing(_)) => {
                 Ok(Some(News::NoChild(tenant.into(), id.clone(), at.version)))
             }

@@ -110,6 +110,10 @@ impl Databases for Postgres {
         timed(server, made).await.map(i64::from)
     }
 
+    async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
+        timed(server, tenant::exists(self.server(server)?, name)).await
+    }
+
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {
         let admin = self.server(server)?;
         let dropped = async {

@@ -19,6 +19,8 @@ pub(super) struct Turn<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: Tenant,
     pub(super) done: Done,
+    /// Listings that had ended when it began.
+    listings: u64,
 }
 
 /// An object as it is to be, with its digest.
@@ -54,7 +56,8 @@ fn at(child: &Child) -> At {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(driver: &'a Driver, name: &'a str, tenant: Tenant) -> Self {
-        Self { driver, name, tenant, done: Done::default() }
+        let listings = driver.seen.listings_ended();
+        Self { driver, name, tenant, done: Done::default(), listings }
     }
 
     /// Takes in an answer, here and for everybody.
@@ -70,7 +73,7 @@ impl<'a> Turn<'a> {
                 self.tenant.children.remove(id);
             }
         }
-        self.driver.seen.hear(news);
+        self.driver.seen.hear_answer(news, self.listings);
     }
 
     /// Keeps the blueprint from going unseen, or lets it go.
@@ -137,11 +140,9 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Notes on the namespace what is to become of the platform, and stops its pods. This needs
-    /// neither a plan nor a database.
+    /// Stops a platform's pods, and notes on the namespace what is to become of it. This needs
+    /// neither a plan nor a database. The note goes last: who has it is stopped.
     pub(super) async fn mark_deleted(&mut self, stone: &Tombstone) -> Result<(), Failure> {
-        let text = serde_json::to_string(stone).unwrap_or_default();
-        self.note_on_home(json!({DELETED: text})).await?;
         let deployments: Vec<_> = self
             .tenant
             .children
@@ -160,7 +161,8 @@ impl<'a> Turn<'a> {
             let news = self.write(&id, &object, DELETION_MANAGER).await?;
             self.learn(news);
         }
-        Ok(())
+        let text = serde_json::to_string(stone).unwrap_or_default();
+        self.note_on_home(json!({DELETED: text})).await
     }
 
     /// Takes back what [`Turn::mark_deleted`] noted.

@@ -1,5 +1,6 @@
 //! What the blueprint says, made true: data first, then what limits and feeds pods, then pods.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use secrecy::SecretString;
 use super::apply::{Filled, Turn};
 use super::conditions::{Conditions, Said};
 use super::{Driver, Failure};
+use crate::cluster::{CallError, Found};
 use crate::databases::DatabaseError;
 use crate::kind::Kind;
-use crate::seen::{Facts, Tenant};
+use crate::seen::{Facts, Resource, Tenant};
 
 /// What of a blueprint was made true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,7 @@ impl Driver {
     pub(super) async fn build(&self, turn: &mut Turn<'_>) -> Result<Built, Failure> {
         let Some(resource) = turn.tenant.resource.clone() else { return Ok(Built::Nothing) };
         let Ok(blueprint) = &resource.blueprint else { return Ok(Built::Nothing) };
+        let blueprint = &*self.with_its_data(blueprint, &turn.tenant).await?;
         let installation = self.as_loaded(blueprint);
         let plan = match Plan::new(blueprint, &installation, seen(blueprint, &turn.tenant)) {
             Ok(plan) => plan,
@@ -42,24 +45,15 @@ impl Driver {
             self.tell_paused(turn, &plan).await?;
             return Ok(Built::Nothing);
         }
-        if turn.tenant.home().is_none() && self.cluster.is_taken(turn.name).await? {
-            let message = format!(
-                "there is a namespace {} that is not ours: remove it, or choose another name",
-                plan.namespace()
-            );
-            self.tell_refused(turn, &resource, "NamespaceTaken", message).await?;
-            // Nobody tells us when it goes.
-            turn.done.again = Some(LOOKS_AGAIN);
-            return Ok(Built::Nothing);
-        }
-        let database = match self.database(turn, &plan).await? {
-            Ok(database) => database,
-            Err(error) => {
-                let said = Said::no("DatabaseReady", error.reason(), error.to_string());
-                self.tell_progress(turn, &plan, None, Conditions::with(said)).await?;
-                return Err(error.into());
+        if turn.tenant.home().is_none() {
+            match self.cluster.home(turn.name).await? {
+                Found::Nothing => {}
+                // Not heard of yet, and perhaps an earlier platform's.
+                Found::Ours => return Err(CallError::Conflict(plan.namespace()).into()),
+                Found::OfOthers => return self.refuse_taken(turn, &plan, &resource).await,
             }
-        };
+        }
+        let mut database = self.place(turn, &plan).await?;
         let secrets = self.secrets(&plan.name, &database)?;
         let wanted = match Filled::all(&plan.objects(), &secrets) {
             Ok(wanted) => wanted,
@@ -69,6 +63,15 @@ impl Driver {
                 return Ok(Built::Nothing);
             }
         };
+        // The namespace before the data: whatever becomes of the blueprint meanwhile, it says that
+        // there is some.
+        let (home, _) = wanted.split_at(wanted.partition_point(|it| it.id.kind == Kind::Namespace));
+        turn.apply(home).await?;
+        if let Err(error) = self.ensure(&plan, &mut database).await {
+            let said = Said::no("DatabaseReady", error.reason(), error.to_string());
+            self.tell_progress(turn, &plan, None, Conditions::with(said)).await?;
+            return Err(error.into());
+        }
         turn.apply(&wanted).await?;
         turn.prune(&wanted).await?;
         self.tell_progress(turn, &plan, Some(database), Conditions::default()).await?;
@@ -85,10 +88,8 @@ impl Driver {
         }
         let mut load: HashMap<String, (u32, u32)> = HashMap::new();
         self.seen.look_at_all(|_, tenant| {
-            let Some(Ok(other)) = tenant.resource.as_ref().map(|it| it.blueprint.as_ref()) else {
-                return;
-            };
-            let Some(status) = &other.status else { return };
+            let Some(resource) = &tenant.resource else { return };
+            let Some(status) = resource.status() else { return };
             let Some(database) = &status.database else { return };
             let (databases, awake) = load.entry(database.server.clone()).or_default();
             *databases += 1;
@@ -102,39 +103,87 @@ impl Driver {
         installation
     }
 
-    /// The platform's database, as it should be. Where it is to be is written down before it is
-    /// made, so that it is never made twice.
-    async fn database(
+    /// Somebody else's namespace stands in the way.
+    async fn refuse_taken(
         &self,
         turn: &mut Turn<'_>,
         plan: &Plan<'_>,
-    ) -> Result<Result<DatabaseStatus, DatabaseError>, Failure> {
+        resource: &Resource,
+    ) -> Result<Built, Failure> {
+        let message = format!(
+            "there is a namespace {} that is not ours: remove it, or choose another name",
+            plan.namespace()
+        );
+        self.tell_refused(turn, resource, "NamespaceTaken", message).await?;
+        // Nobody tells us when it goes.
+        turn.done.again = Some(LOOKS_AGAIN);
+        Ok(Built::Nothing)
+    }
+
+    /// A blueprint that brings a deleted platform back knows nothing of its data yet: the data is
+    /// where it was.
+    async fn with_its_data<'b>(
+        &self,
+        blueprint: &'b PlatformBlueprint,
+        tenant: &Tenant,
+    ) -> Result<Cow<'b, PlatformBlueprint>, Failure> {
+        let is_placed = blueprint.status.as_ref().is_some_and(|status| status.database.is_some());
+        let stone = tenant.home().and_then(|(_, home)| home.deleted.as_ref());
+        let (Some(stone), false, Ok(name)) = (stone, is_placed, blueprint.platform_name()) else {
+            return Ok(Cow::Borrowed(blueprint));
+        };
+        let mut server = stone.server.clone();
+        for each in &self.installation.fleet.servers {
+            if server.is_none() && self.databases.is_on(&each.name, &name).await? {
+                server = Some(each.name.clone());
+            }
+        }
+        let mut blueprint = blueprint.clone();
+        blueprint.status.get_or_insert_default().database = server.map(|server| DatabaseStatus {
+            placement: Placement::Shared,
+            server,
+            name: self.databases.name_of(&name),
+            schema_version: None,
+        });
+        Ok(Cow::Owned(blueprint))
+    }
+
+    /// Where the platform's database is, or is to be. That is written down before it is made, so
+    /// that it is never made twice.
+    async fn place(&self, turn: &mut Turn<'_>, plan: &Plan<'_>) -> Result<DatabaseStatus, Failure> {
         let Some(server) = &plan.database.server else {
             let name = self.databases.name_of(&plan.name);
             let placement = Placement::Dedicated;
             let server = "database".to_owned();
-            return Ok(Ok(DatabaseStatus { placement, server, name, schema_version: None }));
+            return Ok(DatabaseStatus { placement, server, name, schema_version: None });
         };
-        let known = plan.blueprint.status.as_ref().and_then(|status| status.database.clone());
-        let is_new = known.is_none();
-        let mut database = known.unwrap_or_else(|| DatabaseStatus {
+        if let Some(known) = plan.blueprint.status.as_ref().and_then(|it| it.database.clone()) {
+            return Ok(known);
+        }
+        let database = DatabaseStatus {
             placement: Placement::Shared,
             server: server.value.name.clone(),
             name: self.databases.name_of(&plan.name),
             schema_version: None,
-        });
-        if is_new {
-            let said = Said::no("DatabaseReady", "Making", "the database is being made");
-            let conditions = Conditions::with(said);
-            self.tell_progress(turn, plan, Some(database.clone()), conditions).await?;
-        }
-        if database.schema_version == Some(self.databases.schema_version()) {
-            return Ok(Ok(database));
-        }
-        Ok(self.databases.ensure(&database.server, &plan.name).await.map(|version| {
+        };
+        let said = Said::no("DatabaseReady", "Making", "the database is being made");
+        let conditions = Conditions::with(said);
+        self.tell_progress(turn, plan, Some(database.clone()), conditions).await?;
+        Ok(database)
+    }
+
+    /// Makes the database where it is to be, or brings its tables up to date.
+    async fn ensure(
+        &self,
+        plan: &Plan<'_>,
+        database: &mut DatabaseStatus,
+    ) -> Result<(), DatabaseError> {
+        let is_made = database.schema_version == Some(self.databases.schema_version());
+        if database.placement == Placement::Shared && !is_made {
+            let version = self.databases.ensure(&database.server, &plan.name).await?;
             database.schema_version = Some(version);
-            database
-        }))
+        }
+        Ok(())
     }
 
     /// Credentials are made anew from the key each time: nothing of them is kept.

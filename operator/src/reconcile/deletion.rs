@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use blueprint::PlatformBlueprint;
 use blueprint::spec::{DeletionPolicy, Placement};
 use jiff::SignedDuration;
 
@@ -22,10 +21,7 @@ impl Driver {
         // A namespace that was kept for another blueprint of the name is not this one's to end.
         let is_its_own = |uid| resource.as_ref().is_none_or(|resource| uid == Some(resource.uid));
         if let Some(home) = home.filter(|home| is_its_own(home.owner)) {
-            let stone = home.deleted.unwrap_or_else(|| {
-                let deleted = resource.as_ref().and_then(|it| it.blueprint.as_ref().ok());
-                self.stone(deleted)
-            });
+            let stone = home.deleted.unwrap_or_else(|| self.stone(resource.as_deref()));
             turn.mark_deleted(&stone).await?;
         }
         if let Some(resource) = resource {
@@ -37,11 +33,12 @@ impl Driver {
 
     /// What is to become of a platform with this blueprint; of one whose blueprint went unseen,
     /// nothing that cannot be taken back.
-    fn stone(&self, blueprint: Option<&PlatformBlueprint>) -> Tombstone {
+    fn stone(&self, resource: Option<&Resource>) -> Tombstone {
         let now = self.clock.now();
         let kept = SignedDuration::try_from(KEPT_FOR).unwrap_or(SignedDuration::MAX);
-        let database = blueprint.and_then(|it| it.status.as_ref()?.database.as_ref());
+        let database = resource.and_then(|it| it.status()?.database.as_ref());
         let shared = database.filter(|database| database.placement == Placement::Shared);
+        let blueprint = resource.and_then(|it| it.blueprint.as_ref().ok());
         let policy = blueprint.map(|blueprint| blueprint.spec.database.deletion_policy);
         Tombstone {
             at: now,
@@ -53,9 +50,15 @@ impl Driver {
 
     /// Removes the data, then the namespace.
     pub(super) async fn purge(&self, turn: &mut Turn<'_>, stone: Tombstone) -> Result<(), Failure> {
-        if let (Some(server), Ok(name)) = (&stone.server, turn.name.parse()) {
-            self.databases.purge(server, &name).await?;
-            turn.done.writes += 1;
+        if let Ok(name) = turn.name.parse() {
+            let servers = &self.installation.fleet.servers;
+            // Where the blueprint went unseen, nobody noted where the data is.
+            let anywhere = || servers.iter().map(|server| server.name.clone()).collect();
+            let servers: Vec<_> = stone.server.map_or_else(anywhere, |server| vec![server]);
+            for server in servers {
+                self.databases.purge(&server, &name).await?;
+                turn.done.writes += 1;
+            }
         }
         turn.remove_home().await
     }

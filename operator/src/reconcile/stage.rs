@@ -47,16 +47,15 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
             },
         };
     };
-    let blueprint = match &resource.blueprint {
-        Ok(blueprint) => blueprint,
-        Err(why) => {
-            let message = format!("this version of the operator cannot read the blueprint: {why}");
-            return Stage::Refuse(resource.clone(), "Unreadable", message);
-        }
-    };
-    let held = blueprint.metadata.finalizers.iter().flatten().any(|each| each == FINALIZER);
-    if blueprint.metadata.deletion_timestamp.is_some() {
+    let metadata = resource.metadata();
+    let held = is_held(resource);
+    if metadata.deletion_timestamp.is_some() {
         return if held { Stage::Delete(Some(resource.clone())) } else { Stage::Nothing };
+    }
+    if let Err(unreadable) = &resource.blueprint {
+        let why = &unreadable.why;
+        let message = format!("this version of the operator cannot read the blueprint: {why}");
+        return Stage::Refuse(resource.clone(), "Unreadable", message);
     }
     if let Some((child, home)) = home {
         if child.going {
@@ -68,6 +67,19 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
         }
     }
     if held { Stage::Build } else { Stage::Hold(resource.clone()) }
+}
+
+impl Stage {
+    /// Whether it is right whatever else is there that was not heard of yet: nothing was made for
+    /// this platform.
+    pub(super) fn is_a_beginning(&self, tenant: &Tenant) -> bool {
+        matches!(self, Self::Nothing | Self::Hold(_) | Self::Build) && tenant.children.is_empty()
+    }
+}
+
+/// Whether a blueprint cannot go before we let it.
+pub(super) fn is_held(resource: &Resource) -> bool {
+    resource.metadata().finalizers.iter().flatten().any(|each| each == FINALIZER)
 }
 
 fn deleted(stone: &Tombstone, typed: Option<&str>, name: &str, now: Timestamp) -> Stage {
@@ -89,7 +101,7 @@ fn earlier(resource: &Arc<Resource>, stone: Option<&Tombstone>, name: &str) -> S
         // Deleted and made again before we saw either: it is deleted first.
         return Stage::Delete(None);
     };
-    let notes = resource.blueprint.as_ref().ok().and_then(|it| it.metadata.annotations.as_ref());
+    let notes = resource.metadata().annotations.as_ref();
     if notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true") {
         return Stage::Undelete(resource.clone());
     }

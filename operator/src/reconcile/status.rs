@@ -92,12 +92,10 @@ impl Driver {
         let told = Told { is_warning: true, reason, message: message.clone() };
         self.cluster.tell(turn.name, resource, told).await;
         let conditions = Conditions::with(Said::no("Ready", reason, message));
-        // Of one that cannot be read, all that is known is that it is there.
-        let blueprint = resource.blueprint.as_ref().ok();
-        let before = blueprint.and_then(|it| it.status.clone()).unwrap_or_default();
+        let before = resource.status().cloned().unwrap_or_default();
         let serves = before.runtime.as_ref().is_some_and(|runtime| runtime.replicas > 0);
         let status = BlueprintStatus {
-            observed_generation: blueprint.and_then(|it| it.metadata.generation),
+            observed_generation: resource.metadata().generation,
             phase: Some(if serves { Phase::Degraded } else { Phase::Pending }),
             ..written_by_us(&before)
         };
@@ -112,7 +110,7 @@ impl Driver {
         conditions: &Conditions,
     ) -> Result<(), Failure> {
         let Some(resource) = turn.tenant.resource.clone() else { return Ok(()) };
-        let before = resource.blueprint.as_ref().ok().and_then(|it| it.status.as_ref());
+        let before = resource.status();
         let generation = status.observed_generation;
         status.conditions = conditions.written(before, generation, self.clock.now());
         let before = before.map(written_by_us);

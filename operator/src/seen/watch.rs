@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use blueprint::status::BlueprintStatus;
 use futures::StreamExt as _;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::owned::digest_of_owned;
-use super::{Child, ChildId, Facts, Listed, News, Resource, Seen, Version};
+use super::{Child, ChildId, Facts, Listed, News, Resource, Seen, Unreadable, Version};
 use crate::cluster::MANAGER;
 use crate::kind::Kind;
 
@@ -44,12 +45,19 @@ pub fn news_of_blueprint(object: &DynamicObject) -> Option<News> {
     Some(News::Blueprint(name, Arc::new(resource)))
 }
 
-fn understood(object: DynamicObject) -> Result<blueprint::PlatformBlueprint, String> {
-    let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
+fn understood(object: DynamicObject) -> Result<blueprint::PlatformBlueprint, Box<Unreadable>> {
+    let metadata = object.metadata.clone();
+    // Where its data is must not be forgotten because of something else that is new.
+    let status = BlueprintStatus::deserialize(&object.data["status"]).ok();
+    let unreadable = |why| Box::new(Unreadable { why, metadata, status });
+    let value = match serde_json::to_value(object) {
+        Ok(value) => value,
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
     let mut track = serde_path_to_error::Track::new();
     let reader = serde_path_to_error::Deserializer::new(value, &mut track);
     blueprint::PlatformBlueprint::deserialize(reader)
-        .map_err(|error| format!("{}: {error}", track.path()))
+        .map_err(|error| unreadable(format!("{}: {error}", track.path())))
 }
 
 /// What an object of a platform is; none where it is of no platform.
