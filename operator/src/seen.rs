@@ -220,6 +220,11 @@ impl Seen {
         Listed::all().iter().all(|sort| inner.listed.contains(sort))
     }
 
+    /// Whether all blueprints were heard of: from then on new platforms have their turns.
+    pub fn are_blueprints_known(&self) -> bool {
+        self.lock().listed.contains(&Listed::Blueprints)
+    }
+
     /// How many listings came to their end: see [`Seen::hear_answer`].
     pub fn listings_ended(&self) -> u64 {
         self.lock().ended

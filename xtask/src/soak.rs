@@ -36,6 +36,8 @@ pub(crate) enum Soak {
     /// 2,000 generated blueprints: a real API server takes every object that is planned for them, and
     /// finds each pod harmless. As root.
     Admitted,
+    /// 1,000,000 simulated histories of the operator: whatever goes wrong, the end is the same.
+    Operator,
 }
 
 /// Which tests, for how long at most, and what they are told.
@@ -168,6 +170,14 @@ impl Soak {
                 environment: &[],
                 wants_database: false,
                 wants_cluster: true,
+                counts: 1,
+            },
+            Self::Operator => Plan {
+                minutes: 12 * 60,
+                tests: &["--package", "operator", "--test", "simulated", "whatever_goes_wrong"],
+                environment: &[("SOULFRA_SEEDS", "1000000")],
+                wants_database: false,
+                wants_cluster: false,
                 counts: 1,
             },
         }

@@ -20,11 +20,11 @@ pub(crate) async fn measure() {
     let stop = CancellationToken::new();
     tokio::spawn(fleet.clone().watch(client, stop.clone()));
     let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
-    while !fleet.are_blueprints_known() {
+    while !driver.seen.are_blueprints_known() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     row("restart: blueprints listed", ms(begun), "ms", driver.seen.names().len(), "");
-    while !fleet.is_known() {
+    while !driver.seen.is_known() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     row("restart: everything listed", ms(begun), "ms", driver.seen.names().len(), "");

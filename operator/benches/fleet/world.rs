@@ -51,7 +51,7 @@ impl World {
         let (driver, calls, fleet) = operator(&client);
         let stop = CancellationToken::new();
         tokio::spawn(fleet.clone().watch(client.clone(), stop.clone()));
-        while !fleet.is_known() {
+        while !driver.seen.is_known() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let rest = stop.child_token();
