@@ -12,6 +12,9 @@ use crate::seen::{Resource, Tenant, Tombstone};
 /// data: `true`.
 pub const UNDELETE: &str = "soulfra.io/undelete";
 
+/// Whoever waits for a date looks at the clock again after this time.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
@@ -90,7 +93,8 @@ fn deleted(stone: &Tombstone, typed: Option<&str>, name: &str, now: Timestamp) -
         return Stage::Nothing;
     }
     match Duration::try_from(stone.purge_after.duration_since(now)) {
-        Ok(left) if !left.is_zero() => Stage::Wait(left),
+        // Clocks may be set anew meanwhile, and what counts time for queues does not notice.
+        Ok(left) if !left.is_zero() => Stage::Wait(left.min(LONGEST_WAIT)),
         _ => Stage::Purge(stone.clone()),
     }
 }

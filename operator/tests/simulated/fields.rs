@@ -28,7 +28,9 @@ pub(crate) fn apply(
     let mut changed = false;
     let mut fields = Fields::new();
     for (path, value) in wished {
-        if get(live, &path) != Some(value) {
+        let found = get(live, &path);
+        let is_group = value.is_object() && found.is_some_and(Value::is_object);
+        if found != Some(value) && !is_group {
             set(live, &path, value.clone());
             taken(owned, manager, &path);
             changed = true;
@@ -37,7 +39,8 @@ pub(crate) fn apply(
     }
     let before = owned.remove(manager).unwrap_or_default();
     for path in before.difference(&fields) {
-        if !owned.values().any(|theirs| theirs.contains(path)) {
+        let is_full = get(live, path).and_then(Value::as_object).is_some_and(|it| !it.is_empty());
+        if !is_full && !owned.values().any(|theirs| theirs.contains(path)) {
             remove(live, path);
         }
     }

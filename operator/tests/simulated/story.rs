@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use operator::cluster::FINALIZER;
+use operator::cluster::{DELETION_MANAGER, FINALIZER};
 use operator::kind::Kind;
 use operator::reconcile::{KEPT_FOR, UNDELETE};
 use operator::seen::News;
@@ -239,14 +239,17 @@ impl Story<'_> {
             if is_ours && paper.is_none() && stone.is_none() {
                 wrong.push(format!("{name} has a namespace and no blueprint, and is not kept"));
             }
-            if stone.is_some() && owner.is_none_or(|owner| !world.ended.contains_key(&owner)) {
+            // One that is on its way back may have its new owner already.
+            let ended = |it| world.ended.contains_key(&it) || world.undeleting.contains(&it);
+            if stone.is_some() && !owner.is_some_and(ended) {
                 wrong.push(format!("{name} is kept as if deleted, and nobody deleted it"));
             }
             if stone.is_some() {
                 let runs = world.things.iter().any(|(key, thing)| {
                     key.0 == format!("tenant-{name}")
                         && key.1.kind == Kind::Deployment
-                        && world.news_of(key).is_some()
+                        // What a stranger added or started since is not stopped again.
+                        && thing.owned.contains_key(DELETION_MANAGER)
                         && thing.value["spec"]["replicas"] != 0
                 });
                 if runs {
@@ -330,7 +333,8 @@ impl Story<'_> {
         for (name, paper) in &world.papers {
             let ready = condition(paper, "Ready").unwrap_or_default();
             if world.stone(name).is_some() {
-                if ready["reason"] != "NameKept" {
+                let is_refused = ready["reason"] == "Refused" && paper.notes.contains_key(UNDELETE);
+                if ready["reason"] != "NameKept" && !is_refused {
                     wrong.push(format!("{name} is kept, and its blueprint says {ready}"));
                 }
                 continue;
