@@ -373,12 +373,11 @@ impl Inner {
     }
 
     fn remember_gone(&mut self, what: Gone, version: Version) {
-        match self.gone.get_mut(&what) {
-            Some(known) => *known = version.max(*known),
-            None => {
-                self.gone.insert(what.clone(), version);
-                self.gone_in_order.push_back(what);
-            }
+        if let Some(known) = self.gone.get_mut(&what) {
+            *known = version.max(*known);
+        } else {
+            self.gone.insert(what.clone(), version);
+            self.gone_in_order.push_back(what);
         }
         if self.gone_in_order.len() > REMEMBERED
             && let Some(oldest) = self.gone_in_order.pop_front()
