@@ -3,6 +3,7 @@
 //! Every write can be sent twice and says what it is about: which object of those that had the
 //! name, and as of when. So what was decided on old knowledge is refused, not done.
 
+mod counted;
 mod kubernetes;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use counted::{Answers, Counted};
 pub(crate) use kubernetes::timed;
 pub use kubernetes::{Connect, Kubernetes, connect};
 
@@ -87,6 +89,18 @@ pub enum CallError {
         /// Not before this time.
         after: Option<Duration>,
     },
+}
+
+impl CallError {
+    /// In a word, for numbers.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Conflict(_) => "conflict",
+            Self::Missing(_) => "missing",
+            Self::Refused { .. } => "refused",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
 }
 
 /// What is there under the name of a platform's namespace.

@@ -7,10 +7,11 @@
 //! ```
 //! Reading order: [`seen`] is what is known, [`queue`] whose turn it is, [`reconcile`] what a turn
 //! does; [`cluster`] and [`databases`] are the ports through which it does that, and [`run`] sets
-//! all of it going.
+//! all of it going. [`vitals`] and [`health`] tell others how it goes.
 
 pub mod cluster;
 pub mod databases;
+pub mod health;
 pub mod kind;
 pub mod lease;
 pub mod queue;
@@ -18,3 +19,4 @@ pub mod reconcile;
 pub mod run;
 pub mod seen;
 pub mod settings;
+pub mod vitals;

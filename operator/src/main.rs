@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use operator::cluster::{Kubernetes, connect};
+use operator::cluster::{Counted, Kubernetes, connect};
 use operator::databases::Postgres;
+use operator::health;
 use operator::lease::Charge;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
@@ -16,7 +17,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use work::Clock;
-use work::sealed::RootKey;
 
 /// Makes platforms true on Kubernetes.
 #[derive(Debug, Parser)]
@@ -58,24 +58,26 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let key = RootKey::read_or_create(&settings.root_key).map_err(|error| error.to_string())?;
-        let key = Arc::new(key);
+        let key = Arc::new(settings.key().map_err(|error| error.to_string())?);
         let servers = settings.admins().map_err(|error| error.to_string())?;
         let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone(), FENCE);
         let client = connect().await.map_err(|error| error.to_string())?;
         let me = format!("operator-{}", uuid::Uuid::new_v4());
         let seen = Arc::new(Seen::default());
+        let fleet = Fleet::new(seen.clone());
+        let stop = stop_when_told()?;
+        let health = health::open(settings.health).await.map_err(|error| error.to_string())?;
+        let health = tokio::spawn(health::serve(health, fleet.clone(), stop.clone()));
+        let cluster = Kubernetes::new(client.clone(), &me);
         let driver = Arc::new(Driver {
-            cluster: Arc::new(Kubernetes::new(client.clone(), &me)),
+            cluster: Arc::new(Counted::new(cluster, fleet.vitals().answers())),
             databases: Arc::new(databases),
-            seen: seen.clone(),
+            seen,
             installation: settings.installation.clone(),
             key,
             clock: Clock::System,
             memory: Memory::default(),
         });
-        let stop = stop_when_told()?;
-        let fleet = Fleet::new(seen);
         let watches = tokio::spawn(fleet.clone().watch(client, stop.clone()));
         // A client of its own: renewing waits behind nothing else.
         let own = connect().await.map_err(|error| error.to_string())?;
@@ -88,7 +90,8 @@ fn run(settings: &Settings) -> Result<(), String> {
             }
         };
         charge.lead(&stop, work).await;
-        watches.await.map_err(|error| error.to_string())
+        watches.await.map_err(|error| error.to_string())?;
+        health.await.map_err(|error| error.to_string())
     })
 }
 

@@ -13,6 +13,7 @@ use crate::queue::Queue;
 use crate::reconcile::Driver;
 use crate::seen::watch::watch;
 use crate::seen::{Listed, Seen};
+use crate::vitals::Vitals;
 
 /// Every platform is looked at for good measure once in this time.
 const RESYNC: Duration = Duration::from_hours(1);
@@ -23,17 +24,29 @@ pub struct Fleet {
     queue: Arc<Queue>,
     /// All there is was looked at since it was known.
     begun: AtomicBool,
+    vitals: Vitals,
 }
 
 impl Fleet {
     /// Of which nothing is known yet.
     pub fn new(seen: Arc<Seen>) -> Arc<Self> {
-        Arc::new(Self { seen, queue: Arc::default(), begun: AtomicBool::new(false) })
+        let begun = AtomicBool::new(false);
+        Arc::new(Self { seen, queue: Arc::default(), begun, vitals: Vitals::default() })
     }
 
     /// Whose turn it is.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// What is known.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// How the turns go.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// Something changed. Before all is known, only platforms have a turn that nothing was done
@@ -86,12 +99,14 @@ impl Fleet {
     /// Gives every platform its turns, `workers` at once, until told to stop; turns under way come
     /// to their end.
     pub async fn work(&self, driver: Arc<Driver>, workers: usize, stop: CancellationToken) {
+        let _in_charge = self.vitals.in_charge();
         let mut running = JoinSet::new();
         for _ in 0..workers {
             let (queue, driver, stop) = (self.queue.clone(), driver.clone(), stop.clone());
+            let vitals = self.vitals.clone();
             running.spawn(async move {
                 while let Some(name) = stop.run_until_cancelled(queue.next()).await {
-                    let ended = driver.turn(&name).await;
+                    let ended = vitals.turn(driver.turn(&name)).await;
                     queue.ended(&name, ended);
                 }
             });
@@ -102,6 +117,7 @@ impl Fleet {
             if self.seen.is_known() {
                 driver.memory.forget_all();
                 self.look_at_all();
+                self.vitals.looked_at_all(driver.clock.now());
             }
         }
         running.join_all().await;

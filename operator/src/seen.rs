@@ -9,7 +9,7 @@ pub mod facts;
 pub mod owned;
 pub mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blueprint::PlatformBlueprint;
@@ -149,12 +149,22 @@ impl News {
 }
 
 /// What is listed anew at once: blueprints, or the objects of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Listed {
     /// Blueprints.
     Blueprints,
     /// Objects of a kind; of one name only, where only that may be read.
     Children(Kind, Option<&'static str>),
+}
+
+impl std::fmt::Display for Listed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Blueprints => f.write_str("PlatformBlueprint"),
+            Self::Children(kind, None) => f.write_str(kind.word()),
+            Self::Children(kind, Some(name)) => write!(f, "{} {name}", kind.word()),
+        }
+    }
 }
 
 impl Listed {
@@ -200,6 +210,10 @@ struct Inner {
     /// What went last, in the order in which we heard of it.
     gone: HashMap<Gone, Version>,
     gone_in_order: VecDeque<Gone>,
+    /// What the API server does not know, or not yet.
+    unknown: BTreeSet<Listed>,
+    /// Watches that broke off since the start.
+    broken: u64,
 }
 
 /// Whose, and which object of it; none: the blueprint.
@@ -218,6 +232,12 @@ impl Seen {
     pub fn is_known(&self) -> bool {
         let inner = self.lock();
         Listed::all().iter().all(|sort| inner.listed.contains(sort))
+    }
+
+    /// What was not listed yet since the start.
+    pub fn missing(&self) -> Vec<Listed> {
+        let inner = self.lock();
+        Listed::all().into_iter().filter(|sort| !inner.listed.contains(sort)).collect()
     }
 
     /// Whether all blueprints were heard of: from then on new platforms have their turns.
@@ -248,6 +268,7 @@ impl Seen {
     /// All there is of a sort was listed: what was not among it is gone. Returns whose it was.
     pub fn listing_ends(&self, listed: Listed) -> Vec<Box<str>> {
         let mut inner = self.lock();
+        inner.unknown.remove(&listed);
         let Some(mut heard) = inner.listings.remove(&listed) else { return Vec::new() };
         inner.ended += 1;
         inner.listed.insert(listed);
@@ -273,6 +294,26 @@ impl Seen {
             inner.forget_if_empty(name);
         }
         gone
+    }
+
+    /// The API server does not know this sort: there are none, until it was listed after all.
+    pub fn is_unknown(&self, listed: Listed) {
+        self.lock().unknown.insert(listed);
+    }
+
+    /// What the API server does not know, or not yet.
+    pub fn unknown(&self) -> Vec<Listed> {
+        self.lock().unknown.iter().copied().collect()
+    }
+
+    /// A watch was broken off.
+    pub fn watch_broke(&self) {
+        self.lock().broken += 1;
+    }
+
+    /// Watches that were broken off since the start.
+    pub fn watches_broken(&self) -> u64 {
+        self.lock().broken
     }
 
     /// What is known of one platform.

@@ -1,11 +1,14 @@
 //! The one file that an operator is told everything by.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use database::Admin;
 use plan::Installation;
+use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
+use work::sealed::{RootKey, RootKeyError};
 
 /// What an operator is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +22,13 @@ pub struct Settings {
     pub servers: BTreeMap<String, PathBuf>,
     /// The file of 32 bytes that credentials are made from; made once if it is not there.
     pub root_key: PathBuf,
+    /// The file is of a Secret that Kubernetes has mounted: it is a link and the group may read it,
+    /// which is refused of a file else; and none is made, since each process would have its own.
+    #[serde(default)]
+    pub root_key_is_mounted: bool,
+    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    #[serde(default = "everywhere")]
+    pub health: SocketAddr,
     /// Turns at once.
     #[serde(default = "sixteen")]
     pub workers: usize,
@@ -28,6 +38,10 @@ pub struct Settings {
 
 fn sixteen() -> usize {
     16
+}
+
+fn everywhere() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9_400))
 }
 
 /// Why the settings cannot be used.
@@ -49,6 +63,9 @@ pub enum SettingsError {
         /// What is wrong, and where.
         why: String,
     },
+    /// There is no root key.
+    #[error(transparent)]
+    Key(#[from] RootKeyError),
 }
 
 impl Settings {
@@ -71,6 +88,18 @@ impl Settings {
             return Err(refused("workers: 1 to 256 turns at once".to_owned()));
         }
         Ok(settings)
+    }
+
+    /// What credentials are made from.
+    pub fn key(&self) -> Result<RootKey, SettingsError> {
+        if !self.root_key_is_mounted {
+            return Ok(RootKey::read_or_create(&self.root_key)?);
+        }
+        let text = Zeroizing::new(text_of(&self.root_key)?);
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim_end(), &mut bytes[..])
+            .map_err(|_| RootKeyError::Damaged { path: self.root_key.clone() })?;
+        Ok(RootKey::from_bytes(*bytes))
     }
 
     /// The servers, by name.
@@ -127,6 +156,22 @@ installation:
         let without = SETTINGS.replace("servers: {db-1: /run/secrets/db-1}\n", "");
         let why = read(&without).unwrap_err().to_string();
         assert!(why.contains("`servers` has no file for it"), "{why}");
+    }
+
+    #[test]
+    fn a_mounted_key_may_be_a_link_that_the_group_reads_and_is_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("data"), folder.path().join("root.key"));
+        let mut settings = read(SETTINGS).unwrap();
+        settings.root_key = link.clone();
+        settings.root_key_is_mounted = true;
+        assert!(settings.key().is_err() && !link.exists());
+        std::fs::write(&file, "07".repeat(32)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let key = settings.key().unwrap();
+        assert_eq!(key.id(), RootKey::from_bytes([7; 32]).id());
+        settings.root_key_is_mounted = false;
+        assert!(settings.key().is_err(), "a link is not taken else");
     }
 
     #[test]

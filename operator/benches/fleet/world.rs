@@ -14,7 +14,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
-use operator::cluster::{At, CallError, Cluster, Kubernetes, Told, Write};
+use operator::cluster::{At, CallError, Cluster, Found, Kubernetes, Told, Write};
 use operator::databases::{Access, DatabaseError, Databases, Postgres};
 use operator::lease::Epoch;
 use operator::reconcile::{Driver, Memory};
@@ -234,8 +234,8 @@ impl Counted {
 
 #[async_trait]
 impl Cluster for Counted {
-    async fn is_taken(&self, tenant: &str) -> Result<bool, CallError> {
-        self.one().is_taken(tenant).await
+    async fn home(&self, tenant: &str) -> Result<Found, CallError> {
+        self.one().home(tenant).await
     }
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
@@ -291,6 +291,10 @@ impl Databases for Partly {
             return self.postgres.ensure(server, name).await;
         }
         Ok(self.schema_version())
+    }
+
+    async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
+        self.postgres.is_on(server, name).await
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {

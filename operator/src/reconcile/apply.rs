@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Done, Driver, Failure};
 use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
 use crate::kind::Kind;
-use crate::seen::facts::DELETED;
+use crate::seen::facts::{DELETED, PURGED};
 use crate::seen::owned::digest_of_wanted;
 use crate::seen::{Child, ChildId, Digest, News, Resource, Tenant, Tombstone};
 
@@ -192,6 +192,17 @@ impl<'a> Turn<'a> {
         let news = self.write(&id, &object, DELETION_MANAGER).await?;
         self.learn(news);
         Ok(())
+    }
+
+    /// Notes on the namespace that it may be deleted, this one and none of its name after it.
+    pub(super) async fn mark_purged(&mut self, stone: &Tombstone) -> Result<(), Failure> {
+        let Some((child, home)) = self.tenant.home() else { return Ok(()) };
+        let uid = child.uid;
+        if home.purged == Some(uid) {
+            return Ok(());
+        }
+        let text = serde_json::to_string(stone).unwrap_or_default();
+        self.note_on_home(json!({DELETED: text, PURGED: uid.to_string()})).await
     }
 
     /// Removes the namespace, and everything in it.

@@ -54,12 +54,13 @@ impl Driver {
             let servers = &self.installation.fleet.servers;
             // Where the blueprint went unseen, nobody noted where the data is.
             let anywhere = || servers.iter().map(|server| server.name.clone()).collect();
-            let servers: Vec<_> = stone.server.map_or_else(anywhere, |server| vec![server]);
+            let servers: Vec<_> = stone.server.clone().map_or_else(anywhere, |server| vec![server]);
             for server in servers {
                 self.databases.purge(&server, &name).await?;
                 turn.done.writes += 1;
             }
         }
+        turn.mark_purged(&stone).await?;
         turn.remove_home().await
     }
 }

@@ -13,6 +13,9 @@ use crate::kind::Kind;
 pub const DELETED: &str = "soulfra.io/deleted";
 /// The annotation of a namespace by which a person who types the platform's name has it purged.
 pub const PURGE: &str = "soulfra.io/purge";
+/// The annotation of a namespace by which it may be deleted: its own uid, set once the platform's
+/// time is over and nothing else is left of it. Admission refuses the deletion without.
+pub const PURGED: &str = "soulfra.io/purged";
 
 /// What decisions need of an object beside that it is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Home {
     pub deleted: Option<Tombstone>,
     /// What somebody typed who wants it purged.
     pub purge: Option<String>,
+    /// It may be deleted, where this is its own uid.
+    pub purged: Option<Uuid>,
 }
 
 /// What is to become of a deleted platform.
@@ -95,6 +100,7 @@ fn home(namespace: &DynamicObject) -> Home {
         owner: owner.and_then(|uid| uid.parse().ok()),
         deleted: note(DELETED).and_then(|text| serde_json::from_str(text).ok()),
         purge: note(PURGE).cloned(),
+        purged: note(PURGED).and_then(|uid| uid.parse().ok()),
     }
 }
 

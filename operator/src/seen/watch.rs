@@ -127,13 +127,20 @@ pub async fn watch(
         let event = match event {
             Ok(event) => event,
             Err(error) if is_unknown(&error) => {
-                // Brought by another program, or not yet: there are none, and it is asked again.
-                tracing::debug!(what = ?sort, "the API server does not know this kind");
-                Event::InitDone
+                tracing::debug!(what = %sort, "the API server does not know this kind");
+                // Of a kind that another program would bring there are none. Of all others, and
+                // blueprints above all, it only says that nobody can tell yet: no platform is
+                // taken for deleted because of that.
+                if matches!(sort, Listed::Children(kind, _) if kind.of_others()) {
+                    hear(&seen, sort, Event::InitDone, &changed, &listed);
+                }
+                seen.is_unknown(sort);
+                continue;
             }
             // The watch goes on by itself, later each time.
             Err(error) => {
-                tracing::warn!(what = ?sort, %error, "a watch was broken off");
+                tracing::warn!(what = %sort, %error, "a watch was broken off");
+                seen.watch_broke();
                 continue;
             }
         };

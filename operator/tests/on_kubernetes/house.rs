@@ -30,7 +30,7 @@ use work::Clock;
 use work::sealed::RootKey;
 
 /// Anything that was asked for is there within this time.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 const INSTALLATION: &str = include_str!("installation.json");
 const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
@@ -52,6 +52,15 @@ impl House {
     }
 
     pub(crate) async fn with(installation: Installation, workers: usize) -> Self {
+        Self::of(installation, client().await, workers).await
+    }
+
+    /// The same, whose operator is another one than the test is itself.
+    pub(crate) async fn driven_by(operator: Client, workers: usize) -> Self {
+        Self::of(serde_json::from_str(INSTALLATION).unwrap(), operator, workers).await
+    }
+
+    async fn of(installation: Installation, operator: Client, workers: usize) -> Self {
         let client = client().await;
         define(&client).await;
         let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..8]);
@@ -59,7 +68,7 @@ impl House {
         let key = Arc::new(RootKey::from_bytes([7; 32]));
         let clock = Clock::fixed(Clock::System.now());
         let driver = Arc::new(Driver {
-            cluster: Arc::new(Kubernetes::new(client.clone(), "test")),
+            cluster: Arc::new(Kubernetes::new(operator.clone(), "test")),
             databases: Arc::new(databases("none")),
             seen: seen.clone(),
             installation,
@@ -82,7 +91,7 @@ impl House {
                 let _ = listed.send(sort);
             };
             let stop = CancellationToken::new();
-            tasks.spawn(watch(client.clone(), seen.clone(), *sort, changed, listed, stop));
+            tasks.spawn(watch(operator.clone(), seen.clone(), *sort, changed, listed, stop));
         }
         let mut missing: std::collections::HashSet<_> = sorts.into_iter().collect();
         while !missing.is_empty() {
@@ -256,15 +265,35 @@ pub(crate) fn admin() -> Admin {
 }
 
 pub(crate) async fn client() -> Client {
+    client_of(config().await)
+}
+
+pub(crate) async fn config() -> Config {
     let file = Kubeconfig::read_from(told("SOULFRA_TEST_KUBECONFIG")).unwrap();
-    let mut config =
-        Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()
+}
+
+pub(crate) fn client_of(mut config: Config) -> Client {
     config.default_retry = false;
     Client::try_from(config).unwrap()
 }
 
+/// Waits until a policy refuses what is only tried: it is in force a while after it was made.
+pub(crate) async fn until_refused<T>(tried: impl AsyncFn() -> kube::Result<T>) {
+    let refused = async {
+        loop {
+            match tried().await {
+                Err(kube::Error::Api(status)) if status.code == 403 => return,
+                Err(error) => panic!("refused in another way: {error}"),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.expect("the policy is in force in time");
+}
+
 /// Defines what a blueprint is, once in a run.
-async fn define(client: &Client) {
+pub(crate) async fn define(client: &Client) {
     static DEFINED: OnceCell<()> = OnceCell::const_new();
     DEFINED
         .get_or_init(|| async {

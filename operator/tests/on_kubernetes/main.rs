@@ -12,11 +12,14 @@ mod broken;
 #[path = "../../../plan/tests/it/chance.rs"]
 mod chance;
 mod charge;
+mod chart;
 #[path = "../../../plan/tests/it/generate.rs"]
 #[expect(dead_code, reason = "the tests of plans use the rest")]
 mod generate;
 mod house;
 mod life;
+mod policies;
 mod repair;
+mod rights;
 
 use house::House;

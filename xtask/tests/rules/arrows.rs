@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ),
     ("certificates", &["web", "work"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
-    ("operator", &["blueprint", "plan", "work", "database", "tenant-runtime"]),
+    ("operator", &["blueprint", "plan", "web", "work", "database", "tenant-runtime"]),
     (
         "create-ai-platform",
         &[
