@@ -69,7 +69,8 @@ impl Driver {
         turn.apply(home).await?;
         if let Err(error) = self.ensure(&plan, &mut database).await {
             let said = Said::no("DatabaseReady", error.reason(), error.to_string());
-            self.tell_progress(turn, &plan, None, Conditions::with(said)).await?;
+            let place = Some(database.clone());
+            self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
             return Err(error.into());
         }
         turn.apply(&wanted).await?;
