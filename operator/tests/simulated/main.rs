@@ -1,6 +1,10 @@
 //! The driver in a world that is simulated to the last: seeds decide what people do, what goes
 //! wrong and when. `SOULFRA_SEED` is the first seed, `SOULFRA_SEEDS` how many.
-#![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers here are no tests, but only tests call them"
+)]
 
 mod chance;
 mod fields;

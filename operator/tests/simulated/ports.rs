@@ -328,7 +328,7 @@ impl World {
         };
         let home = self.things[&home_of(name)].uid;
         let ended = self.owner(name).and_then(|owner| self.ended.get(&owner).copied());
-        let kept = SignedDuration::try_from(KEPT_FOR - 2 * WRONG).unwrap();
+        let kept = SignedDuration::try_from(KEPT_FOR.saturating_sub(2 * WRONG)).unwrap();
         let is_over = ended.is_some_and(|ended| self.now().duration_since(ended) >= kept);
         if !(self.typed.contains(&home) || stone.by_itself && is_over) {
             self.violated(format!("the database of {name} is dropped before its time"));

@@ -186,12 +186,11 @@ impl World {
         }
         let mut thing = Thing::new(self.chance.uuid());
         thing.value = json!({"data": {"of": "a stranger"}});
-        match marked {
-            Some(tenant) => thing.value["metadata"]["labels"] = json!({plan::TENANT: tenant}),
-            None => {
-                let data = json!({"of": "a stranger"});
-                self.foreign.push((key.clone(), thing.uid, "data".to_owned(), data));
-            }
+        if let Some(tenant) = marked {
+            thing.value["metadata"]["labels"] = json!({plan::TENANT: tenant});
+        } else {
+            let data = json!({"of": "a stranger"});
+            self.foreign.push((key.clone(), thing.uid, "data".to_owned(), data));
         }
         self.note(|| format!("{}: a stranger adds {}, marked {marked:?}", key.0, key.1));
         self.commit(key, thing);

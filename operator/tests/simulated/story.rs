@@ -71,7 +71,7 @@ impl Story<'_> {
             let mut world = self.world.lock().unwrap();
             let chance = &mut world.chance;
             let steps = chance.between(20, 70);
-            let names = &NAMES[..chance.index(3) + 1];
+            let names = &NAMES[..=chance.index(3)];
             let rate = [0, 200, 60, 25, 10][chance.index(5)];
             (steps, names, rate, chance.one_in(2))
         };
@@ -339,7 +339,7 @@ impl Story<'_> {
                 }
                 continue;
             }
-            if paper.notes.get(UNDELETE).is_none() && ready["reason"] == "NameKept" {
+            if !paper.notes.contains_key(UNDELETE) && ready["reason"] == "NameKept" {
                 wrong.push(format!("{name} is not kept, and its blueprint says {ready}"));
             }
             let home = home_of(name);
