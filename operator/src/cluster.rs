@@ -120,6 +120,9 @@ pub trait Cluster: Send + Sync {
     /// What is there under the name of a platform's namespace, as of now.
     async fn home(&self, tenant: &str) -> Result<Found, CallError>;
 
+    /// The blueprint of this name as it is now, whatever a watch says; `None`: there is none.
+    async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError>;
+
     /// Makes an object, or brings it to say this where it is ours to say; leaves the rest alone.
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError>;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const DEFINITIONS: &str = "apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const BLUEPRINTS: &str = "apis/soulfra.io/v1alpha1/platformblueprints";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub struct Server {
     http: Client,

@@ -238,6 +238,10 @@ impl Cluster for Counted {
         self.one().home(tenant).await
     }
 
+    async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
+        self.one().blueprint(name).await
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         self.one().apply(write).await
     }

@@ -43,6 +43,10 @@ impl<C: Cluster> Cluster for Counted<C> {
         self.cluster.home(tenant).await
     }
 
+    async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
+        self.cluster.blueprint(name).await
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         self.count(self.cluster.apply(write).await)
     }

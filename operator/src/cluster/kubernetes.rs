@@ -89,6 +89,11 @@ impl Cluster for Kubernetes {
         })
     }
 
+    async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
+        let found = timed("the blueprint", self.blueprints().get_opt(name)).await?;
+        Ok(found.as_ref().and_then(news_of_blueprint))
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         let Write { tenant, id, object, manager, at } = write;
         let mut object = object.clone();

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use blueprint::spec::{DeletionPolicy, Placement};
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use super::apply::Turn;
 use super::{Driver, Failure, KEPT_FOR};
-use crate::seen::{Resource, Tombstone};
+use crate::cluster::CallError;
+use crate::seen::{News, Resource, Tombstone};
 
 impl Driver {
     /// Stops a platform, notes what is to become of it, and lets its blueprint go. What it needs
@@ -21,6 +23,9 @@ impl Driver {
         // A namespace that was kept for another blueprint of the name is not this one's to end.
         let is_its_own = |uid| resource.as_ref().is_none_or(|resource| uid == Some(resource.uid));
         if let Some(home) = home.filter(|home| is_its_own(home.owner)) {
+            if resource.is_none() {
+                self.is_really_gone(turn, home.owner).await?;
+            }
             let stone = home.deleted.unwrap_or_else(|| self.stone(resource.as_deref()));
             turn.mark_deleted(&stone).await?;
         }
@@ -29,6 +34,23 @@ impl Driver {
         }
         self.memory.forget(turn.name);
         Ok(())
+    }
+
+    /// A list may have been older than the blueprint that it lacks. So nothing is ended for want
+    /// of a blueprint before the API server was asked for that very one.
+    async fn is_really_gone(
+        &self,
+        turn: &mut Turn<'_>,
+        owner: Option<Uuid>,
+    ) -> Result<(), Failure> {
+        let Some(News::Blueprint(name, found)) = self.cluster.blueprint(turn.name).await? else {
+            return Ok(());
+        };
+        if owner != Some(found.uid) {
+            return Ok(());
+        }
+        self.seen.hear(News::Blueprint(name, found));
+        Err(CallError::Conflict(format!("what is known of {}", turn.name)).into())
     }
 
     /// What is to become of a platform with this blueprint; of one whose blueprint went unseen,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use blueprint::PlatformBlueprint;
 use database::Admin;
@@ -30,7 +30,7 @@ use work::Clock;
 use work::sealed::RootKey;
 
 /// Anything that was asked for is there within this time.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 const INSTALLATION: &str = include_str!("installation.json");
 const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
@@ -194,8 +194,8 @@ impl House {
 
     /// Turns until one has nothing to write any more; how many writes there were.
     pub(crate) async fn settle(&self, name: &str) -> u32 {
-        let mut writes = 0;
-        for _ in 0..20 {
+        let (mut writes, begun) = (0, Instant::now());
+        while begun.elapsed() < SOON {
             match self.driver.reconcile(name).await {
                 Ok(done) if done.writes == 0 => return writes,
                 Ok(done) => writes += done.writes,

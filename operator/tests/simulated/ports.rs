@@ -230,6 +230,11 @@ impl Cluster for Ports {
         self.call(move |world| Ok(world.home(&tenant))).await
     }
 
+    async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
+        let name = name.to_owned();
+        self.call(move |world| Ok(world.papers.get(&name).map(|paper| paper.news(&name)))).await
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         let Write { tenant, id, object, manager, at } = write;
         self.respects_pauses(tenant);

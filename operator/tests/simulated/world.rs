@@ -394,7 +394,7 @@ impl Paper {
         object
     }
 
-    fn news(&self, name: &str) -> News {
+    pub(crate) fn news(&self, name: &str) -> News {
         let object: DynamicObject = serde_json::from_value(self.object(name)).unwrap();
         news_of_blueprint(&object).unwrap()
     }
