@@ -181,7 +181,8 @@ async fn the_operator_writes_only_where_platforms_are() {
     let operators: Api<Namespace> = Api::all(operator.clone());
     let marked = json!({"metadata": {"labels": {plan::TENANT: plain}}});
     is_refused(merge(&operators, &format!("tenant-{plain}"), marked).await, WHY);
-    is_refused(operators.delete("default", &DeleteParams::default()).await.map(|_| ()), WHY);
+    let taken = operators.delete(&format!("tenant-{plain}"), &DeleteParams::default()).await;
+    is_refused(taken.map(|_| ()), WHY);
 
     let blueprints: Api<PlatformBlueprint> = Api::all(operator);
     is_refused(merge(&blueprints, &name, json!({"spec": {"suspended": true}})).await, WHY);
