@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 pub use self::call::{Call, Verb};
 pub use self::fault::{Event, Fault};
@@ -31,6 +31,7 @@ pub use self::upstream::{Unusable, Upstream};
 use self::answer::{Body, Cut};
 use self::lists::Lists;
 use self::socket::Socket;
+use crate::listen;
 use crate::tally::{Tally, locked};
 
 /// Above what the API server takes.
@@ -85,7 +86,11 @@ impl Proxy {
             tally: Tally::new(),
             lists: Mutex::default(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let accepting = {
+            let shared = Arc::clone(&shared);
+            let serve = move |stream| serve(stream, Arc::clone(&shared));
+            tokio::spawn(listen::each(listener, serve))
+        };
         Ok(Self { address, shared, accepting })
     }
 
@@ -124,20 +129,6 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(stream, Arc::clone(&shared)))),
-                // No descriptors are left: some come back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod chance;
+mod listen;
 pub mod postgres;
 pub mod script;
 mod tally;

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 pub use self::trip::Trip;
 
+use crate::listen;
 use crate::tally::{Tally, locked};
 
 /// Connecting to a server of this machine.
@@ -80,7 +81,11 @@ impl Proxy {
             connections: AtomicU64::new(0),
             cuts: watch::Sender::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let accepting = {
+            let shared = Arc::clone(&shared);
+            let serve = move |stream| serve(stream, Arc::clone(&shared));
+            tokio::spawn(listen::each(listener, serve))
+        };
         Ok(Self { address, shared, accepting })
     }
 
@@ -124,20 +129,6 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => drop(connections.spawn(serve(client, Arc::clone(&shared)))),
-                // No descriptors are left: some come back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

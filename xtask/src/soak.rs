@@ -15,7 +15,7 @@ use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::Counts;
+use crate::suites::{Counts, TOGETHER};
 
 /// A soak, by the name it has on the command line.
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,7 +43,9 @@ pub(crate) enum Soak {
 /// Which tests, for how long at most, and what they are told.
 struct Plan {
     minutes: u64,
-    /// Crates whose features agree with the workspace's, and the tests in them.
+    /// The selection of crates, whose features agree with those of the suites.
+    crates: &'static [&'static str],
+    /// The tests in them.
     tests: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
     wants_database: bool,
@@ -51,6 +53,20 @@ struct Plan {
     /// Lines with `counted: `; fewer mean that a test has another name now.
     counts: usize,
 }
+
+/// What most of them are.
+const USUAL: Plan = Plan {
+    minutes: 20,
+    crates: &TOGETHER,
+    tests: &[],
+    environment: &[],
+    wants_database: false,
+    wants_cluster: false,
+    counts: 1,
+};
+
+const COMMAND: [&str; 2] = ["--package", "create-ai-platform"];
+const OPERATOR: [&str; 2] = ["--package", "operator"];
 
 /// What came of one.
 #[derive(Default)]
@@ -89,118 +105,74 @@ impl Soak {
         match self {
             Self::Kills => Plan {
                 minutes: 30,
-                tests: &["--package", "create-ai-platform", "--test", "it", "killing::"],
+                crates: &COMMAND,
+                tests: &["--test", "it", "killing::"],
                 environment: &[("SOULFRA_MOMENTS", "20")],
-                wants_database: false,
-                wants_cluster: false,
                 counts: 2,
+                ..USUAL
             },
             Self::Cuts => Plan {
-                minutes: 20,
-                tests: &[
-                    "--package",
-                    "create-ai-platform",
-                    "--package",
-                    "tenant-runtime",
-                    "--test",
-                    "it",
-                    "cuts::",
-                ],
-                environment: &[],
+                crates: &["--package", "create-ai-platform", "--package", "tenant-runtime"],
+                tests: &["--test", "it", "cuts::"],
                 wants_database: true,
-                wants_cluster: false,
-                counts: 1,
+                ..USUAL
             },
-            Self::Edits => Plan {
-                minutes: 20,
-                tests: &["--package", "create-ai-platform", "--test", "it", "edits_under_load"],
-                environment: &[],
-                wants_database: false,
-                wants_cluster: false,
-                counts: 1,
-            },
-            Self::Blueprints => Plan {
-                minutes: 10,
-                tests: &[
-                    "--workspace",
-                    "--exclude",
-                    "xtask",
-                    "--exclude",
-                    "inference",
-                    "--exclude",
-                    "operator",
-                    "--test",
-                    "bad",
-                ],
-                environment: &[],
-                wants_database: false,
-                wants_cluster: false,
-                counts: 2,
-            },
+            Self::Edits => {
+                Plan { crates: &COMMAND, tests: &["--test", "it", "edits_under_load"], ..USUAL }
+            }
+            Self::Blueprints => Plan { minutes: 10, tests: &["--test", "bad"], counts: 2, ..USUAL },
             Self::Admission => Plan {
                 minutes: 30,
-                tests: &[
-                    "--workspace",
-                    "--exclude",
-                    "xtask",
-                    "--exclude",
-                    "inference",
-                    "--exclude",
-                    "operator",
-                    "--test",
-                    "on_kubernetes",
-                    "the_same_is_refused",
-                ],
+                tests: &["--test", "on_kubernetes", "the_same_is_refused"],
                 environment: &[("SOULFRA_ROUNDS", "50000")],
-                wants_database: false,
                 wants_cluster: true,
-                counts: 1,
+                ..USUAL
             },
             Self::Broken => Plan {
                 minutes: 60,
-                tests: &["--package", "operator", "--test", "on_kubernetes", "broken::soak_"],
-                environment: &[],
+                crates: &OPERATOR,
+                tests: &["--test", "on_kubernetes", "broken::soak_"],
                 wants_database: true,
                 wants_cluster: true,
                 counts: 6,
+                ..USUAL
             },
             Self::Admitted => Plan {
-                minutes: 20,
-                tests: &["--package", "operator", "--test", "on_kubernetes", "admitted::soak_"],
-                environment: &[],
-                wants_database: false,
+                crates: &OPERATOR,
+                tests: &["--test", "on_kubernetes", "admitted::soak_"],
                 wants_cluster: true,
-                counts: 1,
+                ..USUAL
             },
             Self::Operator => Plan {
                 minutes: 12 * 60,
-                tests: &["--package", "operator", "--test", "simulated", "whatever_goes_wrong"],
+                crates: &OPERATOR,
+                tests: &["--test", "simulated", "whatever_goes_wrong"],
                 environment: &[("SOULFRA_SEEDS", "1000000")],
-                wants_database: false,
-                wants_cluster: false,
-                counts: 1,
+                ..USUAL
             },
         }
     }
 
     fn go_on(self, project: &Project, seed: u64, done: &mut Done) -> Result<()> {
-        let Plan { minutes, tests, environment, wants_database, wants_cluster, counts } =
+        let Plan { minutes, crates, tests, environment, wants_database, wants_cluster, counts } =
             self.plan();
+        let tests = [crates, tests].concat();
         let mut build = project.cargo(["test", "--release", "--locked", "--no-run"]);
         // The compiler's time is not the soak's.
-        process::run(build.args(tests), Deadline::in_minutes(40))?;
+        process::run(build.args(&tests), Deadline::in_minutes(40))?;
         let cluster = wants_cluster.then(|| Own::start(project)).transpose()?;
 
         let (start, deadline) = (Instant::now(), Deadline::in_minutes(minutes));
         let mut test = project.cargo(["test", "--release", "--locked"]);
-        test.args(tests).args(["--", "--nocapture"]);
+        // What is too long for the suites is left out of them by a mark.
+        test.args(&tests).args(["--", "--nocapture", "--include-ignored"]);
         test.env("SOULFRA_SEED", seed.to_string()).envs(environment.iter().copied());
         let postgres = wants_database.then(|| Postgres::start(project, deadline)).transpose()?;
         if let Some(postgres) = &postgres {
             test.env("DATABASE_URL", postgres.url("postgres"));
         }
         if let Some(cluster) = &cluster {
-            test.arg("--ignored").env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
+            test.env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
         }
         let watched = process::watch(&mut test, deadline, |line| {
             done.read(line);

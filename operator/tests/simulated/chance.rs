@@ -2,20 +2,17 @@
 
 use uuid::Uuid;
 
-/// `SplitMix64`: small, and the same everywhere.
-pub(crate) struct Chance(u64);
+/// What a history needs of chance.
+pub(crate) struct Chance(faults::chance::Chance);
 
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
+        // Seeds that follow each other begin far apart.
+        Self(faults::chance::Chance::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d)))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.number()
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
