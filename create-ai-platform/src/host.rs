@@ -9,7 +9,6 @@ pub mod postgres;
 pub mod records;
 mod room;
 mod standing;
-mod tidy;
 pub mod usage;
 
 use std::collections::BTreeMap;
@@ -479,7 +478,7 @@ mod tests {
         // What is not over stays, and then it is over.
         for (left, over) in [(1, "set blocked_until = last_at"), (0, "set failures = 0")] {
             let app = app.upgrade().unwrap();
-            tidy::tidy(&gone, &app).await;
+            tenant_runtime::tidy::tidy(&gone, &app).await;
             let attempts = sqlx::query_scalar::<_, i64>("select count(*) from accounts.attempt");
             assert_eq!(attempts.fetch_one(app.db()).await?, left);
             let over = sqlx::AssertSqlSafe(format!("update accounts.attempt {over}"));

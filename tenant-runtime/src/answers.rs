@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use pages::Html;
@@ -25,6 +25,8 @@ const LINGER: Duration = Duration::from_mins(1);
 #[derive(Clone, Default)]
 pub struct Answers {
     spoken: Arc<Mutex<HashMap<Uuid, Arc<Answer>>>>,
+    /// Those that another copy of the runtime speaks, for as long as somebody hears them here.
+    echoes: Arc<Mutex<HashMap<Uuid, Weak<Answer>>>>,
     closing: Arc<AtomicBool>,
 }
 
@@ -39,6 +41,20 @@ impl Answers {
     /// The answer with this id, if it is being spoken or has just ended.
     pub fn get(&self, id: Uuid) -> Option<Arc<Answer>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// The echo of an answer that another copy speaks, which has said these words at least; `true`
+    /// when it is new, and nobody feeds it yet.
+    pub fn echo(&self, id: Uuid, words: &str) -> (Arc<Answer>, bool) {
+        let mut echoes = self.echoes.lock().unwrap_or_else(PoisonError::into_inner);
+        echoes.retain(|_, echo| echo.strong_count() > 0);
+        if let Some(echo) = echoes.get(&id).and_then(Weak::upgrade) {
+            return (echo, false);
+        }
+        let echo = Arc::new(Answer::new());
+        echo.say(words);
+        echoes.insert(id, Arc::downgrade(&echo));
+        (echo, true)
     }
 
     /// How many answers are being spoken.
@@ -91,6 +107,12 @@ struct Spoken {
     splitter: BlockSplitter,
     blocks: Vec<Block>,
     ending: Option<Ending>,
+}
+
+impl Spoken {
+    fn has(&self, place: Place) -> bool {
+        self.text.is_char_boundary(place.offset) && place.blocks <= self.blocks.len()
+    }
 }
 
 /// How an answer ended.
@@ -196,6 +218,24 @@ impl Answer {
         self.lock().ending.clone()
     }
 
+    /// Waits until this has come as far as a listener is, or ended: an echo may be behind what was
+    /// heard elsewhere.
+    pub async fn reach(&self, place: Place) {
+        let mut grown = self.grown.subscribe();
+        loop {
+            grown.mark_unchanged();
+            {
+                let spoken = self.lock();
+                if spoken.has(place) || spoken.ending.is_some() {
+                    return;
+                }
+            }
+            if grown.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// What follows a place, waiting for it if need be. `told`: the last place in the queue that
     /// the listener was told; 0 for none.
     pub async fn after(&self, place: Place, told: usize) -> Heard {
@@ -219,12 +259,7 @@ impl Answer {
             return Some(Heard::Waits(spoken.position));
         }
         // An id that is not a place in this text (from an older life of it) begins anew.
-        let place =
-            if spoken.text.is_char_boundary(place.offset) && place.blocks <= spoken.blocks.len() {
-                place
-            } else {
-                Place::default()
-            };
+        let place = if spoken.has(place) { place } else { Place::default() };
         if let Some(block) = spoken.blocks.get(place.blocks) {
             if place.offset < block.end_offset {
                 let words = spoken.text[place.offset..block.end_offset].to_owned();

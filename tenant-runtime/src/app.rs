@@ -1,6 +1,7 @@
 //! The state of one platform's runtime, field by field.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use accounts::passwords::Passwords;
 use async_trait::async_trait;
@@ -39,7 +40,7 @@ pub struct Parts {
     pub passwords: Passwords,
     /// The only way to a model.
     pub model_server: ModelServer,
-    /// The models that can be asked; the first is the default.
+    /// The models that can be asked; the first is the default. None while that is not known.
     pub models: Vec<String>,
     /// Who writes the blueprint.
     pub owner: Arc<dyn BlueprintOwner>,
@@ -52,6 +53,7 @@ pub struct Parts {
 struct Inner {
     parts: Parts,
     site: RwLock<Arc<Site>>,
+    models: RwLock<Arc<[String]>>,
     answers: Answers,
     engine: Engine,
 }
@@ -78,6 +80,13 @@ pub enum ChangeRefused {
     /// It breaks rules; each line says where and what would be right.
     #[error("{}", .0.join("; "))]
     BreaksRules(Vec<String>),
+    /// It is kept where this program cannot write; each line says what would have to be changed.
+    #[error(
+        "The blueprint of this platform is kept in its cluster. Ask whoever runs it to change \
+         there (kubectl edit pb): {}",
+        .0.join("; ")
+    )]
+    KeptElsewhere(Vec<String>),
     /// The owner cannot be reached or cannot write.
     #[error("The change could not be stored: {0}. Nothing was changed.")]
     NotStored(String),
@@ -87,8 +96,9 @@ impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Result<Self, pages::BuildError> {
         let site = RwLock::new(Arc::new(parts.site.clone()));
+        let models = RwLock::new(parts.models.as_slice().into());
         let engine = crate::view::engine()?;
-        Ok(Self(Arc::new(Inner { parts, site, answers: Answers::default(), engine })))
+        Ok(Self(Arc::new(Inner { parts, site, models, answers: Answers::default(), engine })))
     }
 
     /// The same, without keeping it alive.
@@ -116,9 +126,14 @@ impl App {
         &self.0.parts.model_server
     }
 
-    /// The models that can be asked; the first is the default.
-    pub fn models(&self) -> &[String] {
-        &self.0.parts.models
+    /// The models that can be asked; the first is the default. None while that is not known.
+    pub fn models(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.models.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these can be asked.
+    pub fn offer(&self, models: Vec<String>) {
+        *self.0.models.write().unwrap_or_else(PoisonError::into_inner) = models.into();
     }
 
     /// Who writes the blueprint.
@@ -157,21 +172,23 @@ impl App {
     }
 
     /// The model for an agent: what it asks for, else the blueprint's default, else the first;
-    /// never one that is not there.
+    /// never one that is not there, as far as that is known.
     pub fn model_for(&self, wanted: Option<&str>) -> String {
         let site = self.site();
         let default = site.blueprint.spec.ai.default_model.as_deref();
-        let there = |model: &&str| self.models().iter().any(|m| m == model);
+        let models = self.models();
+        let there = |model: &&str| models.is_empty() || models.iter().any(|m| m == model);
         [wanted, default]
             .into_iter()
             .flatten()
             .find(there)
-            .or(self.models().first().map(String::as_str))
+            .or(models.first().map(String::as_str))
             .unwrap_or_default()
             .to_owned()
     }
 
-    /// Makes the platform ready after a start: answers that a crash cut off are over.
+    /// Makes the platform ready after a start, where no other copy of the runtime serves it: answers
+    /// that a crash cut off are over.
     pub async fn recover(&self) -> sqlx::Result<()> {
         let mut db = self.db().acquire().await?;
         let cut = crate::db::messages::interrupt_all(&mut db, self.now()).await?;
@@ -181,15 +198,30 @@ impl App {
         Ok(())
     }
 
+    /// The same where others may serve it too: answers are over that nobody speaks any more.
+    pub async fn recover_beside_others(&self) -> sqlx::Result<()> {
+        let mut db = self.db().acquire().await?;
+        let cut = crate::db::messages::interrupt_silent(&mut db, None, self.now()).await?;
+        if cut > 0 {
+            tracing::info!(cut, "answers were interrupted: nobody speaks them any more");
+        }
+        Ok(())
+    }
+
+    /// Waits until no answer is being spoken, for at most `patience`.
+    pub async fn finish(&self, patience: Duration) {
+        let ended = async {
+            while self.answers().running() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        _ = tokio::time::timeout(patience, ended).await;
+    }
+
     /// Ends what is under way and closes the database.
     pub async fn stop(&self) {
         self.answers().stop_all();
-        let ended = async {
-            while self.answers().running() > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-        };
-        _ = tokio::time::timeout(std::time::Duration::from_secs(5), ended).await;
+        self.finish(Duration::from_secs(5)).await;
         self.db().close().await;
     }
 }

@@ -14,11 +14,14 @@ pub mod site;
 
 mod answers;
 mod db;
+mod echo;
 mod http;
 pub mod model_server;
+pub mod program;
 mod router;
 pub mod seed;
 mod speaking;
+pub mod tidy;
 mod view;
 
 pub use app::{App, BlueprintOwner, ChangeRefused, Parts, WeakApp};
@@ -32,7 +35,7 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// raised with each migration of any of them.
 pub const SCHEMA: database::tenant::TenantSchema = database::tenant::TenantSchema {
     name: "tenant",
-    version: 2,
+    version: 3,
     migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &MIGRATOR],
     readable: &["tenant"],
 };

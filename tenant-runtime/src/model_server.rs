@@ -89,6 +89,17 @@ struct Refusal {
 }
 
 #[derive(Deserialize)]
+struct List {
+    data: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    dimensions: Option<u32>,
+}
+
+#[derive(Deserialize)]
 struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
@@ -114,9 +125,26 @@ struct Usage {
 }
 
 impl ModelServer {
-    /// A model server at `base`, asked with `credential`.
-    pub fn new(base: url::Url, credential: Credential, client: reqwest::Client) -> Self {
+    /// A model server at `base`, with or without `/v1` at its end, asked with `credential`.
+    pub fn new(mut base: url::Url, credential: Credential, client: reqwest::Client) -> Self {
+        let path = base.path().trim_end_matches('/');
+        let path = format!("{}/", path.strip_suffix("/v1").unwrap_or(path));
+        base.set_path(&path);
         Self(Arc::new(Inner { base, credential, client }))
+    }
+
+    /// The models that can be asked, the default first.
+    pub async fn models(&self, tenant: &str, now: Timestamp) -> Result<Vec<String>, AskError> {
+        let Inner { base, credential, client } = &*self.0;
+        let token = web::token::sign(credential, &Caller::new(tenant, "", ""), now)?;
+        let url = base.join("v1/models").map_err(|error| AskError::Garbled(error.to_string()))?;
+        let response = client.get(url).bearer_auth(token.expose_secret()).send().await?;
+        let response = told(response).await?;
+        let list: List =
+            response.json().await.map_err(|error| AskError::Garbled(error.to_string()))?;
+        // Those that make vectors answer nobody.
+        let answer = list.data.into_iter().filter(|model| model.dimensions.is_none());
+        Ok(answer.map(|model| model.id).collect())
     }
 
     /// Asks, and hands each bit of the answer to `hear` as it comes. Dropping the future stops
@@ -150,14 +178,7 @@ impl ModelServer {
             .map_err(|error| AskError::Garbled(error.to_string()))?;
         let response =
             client.post(url).bearer_auth(token.expose_secret()).json(&body).send().await?;
-        let status = response.status();
-        if !status.is_success() {
-            let text = response.text().await.unwrap_or_default();
-            let refusal = serde_json::from_str(&text)
-                .unwrap_or(Refusal { code: "unknown".to_owned(), title: status.to_string() });
-            let Refusal { code, title } = refusal;
-            return Err(AskError::Refused { status: status.as_u16(), code, title });
-        }
+        let response = told(response).await?;
         let mut lines = Lines::default();
         let mut bytes = response.bytes_stream();
         let mut usage = None;
@@ -190,6 +211,19 @@ impl ModelServer {
         }
         Err(AskError::Garbled("the answer broke off".to_owned()))
     }
+}
+
+/// The answer, unless it is a refusal.
+async fn told(response: reqwest::Response) -> Result<reqwest::Response, AskError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let text = response.text().await.unwrap_or_default();
+    let refusal = serde_json::from_str(&text)
+        .unwrap_or(Refusal { code: "unknown".to_owned(), title: status.to_string() });
+    let Refusal { code, title } = refusal;
+    Err(AskError::Refused { status: status.as_u16(), code, title })
 }
 
 /// Cuts a byte stream into lines, wherever its parts begin and end.

@@ -49,6 +49,11 @@ impl Site {
         Self { brand, entitlements: plan.entitlements(), pages, logo, blueprint }
     }
 
+    /// The same with what was confirmed: a plan in a blueprint is a wish.
+    pub fn entitled_to(self, entitlements: Entitlements) -> Self {
+        Self { entitlements, ..self }
+    }
+
     /// The name people know it by.
     pub fn display_name(&self) -> &str {
         &self.blueprint.spec.identity.display_name

@@ -15,6 +15,11 @@ use crate::model_server::{AskError, Question, Word};
 
 /// How often the words so far are kept, so that a crash loses less than a second of them.
 const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often it is said that an answer is still being spoken, while there are no more words; well
+/// within the time after which others take it for cut off.
+const TOUCH_EVERY: Duration = Duration::from_secs(5);
+/// What a person reads who stopped an answer.
+pub const STOPPED: &str = "You stopped this answer.";
 /// The longest an answer may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -71,9 +76,7 @@ async fn speak(
                     .to_owned(),
             ),
         },
-        Err(None) => {
-            Ending { state: State::Stopped, note: Some("You stopped this answer.".to_owned()) }
-        }
+        Err(None) => Ending { state: State::Stopped, note: Some(STOPPED.to_owned()) },
         Err(Some(error)) => {
             tracing::warn!(message = %id, "could not answer: {error}");
             Ending { state: State::Failed, note: Some(explain(&error)) }
@@ -100,19 +103,29 @@ async fn ask(
     }
 }
 
-/// Keeps the words so far, again and again; never ends.
+/// Keeps the words so far, again and again; ends only when somebody else has ended the answer, at
+/// another copy of this runtime.
 async fn keep(app: &App, id: Uuid, answer: &Answer) {
     let mut ticks = interval_at(Instant::now() + KEEP_EVERY, KEEP_EVERY);
-    let mut kept = 0;
+    let (mut kept, mut at) = (0, Instant::now());
     loop {
         ticks.tick().await;
         let text = answer.text();
-        if text.len() == kept {
+        let has_grown = text.len() > kept;
+        if !has_grown && at.elapsed() < TOUCH_EVERY {
             continue;
         }
-        let saved = async { db::messages::keep(&mut *app.db().acquire().await?, id, &text).await };
+        let saved = async {
+            let mut db = app.db().acquire().await?;
+            if has_grown {
+                db::messages::keep(&mut db, id, &text).await
+            } else {
+                db::messages::keep_on(&mut db, id).await
+            }
+        };
         match saved.await {
-            Ok(()) => kept = text.len(),
+            Ok(true) => (kept, at) = (text.len(), Instant::now()),
+            Ok(false) => return,
             Err(error) => tracing::warn!(message = %id, "keep the words so far: {error}"),
         }
     }

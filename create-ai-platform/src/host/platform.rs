@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use blueprint::{BlueprintName, PlatformBlueprint};
 use database::tenant;
 use tenant_runtime::model_server::ModelServer;
-use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Site, WeakApp};
+use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Site, WeakApp, tidy};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use web::token::Credential;
@@ -15,7 +15,7 @@ use work::Clock;
 
 use super::control::Running;
 use super::standing::Standing;
-use super::{Host, tidy, unexpected};
+use super::{Host, unexpected};
 use crate::failure::{Failure, Kind};
 use crate::folder::Folder;
 use crate::printer::{Event, Printer};

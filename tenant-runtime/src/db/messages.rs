@@ -30,8 +30,8 @@ pub struct New<'a> {
 pub async fn insert(db: &mut PgConnection, new: New<'_>, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO tenant.message
-             (id, conversation_id, parent_id, role, body, state, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             (id, conversation_id, parent_id, role, body, state, created_at, spoken_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $6 = 'streaming' THEN now() END)",
         new.id,
         new.conversation_id,
         new.parent_id,
@@ -169,16 +169,58 @@ pub async fn newest_leaf(
     Ok(leaf)
 }
 
-/// Keeps what has been said so far of an answer that still streams.
-pub async fn keep(db: &mut PgConnection, id: Uuid, body: &str) -> sqlx::Result<()> {
-    sqlx::query!(
-        "UPDATE tenant.message SET body = $2 WHERE id = $1 AND state = 'streaming'",
+/// Keeps what has been said so far of an answer, and that it is still being spoken. `false`:
+/// somebody has ended it.
+pub async fn keep(db: &mut PgConnection, id: Uuid, body: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE tenant.message SET body = $2, spoken_at = now()
+          WHERE id = $1 AND state = 'streaming'",
         id,
         body
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps that an answer is still being spoken, where nothing more was said. `false`: somebody has
+/// ended it.
+pub async fn keep_on(db: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "UPDATE tenant.message SET spoken_at = now() WHERE id = $1 AND state = 'streaming'",
+        id
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// How far an answer is that somebody else speaks.
+pub struct SoFar {
+    /// In which conversation.
+    pub conversation_id: Uuid,
+    /// The words so far.
+    pub body: String,
+    /// Where it stands.
+    pub state: State,
+    /// What the person should know about how it ended.
+    pub note: Option<String>,
+}
+
+/// How far an answer is; nothing when it was deleted.
+pub async fn so_far(db: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<SoFar>> {
+    let row = sqlx::query!(
+        "SELECT conversation_id, body, state, note FROM tenant.message WHERE id = $1",
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| SoFar {
+        conversation_id: row.conversation_id,
+        body: row.body,
+        state: State::parse(&row.state),
+        note: row.note,
+    }))
 }
 
 /// How an answer ended.
@@ -218,7 +260,29 @@ pub async fn finish(
     Ok(done.rows_affected() == 1)
 }
 
-/// Answers that were being spoken when the server ended are over; what they had said is kept.
+/// Answers of which nobody has said for 30 s that it still speaks them are over; what they had said
+/// is kept. Those of one conversation, or all.
+pub async fn interrupt_silent(
+    db: &mut PgConnection,
+    conversation_id: Option<Uuid>,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "UPDATE tenant.message
+            SET state = 'interrupted', finished_at = $1,
+                note = 'The server restarted while this was being written. Regenerate to try again.'
+          WHERE state = 'streaming' AND ($2::uuid IS NULL OR conversation_id = $2)
+            AND coalesce(spoken_at, created_at) < now() - interval '30 seconds'",
+        now.to_sqlx() as _,
+        conversation_id
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Answers that were being spoken when the server ended are over, where no other could speak them;
+/// what they had said is kept.
 pub async fn interrupt_all(db: &mut PgConnection, now: Timestamp) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "UPDATE tenant.message

@@ -1,6 +1,7 @@
 //! Hearing an answer while it is spoken: by events for scripts, by a page that grows for others.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,10 +14,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::visitor::Member;
-use crate::answers::{Ending, Heard, Place};
+use crate::answers::{Answer, Ending, Heard, Place};
 use crate::app::App;
 use crate::db;
 use crate::domain::conversation::State as Stand;
+use crate::echo;
 use crate::error::{Error, Result};
 
 /// The events of an answer, from the place the listener last heard.
@@ -49,11 +51,14 @@ fn events(
     found: db::messages::Found,
 ) -> impl Stream<Item = std::result::Result<Event, Infallible>> + Send + 'static {
     async_stream::stream! {
-        let Some(answer) = app.answers().get(id) else {
-            // Ended long ago, or in an earlier life of the server.
+        let Some(answer) = answer_of(&app, id, &found) else {
+            // Ended long ago.
             yield Ok(done(&found.body, &Ending { state: found.state, note: found.note }));
             return;
         };
+        if app.answers().get(id).is_none() {
+            answer.reach(place).await;
+        }
         let mut told = 0;
         loop {
             match answer.after(place, told).await {
@@ -77,6 +82,12 @@ fn events(
             }
         }
     }
+}
+
+/// The answer while it grows, here or at another copy of this runtime.
+fn answer_of(app: &App, id: Uuid, found: &db::messages::Found) -> Option<Arc<Answer>> {
+    let here = app.answers().get(id);
+    here.or_else(|| (found.state == Stand::Streaming).then(|| echo::of(app, id, &found.body)))
 }
 
 /// How long somebody waits, in words; the first in the queue is at 1.
@@ -110,7 +121,8 @@ pub async fn live(
     // Fresh each time, so that nothing a person wrote can be it.
     let mark = format!("[[{}]]", Uuid::new_v4());
     let page = super::conversations::page(&app, &signed_in, id, Some(&mark)).await?;
-    let speaking = page.speaking.and_then(|message| app.answers().get(message));
+    let here = |message| app.answers().get(message).unwrap_or_else(|| echo::of(&app, message, ""));
+    let speaking = page.speaking.map(here);
     let (Some(answer), Some((before, after))) = (speaking, page.html.split_once(&mark)) else {
         return Ok(Redirect::to(&format!("/conversations/{id}")).into_response());
     };

@@ -156,12 +156,12 @@ pub async fn stop(
         .ok_or(Error::Nothing("message"))?;
     match app.answers().get(id) {
         Some(answer) => answer.stop.cancel(),
-        // Nobody speaks it, so nobody else will end it.
+        // Nobody here speaks it. Whoever does finds it ended, and ends.
         None if found.state == Stand::Streaming => {
             let end = db::messages::End {
                 body: &found.body,
-                state: Stand::Interrupted,
-                note: Some("This answer was cut off. Regenerate to try again."),
+                state: Stand::Stopped,
+                note: Some(speaking::STOPPED),
                 tokens: None,
             };
             db::messages::finish(&mut db, id, end, app.now()).await?;
@@ -244,6 +244,7 @@ async fn answer(
         body: "",
         state: Stand::Streaming,
     };
+    db::messages::interrupt_silent(db, Some(conversation.id), now).await?;
     db::messages::insert(db, place, now).await.map_err(one_at_a_time)?;
     db::conversations::set_head(db, conversation.id, id, now).await?;
     let branch = db::messages::branch(db, conversation.id, id).await?;

@@ -77,6 +77,11 @@ impl Browser {
         Chat { browser: self, id: id.strip_suffix("#end").unwrap().to_owned() }
     }
 
+    /// A conversation that is there already.
+    pub(crate) fn chat(&self, id: &str) -> Chat<'_> {
+        Chat { browser: self, id: id.to_owned() }
+    }
+
     /// Sends any request with the cookie, and takes the answer whole.
     pub(crate) async fn send(&self, request: request::Builder, body: Body) -> Answer {
         let response = self.open(request, body).await;
@@ -215,13 +220,19 @@ impl Chat<'_> {
 
     /// Begins to hear the last answer.
     pub(crate) async fn listen(&self) -> Open {
+        self.listen_on(Listener::default()).await
+    }
+
+    /// Goes on hearing the last answer where a listener is.
+    pub(crate) async fn listen_on(&self, heard: Listener) -> Open {
         let path = format!("/messages/{}/stream", self.answer_id().await);
         let request = request(Method::GET, &path, "text/event-stream");
+        let request = request.header("last-event-id", heard.place());
         let response = self.browser.open(request, Body::empty()).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
         let bytes = response.into_body().into_data_stream().boxed();
-        Open { bytes, rest: Vec::new(), heard: Listener::default() }
+        Open { bytes, rest: Vec::new(), heard }
     }
 }
 

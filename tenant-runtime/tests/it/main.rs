@@ -13,6 +13,7 @@ mod roles;
 mod safety;
 
 mod branches;
+mod copies;
 mod cuts;
 mod ends;
 mod history;

@@ -69,6 +69,14 @@ impl TestPlatform {
         app
     }
 
+    /// Another copy of the runtime, which serves the same platform beside the first.
+    pub(crate) async fn beside(&self) -> App {
+        let blueprint = self.app.site().blueprint.clone();
+        let (app, _) = start(&self.database, &self.clock, self.model_server, blueprint);
+        app.recover_beside_others().await.unwrap();
+        app
+    }
+
     /// Puts a changed blueprint into effect, as its owner would.
     pub(crate) fn change(&self, change: impl FnOnce(&mut PlatformBlueprint)) {
         let mut blueprint = self.app.site().blueprint.clone();

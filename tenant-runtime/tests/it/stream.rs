@@ -5,7 +5,7 @@ use pages::markdown::to_html;
 use serde_json::Value;
 
 /// Somebody who listens, over any number of connections.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Listener {
     /// All the words heard.
     pub(crate) said: String,

@@ -12,20 +12,22 @@ struct Text {
 }
 
 /// Who may print.
-const PRINTERS: [&str; 4] = [
+const PRINTERS: [&str; 5] = [
     "create-ai-platform/src/printer.rs",
     // Says where its ports are, to whoever started it.
     "model-server/src/main.rs",
+    "tenant-runtime/src/main.rs",
     "xtask/src/say.rs",
     // Runs in place of a program whose standard error is Postgres's log.
     "database/src/guard.rs",
 ];
 
 /// Who may choose an exit code.
-const MAINS: [&str; 5] = [
+const MAINS: [&str; 6] = [
     "create-ai-platform/src/main.rs",
     "model-server/src/main.rs",
     "operator/src/main.rs",
+    "tenant-runtime/src/main.rs",
     "xtask/src/main.rs",
     // Runs in place of a program, and ends as Postgres did.
     "database/src/guard.rs",

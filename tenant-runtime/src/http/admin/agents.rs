@@ -79,7 +79,7 @@ pub async fn new(State(app): State<App>, Admin(signed_in): Admin) -> Result<Resp
         model: None,
         starters: Vec::new(),
     };
-    let form = AgentForm::new("New agent", "/admin/agents".to_owned(), &empty, app.models());
+    let form = AgentForm::new("New agent", "/admin/agents".to_owned(), &empty, &app.models());
     show(&app, &signed_in, StatusCode::OK, form)
 }
 
@@ -94,7 +94,7 @@ pub async fn create(
     let problems = draft.problems();
     if !problems.is_empty() {
         let action = "/admin/agents".to_owned();
-        let form = AgentForm::with_problems("New agent", action, &draft, app.models(), &problems);
+        let form = AgentForm::with_problems("New agent", action, &draft, &app.models(), &problems);
         return show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, form);
     }
     let now = app.now();
@@ -142,7 +142,7 @@ pub async fn save(
     if !problems.is_empty() {
         let action = format!("/admin/agents/{id}");
         let name = &agent.text.name;
-        let form = AgentForm::with_problems(name, action, &draft, app.models(), &problems);
+        let form = AgentForm::with_problems(name, action, &draft, &app.models(), &problems);
         return show(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, form.stored(&agent));
     }
     let back = format!("/admin/agents/{id}");
@@ -207,7 +207,7 @@ fn show(app: &App, signed_in: &SignedIn, status: StatusCode, form: AgentForm) ->
 /// An agent in the form, as it is stored.
 fn stored_form(app: &App, agent: &Agent) -> AgentForm {
     let action = format!("/admin/agents/{}", agent.id);
-    AgentForm::new(&agent.text.name, action, &agent.text, app.models()).stored(agent)
+    AgentForm::new(&agent.text.name, action, &agent.text, &app.models()).stored(agent)
 }
 
 fn form_page(app: &App, signed_in: &SignedIn, form: AgentForm) -> Page<AgentForm> {

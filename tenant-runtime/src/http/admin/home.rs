@@ -91,7 +91,7 @@ pub async fn page(State(app): State<App>, Admin(signed_in): Admin) -> Result<Htm
             health(
                 "Model",
                 !app.models().is_empty(),
-                app.models().first().map_or("none is loaded", String::as_str),
+                app.models().first().map_or("none is known", String::as_str),
             ),
             health("Answers under way", true, &app.answers().running().to_string()),
         ],

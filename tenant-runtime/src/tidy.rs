@@ -5,8 +5,9 @@ use std::time::Duration;
 use accounts::tidy::Tidied;
 use blueprint::BlueprintName;
 use sha2::{Digest, Sha256};
-use tenant_runtime::{App, WeakApp};
 use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, WeakApp};
 
 /// The first time: soon enough for a host that runs for an hour a day.
 const FIRST: Duration = Duration::from_mins(5);

@@ -1,0 +1,106 @@
+//! What others have declared about the platform: its blueprint, and what its organization pays for.
+//!
+//! Kubernetes swaps all files of a mounted `ConfigMap` at once, within about a minute of a change.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use blueprint::{BlueprintName, Entitlements, PlatformBlueprint};
+use tokio_util::sync::CancellationToken;
+
+use super::settings::{StartError, read};
+use crate::app::WeakApp;
+use crate::site::Site;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Beside the blueprint: what the organization pays for, as it was confirmed.
+const ENTITLEMENTS: &str = "entitlements.json";
+
+/// A blueprint with what it may use.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    /// The platform's name, which it keeps.
+    pub(super) name: BlueprintName,
+    blueprint: PlatformBlueprint,
+    entitlements: Entitlements,
+    /// The files as they are.
+    texts: Texts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Texts {
+    blueprint: String,
+    entitlements: String,
+}
+
+impl Texts {
+    fn read(file: &Path) -> Result<Self, StartError> {
+        let entitlements = read(&file.with_file_name(ENTITLEMENTS))?;
+        Ok(Self { blueprint: read(file)?, entitlements })
+    }
+}
+
+impl Declared {
+    /// Reads the blueprint's file, and what lies beside it.
+    pub(super) fn read(file: &Path) -> Result<Self, StartError> {
+        Self::of(Texts::read(file)?, file)
+    }
+
+    fn of(texts: Texts, file: &Path) -> Result<Self, StartError> {
+        let refused = |path: PathBuf, why| StartError::Content { path, why };
+        let blueprint = blueprint::read(&texts.blueprint).map_err(|problems| {
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            refused(file.to_owned(), lines.join("; "))
+        })?;
+        let name = blueprint
+            .platform_name()
+            .map_err(|error| refused(file.to_owned(), format!("metadata.name: {error}")))?;
+        let entitlements = serde_json::from_str(&texts.entitlements)
+            .map_err(|error| refused(file.with_file_name(ENTITLEMENTS), error.to_string()))?;
+        Ok(Self { name, blueprint, entitlements, texts })
+    }
+
+    /// What it makes of the platform. Pictures are no files here.
+    pub(super) fn site(&self) -> Site {
+        Site::new(self.blueprint.clone(), |_| None).entitled_to(self.entitlements)
+    }
+}
+
+/// Puts each change of the files into effect, until `stop`. What cannot be used changes nothing,
+/// and is told once.
+pub(super) async fn follow(
+    file: PathBuf,
+    mut declared: Declared,
+    app: WeakApp,
+    stop: CancellationToken,
+) {
+    let mut seen = declared.texts.clone();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let Some(app) = app.upgrade() else { return };
+        // Files that are away for a moment are being swapped.
+        let Ok(texts) = Texts::read(&file) else { continue };
+        if texts == seen {
+            continue;
+        }
+        seen = texts.clone();
+        match Declared::of(texts, &file) {
+            Ok(next) if next.name == declared.name => {
+                for change in blueprint::changes(&declared.blueprint, &next.blueprint) {
+                    tracing::info!(%change, "the blueprint was changed");
+                }
+                app.apply(next.site());
+                declared = next;
+            }
+            Ok(next) => tracing::error!(
+                name = %next.name,
+                "a changed blueprint is of another platform, and changes nothing here"
+            ),
+            Err(error) => tracing::error!(%error, "a changed blueprint changes nothing"),
+        }
+    }
+}
