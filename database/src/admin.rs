@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
+use crate::doors;
 use crate::fence::{Fence, Fenced};
 
 /// How long a connection may take.
@@ -64,6 +65,17 @@ impl Admin {
             Some(fence) => fence.raise(&mut conn).await.map_err(|source| self.unreachable(source)),
             None => Ok(()),
         }
+    }
+
+    /// Closes the databases that every server comes with to everybody who has no right of their
+    /// own there. Returns those that are still open to every login, tenants' too: they are of
+    /// others, who have to `REVOKE ALL ON DATABASE name FROM PUBLIC`.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached, or somebody newer is in charge.
+    pub async fn close_to_tenants(&self) -> Result<Vec<String>, Unreachable> {
+        let mut conn = self.connect().await?;
+        doors::close(&mut conn).await.map_err(|source| self.unreachable(source))
     }
 
     /// An administrator by URL: `postgres://user:password@host/postgres`.

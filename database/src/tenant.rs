@@ -44,6 +44,11 @@ pub(crate) use remove::drop_held;
 
 use crate::{Admin, Unreachable};
 
+/// Connections of a runtime's pool at most: two copies of it may run at once.
+pub const APP_POOL: u32 = 4;
+/// The same for the role that only reads.
+pub const READ_POOL: u32 = 1;
+
 /// The tables every tenant has.
 #[derive(Clone, Copy, Debug)]
 pub struct TenantSchema {
@@ -167,14 +172,21 @@ pub(crate) async fn stands(conn: &mut PgConnection, name: &BlueprintName) -> Res
 /// # Errors
 /// [`sqlx::Error::Configuration`] when it is no Postgres URL.
 pub fn pool(url: &SecretString) -> sqlx::Result<PgPool> {
-    let options: PgConnectOptions = url.expose_secret().parse()?;
-    Ok(PgPoolOptions::new()
+    Ok(pool_options().connect_lazy_with(connect_options(url)?))
+}
+
+pub(crate) fn pool_options() -> PgPoolOptions {
+    PgPoolOptions::new()
         .min_connections(0)
-        .max_connections(4)
+        .max_connections(APP_POOL)
         .idle_timeout(Duration::from_mins(1))
         .max_lifetime(Duration::from_mins(30))
         .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options.application_name("soulfra tenant")))
+}
+
+pub(crate) fn connect_options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.expose_secret().parse()?;
+    Ok(options.application_name("soulfra tenant"))
 }
 
 /// The schema version of the database at the other end; any role of the tenant may ask. `None`

@@ -16,7 +16,7 @@ use super::cluster::{self, ClusterError};
 use super::home::{Home, HomeError};
 use super::installation::Installation;
 use super::process::{Plan, Running, STOPPED_WITHIN};
-use crate::{Admin, guard};
+use crate::{Admin, doors, guard};
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -243,21 +243,10 @@ async fn keep(
     }
 }
 
-/// Postgres lets every login into the databases it comes with; a tenant has no business there.
+/// Postgres lets every login into the databases it comes with.
 async fn close_to_tenants(admin: &PgConnectOptions) -> sqlx::Result<()> {
     let mut conn = PgConnection::connect_with(admin).await?;
-    let open: bool = sqlx::query_scalar(
-        "SELECT EXISTS (
-             SELECT FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
-             WHERE datname IN ('postgres', 'template1') AND a.grantee = 0)",
-    )
-    .fetch_one(&mut conn)
-    .await?;
-    if open {
-        sqlx::raw_sql("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
-            .execute(&mut conn)
-            .await?;
-    }
+    doors::close(&mut conn).await?;
     conn.close().await
 }
 
