@@ -88,23 +88,55 @@ pub async fn issue(
     now: Timestamp,
 ) -> sqlx::Result<NewLink> {
     let (token, hash) = Token::random();
-    let link = NewLink { token, expires_at: now + purpose.lifetime() };
+    let expires_at = now + purpose.lifetime();
+    store(conn, hash, (purpose, person_id), (now, expires_at)).await?;
+    Ok(NewLink { token, expires_at })
+}
+
+/// Makes a link of these bits for somebody until then, unless it was made before, and ends the
+/// former one for the same purpose. It is the same however often it is called: a link that was
+/// used stays so.
+pub(crate) async fn offer(
+    conn: &mut PgConnection,
+    bits: &[u8; 32],
+    (purpose, person_id): (Purpose, Option<Uuid>),
+    (now, expires_at): (Timestamp, Timestamp),
+) -> sqlx::Result<Token> {
+    let (token, hash) = Token::of_bits(bits);
+    let known =
+        sqlx::query_scalar!("select id from accounts.link where token_hash = $1", hash.as_bytes())
+            .fetch_optional(&mut *conn)
+            .await?;
+    if known.is_none() {
+        store(conn, hash, (purpose, person_id), (now, expires_at)).await?;
+    }
+    Ok(token)
+}
+
+async fn store(
+    conn: &mut PgConnection,
+    hash: TokenHash,
+    (purpose, person_id): (Purpose, Option<Uuid>),
+    (now, expires_at): (Timestamp, Timestamp),
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into accounts.link (id, token_hash, purpose, person_id, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (purpose, person_id) do update
          set id = excluded.id, token_hash = excluded.token_hash, used_at = null,
-             created_at = excluded.created_at, expires_at = excluded.expires_at",
+             created_at = excluded.created_at, expires_at = excluded.expires_at
+         -- Of two who make the same, the later one must not make it good again.
+         where accounts.link.token_hash <> excluded.token_hash",
         new_id(now),
         hash.as_bytes(),
         purpose.as_str(),
         person_id,
         now.to_sqlx(),
-        link.expires_at.to_sqlx(),
+        expires_at.to_sqlx(),
     )
     .execute(conn)
     .await?;
-    Ok(link)
+    Ok(())
 }
 
 /// What the link would do, and nothing done: for the page it leads to, which mail scanners and

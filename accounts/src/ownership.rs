@@ -10,7 +10,7 @@ use crate::links::{self, LinkError, NewLink, Purpose};
 use crate::passwords::PasswordHash;
 use crate::people::{self, CreateError, NewPerson};
 use crate::sessions::{self, NewSession};
-use crate::{DisplayName, Email, Person, Role, Status, Visit, credentials};
+use crate::{DisplayName, Email, Person, Role, Status, Token, Visit, credentials};
 
 /// What an admin link leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,37 @@ impl From<CreateError> for WelcomeError {
 pub async fn issue(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<NewLink> {
     let owner = people::first_owner(conn).await?.map(|owner| owner.id);
     links::issue(conn, Purpose::AdminWelcome, owner, now).await
+}
+
+/// For whom an admin link is made whose secret somebody else has drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// The first owner, where there is none yet.
+    FirstOwner,
+    /// The first owner, or the one who has been here longest.
+    Whoever,
+}
+
+/// Makes the admin link of these bits, good until then, and says its token as long as it is good.
+/// The same however often it is called; bits are good for one link, for ever.
+pub async fn offer(
+    conn: &mut PgConnection,
+    bits: &[u8; 32],
+    whom: For,
+    until: Timestamp,
+    now: Timestamp,
+) -> sqlx::Result<Option<Token>> {
+    let owner = people::first_owner(conn).await?.map(|owner| owner.id);
+    if until <= now || (whom == For::FirstOwner && owner.is_some()) {
+        return Ok(None);
+    }
+    let about = (Purpose::AdminWelcome, owner);
+    let token = links::offer(conn, bits, about, (now, until)).await?;
+    match look(conn, token.expose(), now).await {
+        Ok(_) => Ok(Some(token)),
+        Err(WelcomeError::Link(LinkError::Store(error))) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// What the link would do, and nothing done.

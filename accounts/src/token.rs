@@ -17,7 +17,12 @@ impl Token {
     /// A secret nobody has seen, and the hash to store.
     pub(crate) fn random() -> (Self, TokenHash) {
         let bits: [u8; 32] = rand::random();
-        (Self(URL_SAFE_NO_PAD.encode(bits).into()), TokenHash::of_bits(&bits))
+        Self::of_bits(&bits)
+    }
+
+    /// The secret of these bits, which somebody else has drawn, and the hash to store.
+    pub(crate) fn of_bits(bits: &[u8; 32]) -> (Self, TokenHash) {
+        (Self(URL_SAFE_NO_PAD.encode(bits).into()), TokenHash::of_bits(bits))
     }
 
     /// The secret itself, for the cookie or the link it goes into.

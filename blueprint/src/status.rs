@@ -44,6 +44,10 @@ pub struct BlueprintStatus {
     /// Where the data is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseStatus>,
+    /// How the link stands that makes its first owner, or lets the owner back in. The link itself is
+    /// in the Secret `admin-link` of its namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_link: Option<AdminLinkStatus>,
     /// What serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<RuntimeStatus>,
@@ -148,6 +152,18 @@ pub struct DatabaseStatus {
     /// Version of its tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_version: Option<i64>,
+}
+
+/// A one-time link that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminLinkStatus {
+    /// What the annotation `soulfra.io/admin-link` said, by which another one is asked for; nothing
+    /// for the first.
+    pub asked: String,
+    /// Until then it can be used; nothing once it was used or is too old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
 }
 
 /// What serves a platform.

@@ -184,7 +184,11 @@ pub(crate) fn pool_options() -> PgPoolOptions {
         .acquire_timeout(Duration::from_secs(5))
 }
 
-pub(crate) fn connect_options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
+/// One connection of a tenant's URL; a pool of them is [`pool`].
+///
+/// # Errors
+/// [`sqlx::Error::Configuration`] when it is no Postgres URL.
+pub fn connect_options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse()?;
     Ok(options.application_name("soulfra tenant"))
 }

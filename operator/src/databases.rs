@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use blueprint::BlueprintName;
+use jiff::Timestamp;
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+pub use tenant_runtime::admin_link::For;
 
 pub use postgres::Postgres;
 
@@ -22,6 +25,19 @@ pub struct Access {
     pub app: SecretString,
     /// URL of the role that only reads.
     pub read: SecretString,
+}
+
+/// A link that makes the first owner of a platform, or lets the owner back in.
+#[derive(Clone)]
+pub struct AdminLink {
+    /// What its secret is made from; never used for another one.
+    pub bits: Zeroizing<[u8; 32]>,
+    /// For the first owner only, or for whoever is the owner by now.
+    pub whom: For,
+    /// From then on it does nothing.
+    pub until: Timestamp,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// Why a database is not as it should be. Whatever it is, the same can be asked for again.
@@ -80,6 +96,15 @@ pub trait Databases: Send + Sync {
 
     /// Whether the database is on this server; writes nothing.
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError>;
+
+    /// Makes a platform's admin link, unless it was made before, and says its path as long as it can
+    /// be used.
+    async fn admin_link(
+        &self,
+        server: &str,
+        name: &BlueprintName,
+        link: AdminLink,
+    ) -> Result<Option<SecretString>, DatabaseError>;
 
     /// Removes the database and its roles for good.
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError>;

@@ -7,6 +7,7 @@ mod apply;
 mod build;
 mod conditions;
 mod deletion;
+mod link;
 mod memory;
 mod stage;
 mod status;
@@ -24,6 +25,7 @@ use crate::queue::Ended;
 use crate::seen::Seen;
 
 use build::Built;
+pub use link::ADMIN_LINK;
 pub use memory::Memory;
 pub use stage::UNDELETE;
 
@@ -130,15 +132,15 @@ impl Driver {
             stage::Stage::Hold(resource) => {
                 turn.hold(&resource, true).await?;
                 self.build(&mut turn).await?;
-                self.memory.settle(name, &turn);
+                self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Build => {
                 self.build(&mut turn).await?;
-                self.memory.settle(name, &turn);
+                self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Refuse(resource, reason, message) => {
                 self.tell_refused(&mut turn, &resource, reason, message).await?;
-                self.memory.settle(name, &turn);
+                self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Undelete(resource) => {
                 if !stage::is_held(&resource) {
@@ -150,7 +152,7 @@ impl Driver {
                     turn.unmark_deleted().await?;
                     self.build(&mut turn).await?;
                 }
-                self.memory.settle(name, &turn);
+                self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Delete(resource) => self.delete(&mut turn, resource).await?,
             stage::Stage::Purge(stone) => self.purge(&mut turn, stone).await?,

@@ -7,6 +7,7 @@
 //! ```
 //! `domain` names neither SQL nor HTTP; `http` holds no SQL; `db` never begins a transaction.
 
+pub mod admin_link;
 pub mod app;
 pub mod domain;
 pub mod error;

@@ -55,9 +55,10 @@ pub async fn run(
     let declared = Declared::read(&settings.blueprint)?;
     let name = declared.name.clone();
     let own_host = format!("{name}.{}", settings.platform_domain);
-    let db = settings.database()?;
+    // Followed for as long as this is held.
+    let database = settings.database().await?;
     let app = App::new(Parts {
-        db,
+        db: database.pool().clone(),
         clock: Clock::System,
         passwords: Passwords::new(Cost::OWASP, HASHING_AT_ONCE)
             .map_err(|error| StartError::Unexpected(error.to_string()))?,
@@ -106,5 +107,6 @@ pub async fn run(
     }
     app.finish(FAREWELL).await;
     app.stop().await;
+    drop(database);
     Ok(())
 }

@@ -2,7 +2,7 @@
 use accounts::events::{self, Kind};
 use accounts::links::LinkError;
 use accounts::ownership::{
-    NewOwner, Welcome, WelcomeError, claim_ownership, issue, look, sign_in_by_link,
+    For, NewOwner, Welcome, WelcomeError, claim_ownership, issue, look, offer, sign_in_by_link,
 };
 use accounts::sign_in::sign_in;
 use accounts::{NewPassword, Role, Status, people, sessions};
@@ -127,4 +127,44 @@ async fn a_forgotten_link_is_told_to_be_too_old(db: PgPool) {
     let link = issue(&mut conn, noon()).await.unwrap();
     let error = look(&mut conn, link.token.expose(), noon() + days(1)).await.unwrap_err();
     assert_eq!(error.to_string(), "this link is too old; ask for a new one");
+}
+
+#[sqlx::test(migrator = "accounts::MIGRATOR")]
+async fn an_offered_link_is_the_same_each_time_and_works_once(db: PgPool) {
+    let mut conn = db.acquire().await.unwrap();
+    let until = noon() + days(1);
+    let mut offered = Vec::new();
+    for _ in 0..3 {
+        let token = offer(&mut conn, &[7; 32], For::FirstOwner, until, noon()).await.unwrap();
+        offered.push(token.unwrap().expose().to_owned());
+    }
+    offered.dedup();
+    let [token] = &offered[..] else { panic!("{offered:?}") };
+    let ann = new_owner("ann").await;
+    claim_ownership(&mut conn, token, &ann, &visit(), noon()).await.unwrap();
+    for whom in [For::FirstOwner, For::Whoever] {
+        let again = offer(&mut conn, &[7; 32], whom, until, noon()).await.unwrap();
+        assert!(again.is_none(), "{whom:?}");
+    }
+    let used = look(&mut conn, token, noon()).await;
+    assert!(matches!(used, Err(WelcomeError::Link(LinkError::Used))), "{used:?}");
+
+    // Other bits let the owner back in, where that was asked for.
+    assert!(offer(&mut conn, &[8; 32], For::FirstOwner, until, noon()).await.unwrap().is_none());
+    let back = offer(&mut conn, &[8; 32], For::Whoever, until, noon()).await.unwrap().unwrap();
+    sign_in_by_link(&mut conn, back.expose(), &visit(), noon()).await.unwrap();
+    assert!(offer(&mut conn, &[8; 32], For::Whoever, until, noon()).await.unwrap().is_none());
+}
+
+#[sqlx::test(migrator = "accounts::MIGRATOR")]
+async fn an_offered_link_ends_when_it_was_to_end_also_once_nobody_knows_it_any_more(db: PgPool) {
+    let mut conn = db.acquire().await.unwrap();
+    let until = noon() + days(1);
+    let token = offer(&mut conn, &[7; 32], For::FirstOwner, until, noon()).await.unwrap().unwrap();
+    accounts::tidy::tidy(&mut conn, noon() + days(30)).await.unwrap();
+    for later in [until, until + days(1), until + days(30)] {
+        let again = offer(&mut conn, &[7; 32], For::FirstOwner, until, later).await.unwrap();
+        assert!(again.is_none(), "{later}");
+        assert!(look(&mut conn, token.expose(), later).await.is_err(), "{later}");
+    }
 }

@@ -15,11 +15,12 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
 use operator::cluster::{At, CallError, Cluster, Found, Kubernetes, Told, Write};
-use operator::databases::{Access, DatabaseError, Databases, Postgres};
+use operator::databases::{Access, AdminLink, DatabaseError, Databases, Postgres};
 use operator::lease::Epoch;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
 use operator::seen::{ChildId, News, Resource, Seen};
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -299,6 +300,19 @@ impl Databases for Partly {
 
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
         self.postgres.is_on(server, name).await
+    }
+
+    /// Of those that are not there, somebody has used it.
+    async fn admin_link(
+        &self,
+        server: &str,
+        name: &BlueprintName,
+        link: AdminLink,
+    ) -> Result<Option<SecretString>, DatabaseError> {
+        if self.postgres.is_on(server, name).await? {
+            return self.postgres.admin_link(server, name, link).await;
+        }
+        Ok(None)
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use blueprint::status::AdminLinkStatus;
 use plan::{Object, Objects, Secrets};
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ pub(super) struct Turn<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: Tenant,
     pub(super) done: Done,
+    /// How its admin link stands, as the status is to say it.
+    pub(super) admin_link: Option<AdminLinkStatus>,
     /// Listings that had ended when it began.
     listings: u64,
 }
@@ -57,7 +60,9 @@ fn at(child: &Child) -> At {
 impl<'a> Turn<'a> {
     pub(super) fn new(driver: &'a Driver, name: &'a str, tenant: Tenant) -> Self {
         let listings = driver.seen.listings_ended();
-        Self { driver, name, tenant, done: Done::default(), listings }
+        let status = tenant.resource.as_ref().and_then(|resource| resource.status());
+        let admin_link = status.and_then(|status| status.admin_link.clone());
+        Self { driver, name, tenant, done: Done::default(), admin_link, listings }
     }
 
     /// Takes in an answer, here and for everybody.

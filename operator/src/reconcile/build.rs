@@ -73,6 +73,17 @@ impl Driver {
             self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
             return Err(error.into());
         }
+        let wanted = match self.admin_link(turn, &plan, &database).await? {
+            None => wanted,
+            Some(url) => {
+                let seen = plan::Seen { admin_link: true, ..plan.seen };
+                let secrets = secrets.with(SecretKey::AdminLink, url);
+                match Plan::new(blueprint, &installation, seen) {
+                    Ok(plan) => Filled::all(&plan.objects(), &secrets).unwrap_or(wanted),
+                    Err(_) => wanted,
+                }
+            }
+        };
         turn.apply(&wanted).await?;
         turn.prune(&wanted).await?;
         self.tell_progress(turn, &plan, Some(database), Conditions::default()).await?;

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::apply::Turn;
@@ -26,6 +28,8 @@ struct Settled {
     resource: (Uuid, Version),
     /// What was known of each object. Any other thing known wants another turn.
     children: Box<[(ChildId, Uuid, Version)]>,
+    /// From then on it wants another turn all the same, which was so far away.
+    again: Option<(Timestamp, Duration)>,
 }
 
 impl Memory {
@@ -63,16 +67,17 @@ impl Memory {
     }
 
     /// All is as it can be, until something changes or it is time to look again.
-    pub(super) fn settle(&self, name: &str, turn: &Turn<'_>) {
+    pub(super) fn settle(&self, name: &str, turn: &Turn<'_>, now: Timestamp) {
         let tenant = &turn.tenant;
-        if turn.done.again.is_some() {
-            return;
-        }
+        let again = turn.done.again.map(|again| (now.saturating_add(again).unwrap_or(now), again));
         let Some(resource) = &tenant.resource else { return };
         let children = tenant.children.iter();
         let children = children.map(|(id, child)| (id.clone(), child.uid, child.version));
-        let settled =
-            Settled { resource: (resource.uid, resource.version), children: children.collect() };
+        let settled = Settled {
+            resource: (resource.uid, resource.version),
+            children: children.collect(),
+            again,
+        };
         self.lock().entry(name.into()).or_default().settled = Some(settled);
     }
 
@@ -92,6 +97,13 @@ impl Driver {
             let settled_on = settled.children.iter().map(|(id, uid, version)| (id, *uid, *version));
             settled.resource == (resource.uid, resource.version) && known.eq(settled_on)
         });
-        is_same.then(Done::default)
+        if !is_same {
+            return None;
+        }
+        let Some((at, again)) = settled.again else { return Some(Done::default()) };
+        let left = Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
+        // A clock that was set back makes nobody wait for longer.
+        let left = left.min(again);
+        (!left.is_zero()).then(|| Done { again: Some(left), ..Done::default() })
     }
 }

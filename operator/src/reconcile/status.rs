@@ -51,6 +51,7 @@ impl Driver {
             url: plan.hosts().first().map(|host| format!("https://{}", host.value)),
             phase: Some(phase),
             database: database.or_else(|| plan.blueprint.status.as_ref()?.database.clone()),
+            admin_link: turn.admin_link.clone(),
             runtime: rollout.as_ref().map(|rollout| RuntimeStatus {
                 version: plan.version.value.to_string(),
                 replicas: rollout.ready,

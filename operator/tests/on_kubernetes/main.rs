@@ -21,5 +21,6 @@ mod life;
 mod policies;
 mod repair;
 mod rights;
+mod served;
 
 use house::House;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sqlx::PgPool;
+use database::follow::{self, FollowError, Followed};
+use database::tenant::APP_POOL;
 use url::Url;
 use web::token::Credential;
 
@@ -54,6 +55,9 @@ pub enum StartError {
         /// What is wrong with it; nothing of what it holds where that is secret.
         why: String,
     },
+    /// The way to the database.
+    #[error(transparent)]
+    Database(#[from] FollowError),
     /// The port.
     #[error("could not listen on {address}: {cause}")]
     Port {
@@ -68,17 +72,10 @@ pub enum StartError {
 }
 
 impl Settings {
-    /// The platform's database; connected to when it is first needed.
-    pub(super) fn database(&self) -> Result<PgPool, StartError> {
-        let path = &self.database_url_file;
-        let text = read(path)?;
-        let is_ours =
-            ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-        let pool = is_ours.then(|| database::tenant::pool(&text.trim().to_owned().into()));
-        pool.and_then(Result::ok).ok_or_else(|| StartError::Content {
-            path: path.clone(),
-            why: "not a URL such as postgres://user:password@host:5432/database".to_owned(),
-        })
+    /// The platform's database, by the login that the file names at any time; connected to when
+    /// it is first needed.
+    pub(super) async fn database(&self) -> Result<Followed, StartError> {
+        Ok(Followed::open(&self.database_url_file, APP_POOL, follow::EVERY).await?)
     }
 
     /// The platform's way to its models.
