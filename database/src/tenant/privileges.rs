@@ -52,6 +52,30 @@ fn others<'a>(may: &'a [String], names: &Names) -> Vec<&'a str> {
     others
 }
 
+/// Large objects: whoever may connect may make some, the reading role too, and no export has them.
+/// Only a superuser may take that away. `conn` is inside.
+pub(super) async fn ensure_no_large_objects(
+    conn: &mut PgConnection,
+    steps: &mut Steps,
+) -> Result<(), Error> {
+    let open: bool = sqlx::query_scalar(
+        "SELECT rolsuper AND EXISTS (
+             SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+                 AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')
+                 AND has_function_privilege('public', pg_proc.oid, 'EXECUTE'))
+         FROM pg_roles WHERE rolname = current_user",
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(reading("look who may make large objects"))?;
+    if !open {
+        return Ok(());
+    }
+    let sql = "REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid),
+               pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC";
+    steps.write(conn, "let nobody make large objects", sql.to_owned()).await
+}
+
 /// What the clone brought along becomes the tenant's owner's. `conn` is inside the database.
 pub(super) async fn ensure_ownership(
     conn: &mut PgConnection,

@@ -59,8 +59,8 @@ pub(crate) async fn provision_held(
         Some(marker) => marker,
         None => clone(admin, conn, steps, &names, schema).await?,
     };
-    privileges::ensure_connect(conn, steps, &names).await?;
     let mut inside = admin.connect_to(&names.database).await?;
+    privileges::ensure_no_large_objects(&mut inside, steps).await?;
     let from = Template::of(schema).tables;
     privileges::ensure_ownership(&mut inside, steps, &names, &from).await?;
     privileges::ensure_rows(&mut inside, steps, &names, schema.readable).await?;
@@ -105,14 +105,27 @@ async fn existing(
     if found.half_dropped {
         return drop_unfinished(conn, steps, names).await;
     }
-    if !found.connectable {
-        let sql = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", ident(&names.database));
-        steps.write(conn, "open the database again", sql).await?;
-    }
+    open(conn, steps, names, found.connectable).await?;
     match ours {
         Some(marker) => Ok(Some(marker)),
         None => unmarked(admin, conn, steps, names, schema).await,
     }
+}
+
+/// Closes the database to others, and only then lets anybody in: who was connected before it is
+/// closed would stay.
+async fn open(
+    conn: &mut PgConnection,
+    steps: &mut Steps,
+    names: &Names,
+    is_open: bool,
+) -> Result<(), Error> {
+    privileges::ensure_connect(conn, steps, names).await?;
+    if is_open {
+        return Ok(());
+    }
+    let sql = format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", ident(&names.database));
+    steps.write(conn, "open the database", sql).await
 }
 
 /// We died between CREATE DATABASE and its marker: an untouched clone is taken as it is, one of
@@ -166,12 +179,13 @@ async fn clone(
     let from = template.ensure(admin, conn, steps).await?;
     // Not by copying files: that makes two checkpoints, and with them all other tenants wait.
     let sql = format!(
-        "CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY wal_log",
+        "CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY wal_log ALLOW_CONNECTIONS false",
         ident(&names.database),
         ident(&template.name),
         ident(&names.owner)
     );
     steps.write(conn, "create the database", sql).await?;
+    open(conn, steps, names, false).await?;
     Ok(marker_of(names, schema, &from))
 }
 

@@ -11,7 +11,7 @@ use super::lock::{hold, release};
 use super::marker::{self, Kind, Marker};
 use super::roles::Role;
 use super::steps::reading;
-use super::{Error, Steps, TenantSchema};
+use super::{Error, Steps, TenantSchema, privileges};
 use crate::Admin;
 use crate::export;
 use crate::sql::{ident, literal};
@@ -93,7 +93,8 @@ impl<'a> Template<'a> {
                 conn,
                 "create the template database",
                 format!(
-                    "CREATE DATABASE {building} TEMPLATE template0 ENCODING 'UTF8' OWNER {}",
+                    "CREATE DATABASE {building} TEMPLATE template0 ENCODING 'UTF8'
+                     ALLOW_CONNECTIONS false OWNER {}",
                     ident(&self.builder)
                 ),
             )
@@ -104,7 +105,8 @@ impl<'a> Template<'a> {
                 "close the template database",
                 format!(
                     "REVOKE ALL ON DATABASE {building} FROM PUBLIC;
-                     GRANT CONNECT, CREATE ON DATABASE {building} TO {}",
+                     GRANT CONNECT, CREATE ON DATABASE {building} TO {};
+                     ALTER DATABASE {building} WITH ALLOW_CONNECTIONS true",
                     ident(&self.tables)
                 ),
             )
@@ -140,6 +142,7 @@ impl<'a> Template<'a> {
     /// Makes the tables; returns the digest of the rows that migrations left.
     async fn fill(&self, admin: &Admin, steps: &mut Steps) -> Result<String, Error> {
         let mut conn = admin.connect_to(&self.building).await?;
+        privileges::ensure_no_large_objects(&mut conn, steps).await?;
         steps
             .write(
                 &mut conn,
