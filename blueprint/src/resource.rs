@@ -30,12 +30,17 @@ use crate::{
     doc = "A platform: its identity, what it sells, what it can do, and how it runs.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
-    printcolumn(name = "Plan", type_ = "string", json_path = ".status.account.plan"),
+    printcolumn(name = "Plan", type_ = "string", json_path = ".status.plan"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.runtime.version"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
     printcolumn(
         name = "Organization",

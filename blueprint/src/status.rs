@@ -34,6 +34,10 @@ pub struct BlueprintStatus {
     /// In a word, for people; programs read the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
+    /// The plan that counts: the one that the control plane has confirmed, or else the one that this
+    /// installation gives everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanName>,
     /// What the control plane has confirmed; written by it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Account>,

@@ -9,6 +9,7 @@ mod kubernetes;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use plan::decide::GpuNodes;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -135,6 +136,12 @@ pub trait Cluster: Send + Sync {
 
     /// Keeps a blueprint from going, or lets it go.
     async fn hold(&self, name: &str, at: At, held: bool) -> Result<News, CallError>;
+
+    /// Whether there is a node for a model server that needs graphics processors; `None` where the
+    /// cluster does not tell.
+    async fn has_gpus(&self, _wanted: &GpuNodes) -> Result<Option<bool>, CallError> {
+        Ok(None)
+    }
 
     /// Tells whoever looks at a blueprint. What cannot be told is lost: it is told by the status
     /// too.

@@ -7,13 +7,16 @@
 //! ```
 //! Reading order: [`seen`] is what is known, [`queue`] whose turn it is, [`reconcile`] what a turn
 //! does; [`cluster`] and [`databases`] are the ports through which it does that, and [`run`] sets
-//! all of it going. [`vitals`] and [`health`] tell others how it goes.
+//! all of it going. [`vitals`] and [`health`] tell others how it goes, and [`ask`] answers who wants
+//! to know why, or what if.
 
+pub mod ask;
 pub mod cluster;
 pub mod databases;
 pub mod health;
 pub mod kind;
 pub mod lease;
+pub mod printer;
 pub mod queue;
 pub mod reconcile;
 pub mod run;

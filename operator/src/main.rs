@@ -1,18 +1,20 @@
-//! `operator --settings FILE`: makes platforms true until it is told to stop.
+//! `operator --settings FILE`: makes platforms true until it is told to stop. With `explain` or
+//! `preview` after that it only looks, and says what it found.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use operator::ask::Ask;
 use operator::cluster::{Counted, Kubernetes, connect};
 use operator::databases::Postgres;
-use operator::health;
 use operator::lease::Charge;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
 use operator::seen::Seen;
 use operator::settings::Settings;
+use operator::{health, printer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -28,6 +30,8 @@ struct Arguments {
     /// What is logged, like `info` or `operator=debug`.
     #[arg(long, env = "SOULFRA_LOG", default_value = "info")]
     log: String,
+    #[command(subcommand)]
+    ask: Option<Ask>,
 }
 
 /// The Lease by which one of several operators is in charge.
@@ -37,15 +41,24 @@ const LEASE: &str = "soulfra-operator";
 const FENCE: &str = "operator";
 
 fn main() -> ExitCode {
-    let Arguments { settings, log } = Arguments::parse();
+    let Arguments { settings, log, ask } = Arguments::parse();
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(log))
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
-    let outcome = Settings::read(&settings)
-        .map_err(|error| error.to_string())
-        .and_then(|settings| run(&settings));
+    let settings = Settings::read(&settings).map_err(|error| error.to_string());
+    if let Some(ask) = ask {
+        let answered = settings.and_then(|settings| answer(&ask, settings));
+        return match answered {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                printer::complain(&why);
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let outcome = settings.and_then(|settings| run(&settings));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -53,6 +66,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn answer(ask: &Ask, settings: Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let answer = runtime.block_on(ask.answer(settings.installation));
+    printer::print(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
 fn run(settings: &Settings) -> Result<(), String> {

@@ -8,6 +8,9 @@ mod build;
 mod conditions;
 mod deletion;
 mod link;
+mod farewell;
+mod gpu;
+mod load;
 mod memory;
 mod stage;
 mod status;
@@ -26,6 +29,8 @@ use crate::seen::Seen;
 
 use build::Built;
 pub use link::ADMIN_LINK;
+pub(crate) use build::seen;
+pub(crate) use load::Load;
 pub use memory::Memory;
 pub use stage::UNDELETE;
 
@@ -154,7 +159,12 @@ impl Driver {
                 }
                 self.memory.settle(name, &turn, self.clock.now());
             }
-            stage::Stage::Delete(resource) => self.delete(&mut turn, resource).await?,
+            stage::Stage::Delete(resource) => {
+                self.delete(&mut turn, resource.clone()).await?;
+                if let Some(resource) = resource {
+                    self.tell_stopped(&turn, &resource).await;
+                }
+            }
             stage::Stage::Purge(stone) => self.purge(&mut turn, stone).await?,
         }
         Ok(turn.done)

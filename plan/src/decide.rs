@@ -12,7 +12,7 @@ use blueprint::{
 use semver::Version;
 
 pub use copies::{Copies, ReplicasOwner};
-pub use homes::{Cluster, Database, Dedicated, Models};
+pub use homes::{Cluster, Database, Dedicated, GpuNodes, Models};
 
 pub(crate) use asked::Asked;
 

@@ -32,7 +32,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
-use self::binaries::{Binaries, Parts};
+use self::binaries::Binaries;
+pub(crate) use self::binaries::Parts;
 use self::layout::Layout;
 use self::name::Name;
 use self::network::Network;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::cluster::Own;
+use crate::cluster::{Own, Parts};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
@@ -36,6 +36,9 @@ pub(crate) enum Soak {
     /// 2,000 generated blueprints: a real API server takes every object that is planned for them, and
     /// finds each pod harmless. As root.
     Admitted,
+    /// 5,000 generated bad changes of platforms, each followed by a good one: each bad one is refused
+    /// or told with its path, and each good one heals. As root.
+    Healing,
     /// 1,000,000 simulated histories of the operator: whatever goes wrong, the end is the same.
     Operator,
 }
@@ -143,6 +146,14 @@ impl Soak {
                 wants_cluster: true,
                 ..USUAL
             },
+            Self::Healing => Plan {
+                minutes: 60,
+                crates: &OPERATOR,
+                tests: &["--test", "on_kubernetes", "healing::soak_"],
+                wants_database: true,
+                wants_cluster: true,
+                ..USUAL
+            },
             Self::Operator => Plan {
                 minutes: 12 * 60,
                 crates: &OPERATOR,
@@ -160,7 +171,7 @@ impl Soak {
         let mut build = project.cargo(["test", "--release", "--locked", "--no-run"]);
         // The compiler's time is not the soak's.
         process::run(build.args(&tests), Deadline::in_minutes(40))?;
-        let cluster = wants_cluster.then(|| Own::start(project)).transpose()?;
+        let cluster = wants_cluster.then(|| Own::start(project, Parts::BARE)).transpose()?;
 
         let (start, deadline) = (Instant::now(), Deadline::in_minutes(minutes));
         let mut test = project.cargo(["test", "--release", "--locked"]);
@@ -173,6 +184,7 @@ impl Soak {
         }
         if let Some(cluster) = &cluster {
             test.env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
+            test.env("SOULFRA_TEST_KUBECTL", cluster.kubectl());
         }
         let watched = process::watch(&mut test, deadline, |line| {
             done.read(line);

@@ -1,6 +1,7 @@
 //! The API server, with every answer to a write counted.
 
 use async_trait::async_trait;
+use plan::decide::GpuNodes;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -61,6 +62,10 @@ impl<C: Cluster> Cluster for Counted<C> {
 
     async fn hold(&self, name: &str, at: At, held: bool) -> Result<News, CallError> {
         self.count(self.cluster.hold(name, at, held).await)
+    }
+
+    async fn has_gpus(&self, wanted: &GpuNodes) -> Result<Option<bool>, CallError> {
+        self.cluster.has_gpus(wanted).await
     }
 
     async fn tell(&self, name: &str, about: &Resource, told: Told) {

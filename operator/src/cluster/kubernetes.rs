@@ -6,12 +6,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Node;
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions,
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
     PropagationPolicy,
 };
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Config};
+use plan::decide::GpuNodes;
 use serde_json::{Map, Value, json};
 
 use super::{At, CALL_DEADLINE, CallError, Cluster, FINALIZER, Found, MANAGER, Told, Write};
@@ -163,6 +165,18 @@ impl Cluster for Kubernetes {
         news_of_blueprint(&applied).ok_or_else(|| strange(&what))
     }
 
+    async fn has_gpus(&self, wanted: &GpuNodes) -> Result<Option<bool>, CallError> {
+        let labels = wanted.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        let labels = labels.collect::<Vec<_>>().join(",");
+        let some = ListParams::default().labels(&labels).limit(NODES);
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let found = timed("the nodes", nodes.list(&some)).await?;
+        if found.metadata.continue_.as_deref().is_some_and(|more| !more.is_empty()) {
+            return Ok(None);
+        }
+        Ok(Some(found.iter().any(|node| offers(node, wanted.count))))
+    }
+
     async fn tell(&self, name: &str, about: &Resource, told: Told) {
         let is_new = {
             let mut last = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -192,6 +206,19 @@ impl Cluster for Kubernetes {
         }
     }
 }
+
+/// More nodes with graphics processors of one sort are not looked at one by one.
+const NODES: u32 = 500;
+
+/// Whether a node may take pods and has so many graphics processors for them.
+fn offers(node: &Node, count: u32) -> bool {
+    let is_open = !node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default();
+    let offered = node.status.as_ref().and_then(|it| it.allocatable.as_ref()?.get(GPU));
+    is_open && offered.and_then(|it| it.0.parse::<u32>().ok()).is_some_and(|it| it >= count)
+}
+
+/// As NVIDIA's device plugin offers them.
+const GPU: &str = "nvidia.com/gpu";
 
 /// What the API server takes.
 const LONGEST_NOTE: usize = 1_000;

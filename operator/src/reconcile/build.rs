@@ -1,7 +1,6 @@
 //! What the blueprint says, made true: data first, then what limits and feeds pods, then pods.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use blueprint::spec::Placement;
@@ -12,6 +11,7 @@ use secrecy::SecretString;
 
 use super::apply::{Filled, Turn};
 use super::conditions::{Conditions, Said};
+use super::load::Load;
 use super::{Driver, Failure};
 use crate::cluster::{CallError, Found};
 use crate::databases::DatabaseError;
@@ -98,20 +98,11 @@ impl Driver {
             // It stays where it is.
             return installation;
         }
-        let mut load: HashMap<String, (u32, u32)> = HashMap::new();
+        let mut load = Load::default();
         self.seen.look_at_all(|_, tenant| {
-            let Some(resource) = &tenant.resource else { return };
-            let Some(status) = resource.status() else { return };
-            let Some(database) = &status.database else { return };
-            let (databases, awake) = load.entry(database.server.clone()).or_default();
-            *databases += 1;
-            *awake += u32::from(status.runtime.as_ref().is_none_or(|runtime| runtime.awake));
+            load.add(tenant.resource.as_ref().and_then(|resource| resource.status()));
         });
-        for server in &mut installation.fleet.servers {
-            let (databases, awake) = load.remove(&server.name).unwrap_or_default();
-            server.databases += databases;
-            server.awake += awake;
-        }
+        load.put_on(&mut installation);
         installation
     }
 
@@ -227,7 +218,7 @@ fn words(problems: &[Problem]) -> String {
 }
 
 /// What plans need of what was seen.
-fn seen(blueprint: &PlatformBlueprint, tenant: &Tenant) -> plan::Seen {
+pub(crate) fn seen(blueprint: &PlatformBlueprint, tenant: &Tenant) -> plan::Seen {
     let volume = |wanted: Kind| {
         tenant.children.iter().find_map(|(id, child)| match child.facts {
             Facts::Volume(gibi) if id.kind == wanted => Some(gibi),
@@ -247,7 +238,7 @@ fn seen(blueprint: &PlatformBlueprint, tenant: &Tenant) -> plan::Seen {
 }
 
 /// What nobody tells us of is looked at again after this time.
-const LOOKS_AGAIN: Duration = Duration::from_secs(30);
+pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(30);
 
 /// The reason of `BillingCurrent` from which on a platform does not run.
 pub const PAST_GRACE: &str = "PastGrace";

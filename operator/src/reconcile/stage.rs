@@ -85,6 +85,15 @@ pub(super) fn is_held(resource: &Resource) -> bool {
     resource.metadata().finalizers.iter().flatten().any(|each| each == FINALIZER)
 }
 
+/// Until when what is left of a deleted platform stays.
+pub(super) fn kept_until(stone: &Tombstone) -> String {
+    if stone.by_itself {
+        format!("until {}", stone.purge_after.strftime("%Y-%m-%d %H:%M UTC"))
+    } else {
+        "until somebody purges it".to_owned()
+    }
+}
+
 fn deleted(stone: &Tombstone, typed: Option<&str>, name: &str, now: Timestamp) -> Stage {
     if typed == Some(name) {
         return Stage::Purge(stone.clone());
@@ -109,11 +118,7 @@ fn earlier(resource: &Arc<Resource>, stone: Option<&Tombstone>, name: &str) -> S
     if notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true") {
         return Stage::Undelete(resource.clone());
     }
-    let until = if stone.by_itself {
-        format!("until {}", stone.purge_after.strftime("%Y-%m-%d %H:%M UTC"))
-    } else {
-        "until somebody purges it".to_owned()
-    };
+    let until = kept_until(stone);
     let message = format!(
         "a deleted platform of this name is kept {until}. To bring it back with its data: kubectl \
          annotate pb {name} {UNDELETE}=true. To remove it for good: kubectl annotate namespace \

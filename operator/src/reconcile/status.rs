@@ -13,7 +13,7 @@ use crate::seen::{Resource, Rollout};
 
 /// The Deployment that serves people, and the one that serves models.
 const RUNTIME: &str = "runtime";
-const INFERENCE: &str = "inference";
+pub(super) const INFERENCE: &str = "inference";
 
 impl Driver {
     /// How far everything is.
@@ -24,11 +24,8 @@ impl Driver {
         database: Option<DatabaseStatus>,
         mut conditions: Conditions,
     ) -> Result<(), Failure> {
-        for notice in &plan.notices {
-            let holds_up = notice.reason == "NoGpu";
-            if holds_up {
-                conditions.say(Said::no(notice.condition, notice.reason, notice.message.as_str()));
-            }
+        if let Some(said) = self.lacks_gpu(turn, plan).await {
+            conditions.say(said);
         }
         let rollout = turn.tenant.rollout(RUNTIME).cloned();
         conditions.say(match &database {
@@ -50,6 +47,7 @@ impl Driver {
             observed_generation: plan.blueprint.metadata.generation,
             url: plan.hosts().first().map(|host| format!("https://{}", host.value)),
             phase: Some(phase),
+            plan: Some(plan.pays.value),
             database: database.or_else(|| plan.blueprint.status.as_ref()?.database.clone()),
             admin_link: turn.admin_link.clone(),
             runtime: rollout.as_ref().map(|rollout| RuntimeStatus {
@@ -171,6 +169,9 @@ fn runtime(plan: &Plan<'_>, rollout: Option<&Rollout>) -> Said {
 
 fn models(plan: &Plan<'_>, rollout: Option<&Rollout>) -> Said {
     const KIND: &str = "InferenceReady";
+    if let (Models::Dedicated(_), Some(why)) = (&plan.models, &plan.copies.stopped) {
+        return Said::no(KIND, "Suspended", format!("its own model server does not run: {why}"));
+    }
     match (&plan.models, rollout) {
         (Models::Shared(server), _) => {
             Said::yes(KIND, "Shared", format!("asks {}", server.value.name))

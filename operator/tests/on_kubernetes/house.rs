@@ -1,7 +1,7 @@
 //! An operator of one test: it watches everything, and works on the platforms of its test alone.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use blueprint::PlatformBlueprint;
@@ -32,8 +32,11 @@ use work::sealed::RootKey;
 /// Anything that was asked for is there within this time.
 pub(crate) const SOON: Duration = Duration::from_mins(2);
 
-const INSTALLATION: &str = include_str!("installation.json");
+pub(crate) const INSTALLATION: &str = include_str!("installation.json");
 const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
+
+/// How many turns each platform had.
+type Turns = Arc<Mutex<BTreeMap<String, usize>>>;
 
 pub(crate) struct House {
     pub(crate) client: Client,
@@ -41,8 +44,10 @@ pub(crate) struct House {
     pub(crate) clock: Clock,
     pub(crate) seen: Arc<Seen>,
     prefix: String,
-    /// Ends with the test.
-    _tasks: JoinSet<()>,
+    /// Turns of each platform that workers gave.
+    turns: Turns,
+    /// End with the test, and not before.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl House {
@@ -98,17 +103,19 @@ impl House {
             let listed = tokio::time::timeout(SOON, all.recv()).await;
             missing.remove(&listed.expect("everything is listed in time").unwrap());
         }
+        let turns = Turns::default();
         for _ in 0..workers {
-            let (queue, driver) = (queue.clone(), driver.clone());
+            let (queue, driver, turns) = (queue.clone(), driver.clone(), turns.clone());
             tasks.spawn(async move {
                 loop {
                     let name = queue.next().await;
+                    *turns.lock().unwrap().entry(name.to_string()).or_default() += 1;
                     let ended = driver.turn(&name).await;
                     queue.ended(&name, ended);
                 }
             });
         }
-        Self { client, driver, clock, seen, prefix, _tasks: tasks }
+        Self { client, driver, clock, seen, prefix, turns, tasks: Mutex::new(tasks) }
     }
 
     /// A name of this test.
@@ -227,6 +234,25 @@ impl House {
         };
         let known = tokio::time::timeout(SOON, waits).await;
         assert!(known.is_ok(), "not known in time: {:#?}", self.seen.of(name));
+    }
+
+    /// The turns that a platform had so far.
+    pub(crate) fn turns_of(&self, name: &str) -> usize {
+        self.turns.lock().unwrap().get(name).copied().unwrap_or_default()
+    }
+
+    /// Waits until nobody has a turn any more, for a second; nobody may have panicked.
+    pub(crate) async fn until_still(&self) {
+        let sum = || self.turns.lock().unwrap().values().sum::<usize>();
+        let still = async {
+            let mut before = usize::MAX;
+            while before != sum() {
+                before = sum();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::time::timeout(SOON, still).await.expect("turns come to an end");
+        assert!(self.tasks.lock().unwrap().try_join_next().is_none(), "nobody has ended");
     }
 
     pub(crate) fn child(&self, name: &str, kind: Kind, child: &str) -> Option<Child> {

@@ -8,6 +8,7 @@
 )]
 
 mod admitted;
+mod asked;
 mod broken;
 #[path = "../../../plan/tests/it/chance.rs"]
 mod chance;
@@ -16,7 +17,11 @@ mod chart;
 #[path = "../../../plan/tests/it/generate.rs"]
 #[expect(dead_code, reason = "the tests of plans use the rest")]
 mod generate;
+mod flows;
+mod gpu;
+mod healing;
 mod house;
+mod kubectl;
 mod life;
 mod policies;
 mod repair;

@@ -10,7 +10,7 @@ use super::network::MODELS;
 use super::pod;
 use super::runtime::SETTINGS_HASH;
 use crate::allowance::gibi;
-use crate::decide::{Dedicated, Models, Plan};
+use crate::decide::{Dedicated, GpuNodes, Models, Plan};
 use crate::fleet::RESIDENCY;
 use crate::node::{Node, always, group, list};
 use crate::object::{Object, reads};
@@ -189,6 +189,22 @@ fn nodes(plan: &Plan<'_>, own: &Dedicated<'_>) -> Option<Node> {
     let nodes = pod::nodes(own.pool.as_ref());
     let nodes = nodes.unwrap_or_else(|| group([]).and_some(RESIDENCY, region));
     Some(nodes.and("nvidia.com/gpu.product", product))
+}
+
+impl Plan<'_> {
+    /// The nodes that can take its own model server; none where any can, or where it has none.
+    pub fn gpu_nodes(&self) -> Option<GpuNodes> {
+        let Models::Dedicated(own) = &self.models else { return None };
+        let gpu = own.gpu?;
+        // A group of texts: there is nothing to fail.
+        let labels = nodes(self, own).map(|nodes| nodes.shown());
+        let labels = labels.and_then(|labels| serde_json::from_value(labels).ok());
+        Some(GpuNodes {
+            product: gpu.product.clone(),
+            count: gpu.count.into(),
+            labels: labels.unwrap_or_default(),
+        })
+    }
 }
 
 fn service(plan: &Plan<'_>) -> Object {

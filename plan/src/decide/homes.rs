@@ -1,5 +1,7 @@
 //! Where a platform's data, models, files and pods are.
 
+use std::collections::BTreeMap;
+
 use blueprint::spec::{Gpu, Placement, Provider};
 use blueprint::{PlanName, PlatformBlueprint, Problem};
 
@@ -56,6 +58,17 @@ pub struct Dedicated<'a> {
     pub pool: Option<Sourced<&'a Pool>>,
     /// Room for files of models, in GiB.
     pub cache: Sourced<u32>,
+}
+
+/// Nodes that can take a model server which needs graphics processors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuNodes {
+    /// The processor, as its label has it.
+    pub product: String,
+    /// How many of them one node has to offer.
+    pub count: u32,
+    /// The labels of such nodes.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// All that a home is chosen by.

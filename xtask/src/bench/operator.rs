@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::told::{Goal, Target, row};
 use super::{figures, machine};
-use crate::cluster::Own;
+use crate::cluster::{Own, Parts};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
@@ -18,7 +18,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
     let bench =
         || project.cargo(["bench", "--locked", "--package", "operator", "--bench", "fleet"]);
     process::run(bench().arg("--no-run"), deadline)?;
-    let cluster = Own::start(project)?;
+    let cluster = Own::start(project, Parts::BARE)?;
     let postgres = Postgres::start(project, deadline)?;
     let load = machine::wait_until_quiet();
     let mut rows = Vec::new();

@@ -23,6 +23,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// API server and etcd: nobody makes pods.
+    pub(crate) const BARE: Self = Self { node: false, kwok: false };
+    /// Pods are made, and put on nodes that are only played.
+    pub(crate) const PLAYED: Self = Self { node: false, kwok: true };
+
     /// Whether anybody makes pods of deployments and puts them on nodes.
     pub(crate) fn have_controllers(self) -> bool {
         self.node || self.kwok
@@ -32,7 +37,7 @@ impl Parts {
 /// Programs of one module.
 type Set = (Module, &'static [&'static str]);
 
-const ALWAYS: [Set; 2] = [(ETCD, &["etcd"]), (KUBERNETES, &["kube-apiserver"])];
+const ALWAYS: [Set; 2] = [(ETCD, &["etcd"]), (KUBERNETES, &["kube-apiserver", "kubectl"])];
 const CONTROLLERS: [Set; 1] = [(KUBERNETES, &["kube-controller-manager", "kube-scheduler"])];
 const NODE: [Set; 2] = [(KUBERNETES, &["kubelet", "kube-proxy"]), (COREDNS, &["coredns"])];
 const PRETENDED: [Set; 1] = [(KWOK, &["kwok"])];
@@ -53,9 +58,9 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Builds what is missing: API server and etcd take six minutes on two cores.
+    /// Builds what is missing: API server, etcd and kubectl take seven minutes on two cores.
     pub(crate) fn make(project: &Project, parts: Parts, deadline: Deadline) -> Result<Self> {
-        let binaries = Self { tools: project.cache.join("tools") };
+        let binaries = Self::of(project);
         let sets: [(bool, &[Set]); 4] = [
             (true, &ALWAYS),
             (parts.have_controllers(), &CONTROLLERS),
@@ -95,6 +100,15 @@ impl Binaries {
     /// What kwok makes of nodes and pods.
     pub(crate) fn kwok_plays(&self) -> PathBuf {
         self.program(&KWOK, "stages.yaml")
+    }
+
+    /// What people ask an API server by.
+    pub(crate) fn kubectl(project: &Project) -> PathBuf {
+        Self::of(project).kubernetes("kubectl")
+    }
+
+    fn of(project: &Project) -> Self {
+        Self { tools: project.cache.join("tools") }
     }
 
     fn program(&self, module: &Module, name: &str) -> PathBuf {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::binaries::Parts;
+use super::binaries::{Binaries, Parts};
 use super::name::Name;
 use super::{access, down, folder, lock_file, need_root, record, up};
 use crate::process::Deadline;
@@ -20,12 +20,13 @@ const HELD: &str = ".held";
 pub(crate) struct Own<'a> {
     project: &'a Project,
     name: Name,
+    kubectl: PathBuf,
     _lock: File,
 }
 
 impl<'a> Own<'a> {
     /// Starts it, and ends those of earlier runs that were killed.
-    pub(crate) fn start(project: &'a Project) -> Result<Self> {
+    pub(crate) fn start(project: &'a Project, parts: Parts) -> Result<Self> {
         need_root()?;
         let clusters = record::clusters(project);
         fs::create_dir_all(&clusters).with_context(|| format!("create {}", clusters.display()))?;
@@ -40,14 +41,20 @@ impl<'a> Own<'a> {
         let held = held(&clusters, &name);
         let lock = system::lock(&held, "another run of the same id", Deadline::in_minutes(0))?;
         // From here on it is ended, also where its start breaks off.
-        let own = Self { project, name, _lock: lock };
-        up(project, &own.name, Parts { node: false, kwok: false })?;
+        let kubectl = Binaries::kubectl(project);
+        let own = Self { project, name, kubectl, _lock: lock };
+        up(project, &own.name, parts)?;
         Ok(own)
     }
 
     /// The administrator's.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         folder(self.project, &self.name).join(access::KUBECONFIG)
+    }
+
+    /// What its users have at hand, of the same version.
+    pub(crate) fn kubectl(&self) -> &Path {
+        &self.kubectl
     }
 }
 

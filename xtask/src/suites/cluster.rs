@@ -3,26 +3,52 @@
 
 use anyhow::Result;
 
-use crate::cluster::Own;
+use crate::cluster::{Own, Parts};
 use crate::postgres::Postgres;
 use crate::process::Deadline;
 use crate::project::Project;
 use crate::suites::crates::cargo_test;
-use crate::suites::{Outcome, TOGETHER};
+use crate::suites::{Counts, Outcome, TOGETHER};
+use crate::tools;
+
+/// Tests whose names begin with this need somebody who makes pods, and nodes that are played.
+const PLAYED: &str = "played_";
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
-    // The first time of all, its programs are built.
-    let cluster = Own::start(project)?;
     let deadline = Deadline::in_minutes(45);
+    // Network policies become rules of network namespaces.
+    tools::debian(project, "nft", "nftables", deadline)?;
     let postgres = Postgres::start(project, deadline)?;
-    let kubeconfig = cluster.kubeconfig().display().to_string();
     // Soaks need a cluster too, and have no place here.
     let files = ["--test", "on_kubernetes*", "--", "--ignored", "--skip", "soak_"];
-    let environment =
-        [("DATABASE_URL", postgres.url("postgres")), ("SOULFRA_TEST_KUBECONFIG", kubeconfig)];
+    let bare = [&files[..], &["--skip", PLAYED]].concat();
     // Selected as the suite `crates` does, so that nothing is compiled again.
-    let all = [&TOGETHER[..], &files].concat();
-    let all = cargo_test(project, &all, &environment, deadline)?;
-    let alone = [&["--package", "operator"][..], &files].concat();
-    Ok(all.and(cargo_test(project, &alone, &environment, deadline)?))
+    let all = [&TOGETHER[..], &bare].concat();
+    let operator = ["--package", "operator"];
+    let alone = [&operator[..], &bare].concat();
+    let played = [&operator[..], &files, &[PLAYED]].concat();
+    // The first time of all, its programs are built.
+    let bare = on(project, &postgres, Parts::BARE, &[all, alone], deadline)?;
+    Ok(bare.and(on(project, &postgres, Parts::PLAYED, &[played], deadline)?))
+}
+
+/// Runs these tests on a cluster with these parts, one selection after the other.
+fn on(
+    project: &Project,
+    postgres: &Postgres,
+    parts: Parts,
+    selections: &[Vec<&str>],
+    deadline: Deadline,
+) -> Result<Outcome> {
+    let cluster = Own::start(project, parts)?;
+    let environment = [
+        ("DATABASE_URL", postgres.url("postgres")),
+        ("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig().display().to_string()),
+        ("SOULFRA_TEST_KUBECTL", cluster.kubectl().display().to_string()),
+    ];
+    let mut outcome = Outcome { counts: Counts::default(), note: String::new() };
+    for selection in selections {
+        outcome = outcome.and(cargo_test(project, selection, &environment, deadline)?);
+    }
+    Ok(outcome)
 }

@@ -12,7 +12,8 @@ struct Text {
 }
 
 /// Who may print.
-const PRINTERS: [&str; 5] = [
+const PRINTERS: [&str; 6] = [
+    "operator/src/printer.rs",
     "create-ai-platform/src/printer.rs",
     // Says where its ports are, to whoever started it.
     "model-server/src/main.rs",
