@@ -36,7 +36,8 @@ impl Known {
         let leaves = found.explain(field);
         if leaves.is_empty() {
             let leaves = found.leaves();
-            let top = |path: &str| path.split(['.', '[', ':']).next().unwrap_or_default().to_owned();
+            let top =
+                |path: &str| path.split(['.', '[', ':']).next().unwrap_or_default().to_owned();
             let tops: BTreeSet<_> = leaves.iter().map(|leaf| top(&leaf.path)).collect();
             let tops: Vec<_> = tops.into_iter().collect();
             return Err(AskError::Not(format!(

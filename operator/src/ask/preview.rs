@@ -22,7 +22,11 @@ impl Known {
                 Err(why) => refused.push(why.to_string()),
             }
         }
-        if refused.is_empty() { Ok(told.join("\n")) } else { Err(AskError::Not(refused.join("\n"))) }
+        if refused.is_empty() {
+            Ok(told.join("\n"))
+        } else {
+            Err(AskError::Not(refused.join("\n")))
+        }
     }
 
     fn preview_one(&self, wanted: PlatformBlueprint) -> Result<String, AskError> {

@@ -56,7 +56,7 @@ fn a_value_is_explained_by_what_made_it() {
         ("harbour", "deployment/runtime", "spec.replicas"),
         ("harbour", "Deployment/runtime", ".spec.template.spec.containers[0].resources"),
         ("harbour", "resourcequotas/platform", "spec.hard"),
-        ("harbour", "configmap/runtime-settings", "data"),
+        ("harbour", "configmaps/blueprint", "data['limits.json']"),
         ("lighthouse", "deployment/inference", "spec.template.spec.nodeSelector"),
     ] {
         let answer = known.explain(platform, object, field);
@@ -69,9 +69,8 @@ fn a_value_is_explained_by_what_made_it() {
 #[test]
 fn what_is_not_there_is_told_with_what_is() {
     let known = Desk::new().knows(&[SMALL]);
-    let why = |platform, object, field| {
-        known.explain(platform, object, field).unwrap_err().to_string()
-    };
+    let why =
+        |platform, object, field| known.explain(platform, object, field).unwrap_err().to_string();
     assert_eq!(
         why("elsewhere", "deployment/runtime", ""),
         "there is no platform elsewhere; the first of those there are: harbour"
@@ -101,7 +100,7 @@ fn all_that_would_be_refused_is_told_with_file_line_and_path() {
     let nowhere = format!("{SMALL}  governance: {{dataResidency: moon}}\n");
     let why = desk.preview(&known, &[&wrong, &nowhere]).unwrap_err();
     let lines: Vec<_> = why.lines().collect();
-    assert!(lines[0].starts_with("next-0.yaml:7: spec.runtime.replicas.min: "), "{why}");
+    assert!(lines[0].starts_with("next-0.yaml:8: spec.runtime.replicas.min: "), "{why}");
     assert!(
         lines[1].starts_with("harbour would be refused: spec.governance.dataResidency: "),
         "{why}"
@@ -110,10 +109,9 @@ fn all_that_would_be_refused_is_told_with_file_line_and_path() {
 
 #[test]
 fn a_new_image_is_previewed_for_the_whole_fleet() {
-    let pinned = SMALL.replace("name: harbour", "name: pinned")
-        + "  runtime: {version: 1.4.0}\n";
-    let nowhere = SMALL.replace("name: harbour", "name: nowhere")
-        + "  governance: {dataResidency: moon}\n";
+    let pinned = SMALL.replace("name: harbour", "name: pinned") + "  runtime: {version: 1.4.0}\n";
+    let nowhere =
+        SMALL.replace("name: harbour", "name: nowhere") + "  governance: {dataResidency: moon}\n";
     let other = SMALL.replace("name: harbour", "name: haven");
     let known = Desk::new().knows(&[SMALL, &other, &pinned, &nowhere]);
     let newer = known.preview_under("registry.example/soulfra/tenant-runtime:1.5.0").unwrap();

@@ -17,6 +17,8 @@ impl Driver {
              kubectl annotate pb {name} {UNDELETE}=true",
             kept_until(stone)
         );
-        self.cluster.tell(name, resource, Told { is_warning: false, reason: "Stopped", message }).await;
+        self.cluster
+            .tell(name, resource, Told { is_warning: false, reason: "Stopped", message })
+            .await;
     }
 }

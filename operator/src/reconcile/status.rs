@@ -193,8 +193,11 @@ fn domains(plan: &Plan<'_>) -> Said {
     const KIND: &str = "DomainsReady";
     let own = plan.blueprint.spec.domains.len();
     let proven = plan.hosts().len() - 1;
+    if own == 0 {
+        return Said::yes(KIND, "Shared", "served below the installation's own domain");
+    }
     if proven >= own {
-        return Said::yes(KIND, "Proven", format!("{own} domains of its own"));
+        return Said::yes(KIND, "Proven", format!("all {own} domains of its own are proven"));
     }
     Said::new(KIND, Is::Unknown, "NotLookedAt", format!("{proven} of {own} domains are proven"))
 }

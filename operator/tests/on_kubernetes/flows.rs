@@ -76,11 +76,7 @@ fn everybody() -> Vec<Host> {
         Host::pod("cnpg-system", named("cloudnative-pg"), "10.244.9.8").called("cnpg"),
         Host::pod("models-eu", named("model-server"), "10.244.9.9").called("shared models"),
         // Somebody who looks like a platform's pod, and is in another namespace.
-        Host::pod(
-            "elsewhere",
-            json!({plan::TENANT: "all", plan::PART: "runtime"}),
-            "10.244.9.10",
-        ),
+        Host::pod("elsewhere", json!({plan::TENANT: "all", plan::PART: "runtime"}), "10.244.9.10"),
         Host::outside("10.1.0.4").called("shared database"),
         Host::outside("192.0.2.5").called("files"),
         Host::outside("10.0.0.1").called("api server"),

@@ -15,7 +15,7 @@ use crate::house::{example, said};
 const HEALS_WITHIN: Duration = Duration::from_secs(30);
 /// Turns that a bad change and a good one may take together: each is a change of the blueprint, of
 /// its status and of what is made, and each of these is heard of once more by a watch.
-const TURNS: usize = 60;
+const TURNS: usize = 40;
 /// Platforms that nobody touches.
 const OTHERS: usize = 4;
 
@@ -53,12 +53,18 @@ fn wrong(chance: &mut Chance) -> (Value, &'static str) {
     match chance.below(14) {
         0 => (json!({"runtime": {"replicas": {"min": -number}}}), "spec.runtime.replicas.min"),
         1 => (json!({"runtime": {"replicas": {"min": word}}}), "spec.runtime.replicas.min"),
-        2 => (json!({"runtime": {"replicas": {"min": 9, "max": number % 9}}}), "spec.runtime.replicas"),
+        2 => (
+            json!({"runtime": {"replicas": {"min": 9, "max": number % 9}}}),
+            "spec.runtime.replicas",
+        ),
         3 => (json!({"plan": format!("no-{word}")}), "spec.plan"),
         4 => (json!({"domains": [format!("{word} {number}")]}), "spec.domains[0]"),
         5 => (json!({"identity": {"displayName": ""}}), "spec.identity.displayName"),
         6 => (json!({"database": {"placement": word}}), "spec.database.placement"),
-        7 => (json!({"inference": {"gpu": {"product": word, "count": 17 + number}}}), "spec.inference"),
+        7 => (
+            json!({"inference": {"gpu": {"product": word, "count": 17 + number}}}),
+            "spec.inference",
+        ),
         8 => (json!({"ai": {"perUserDailyTokens": -number}}), "spec.ai.perUserDailyTokens"),
         9 | 10 => (json!({"governance": {"dataResidency": word}}), "spec.governance.dataResidency"),
         11 => (json!({"database": {"placement": "dedicated"}}), "spec.database.placement"),

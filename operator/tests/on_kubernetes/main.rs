@@ -14,10 +14,10 @@ mod broken;
 mod chance;
 mod charge;
 mod chart;
+mod flows;
 #[path = "../../../plan/tests/it/generate.rs"]
 #[expect(dead_code, reason = "the tests of plans use the rest")]
 mod generate;
-mod flows;
 mod gpu;
 mod healing;
 mod house;

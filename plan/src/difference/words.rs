@@ -120,9 +120,10 @@ impl fmt::Display for Risk {
 impl fmt::Display for FleetDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { platforms, unchanged, restarted, away, at_risk, refused, look_at } = self;
+        let all = if *platforms == 1 { "platform" } else { "platforms" };
         writeln!(
             f,
-            "{platforms} platforms: {unchanged} unchanged, {restarted} started again ({away} away \
+            "{platforms} {all}: {unchanged} unchanged, {restarted} started again ({away} away \
              meanwhile), {at_risk} with data at risk, {refused} refused"
         )?;
         if look_at.is_empty() { Ok(()) } else { writeln!(f, "Look at: {}", look_at.join(", ")) }

@@ -20,7 +20,8 @@ pub(super) fn rules(host: &Host, hosts: &[Host], policies: &[Value]) -> String {
         ("Ingress", "ingress", "from", "input", "saddr"),
         ("Egress", "egress", "to", "output", "daddr"),
     ] {
-        let has = |spec: &&&Value| spec["policyTypes"].as_array().unwrap().contains(&direction.into());
+        let has =
+            |spec: &&&Value| spec["policyTypes"].as_array().unwrap().contains(&direction.into());
         let concerned: Vec<_> = ours.iter().filter(has).collect();
         if concerned.is_empty() {
             continue;
@@ -34,7 +35,8 @@ pub(super) fn rules(host: &Host, hosts: &[Host], policies: &[Value]) -> String {
                 for peer in rule[side].as_array().expect("every rule of ours names its peers") {
                     for at in addresses(peer, namespace, hosts) {
                         let port = &ports["port"];
-                        let _ = writeln!(chains, "ip {address} {at} {protocol} dport {port} accept");
+                        let _ =
+                            writeln!(chains, "ip {address} {at} {protocol} dport {port} accept");
                     }
                 }
             }
