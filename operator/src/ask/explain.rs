@@ -47,8 +47,8 @@ impl Known {
                 tops.join(", ")
             )));
         }
-        let lines = leaves.iter().map(|leaf| format!("{leaf}\n"));
-        Ok(format!("{} of {platform}\n{}", found.id(), lines.collect::<String>()))
+        let lines: Vec<_> = leaves.iter().map(ToString::to_string).collect();
+        Ok(format!("{} of {platform}\n{}\n", found.id(), lines.join("\n")))
     }
 
     fn no_platform(&self, name: &str) -> AskError {

@@ -74,9 +74,13 @@ impl Known {
                 continue;
             };
             match &resource.blueprint {
-                Ok(blueprint) => known.blueprints.insert(name.into(), blueprint.clone()).is_some(),
-                Err(why) => known.unreadable.insert(name.into(), why.why.clone()).is_some(),
-            };
+                Ok(blueprint) => {
+                    known.blueprints.insert(name.into(), blueprint.clone());
+                }
+                Err(unreadable) => {
+                    known.unreadable.insert(name.into(), unreadable.why.clone());
+                }
+            }
         }
         for kind in [Kind::PersistentVolumeClaim, Kind::DatabaseCluster] {
             let ours = ListParams::default().labels(plan::TENANT);
@@ -129,7 +133,9 @@ impl Known {
         let mut installation = installation.clone();
         if blueprint.status.as_ref().is_none_or(|status| status.database.is_none()) {
             let mut load = Load::default();
-            self.blueprints.values().for_each(|other| load.add(other.status.as_ref()));
+            for other in self.blueprints.values() {
+                load.add(other.status.as_ref());
+            }
             load.put_on(&mut installation);
         }
         installation

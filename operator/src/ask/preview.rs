@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use blueprint::PlatformBlueprint;
 use plan::difference::Manner;
-use plan::{Difference, Plan, difference};
+use plan::{Difference, Notice, Plan, difference};
 
 use super::known::{AskError, Known, name_of, read};
 
@@ -59,13 +59,13 @@ impl Known {
 /// A platform of which nothing is there.
 fn new(name: &str, plan: &Plan<'_>) -> String {
     let objects = plan.objects();
-    let mut text = format!("{name} is new: {} objects would be made.\n", objects.iter().count());
-    for notice in &plan.notices {
-        text += &format!("Note ({}): {}\n", notice.condition, notice.message);
-    }
-    text += "Objects:\n";
-    objects.iter().for_each(|object| text += &format!("  + {}\n", object.id()));
-    text
+    let mut lines =
+        vec![format!("{name} is new: {} objects would be made.", objects.iter().count())];
+    let notice = |notice: &Notice| format!("Note ({}): {}", notice.condition, notice.message);
+    lines.extend(plan.notices.iter().map(notice));
+    lines.push("Objects:".to_owned());
+    lines.extend(objects.iter().map(|object| format!("  + {}", object.id())));
+    lines.join("\n") + "\n"
 }
 
 /// The whole of it, for who reads no further.

@@ -24,8 +24,11 @@ impl Known {
         let next = under(&self.installation, image)?;
         let mut fleet = FleetDifference::default();
         let (mut risks, mut restarts, mut objects) = (Alike::new(), Alike::new(), Alike::new());
-        let mut refused = self.unreadable.clone();
-        self.unreadable.keys().for_each(|name| fleet.refuse(name));
+        let mut refused = Alike::new();
+        for (name, why) in &self.unreadable {
+            fleet.refuse(name);
+            note(&mut refused, name, &[why]);
+        }
         for (name, blueprint) in &self.blueprints {
             let (old, new) = (
                 self.installation_for(&self.installation, blueprint),
@@ -41,17 +44,16 @@ impl Known {
                 }
                 (_, Err(why)) | (Err(why), Ok(_)) => {
                     fleet.refuse(name);
-                    refused.insert(name.clone(), why);
+                    note(&mut refused, name, &[why]);
                 }
             }
         }
-        let mut text = fleet.to_string();
-        section(&mut text, "Data at risk", risks, true);
-        section(&mut text, "Starts again", restarts, false);
-        section(&mut text, "Objects", objects, false);
-        let refused = refused.into_iter().map(|(name, why)| (why, vec![name])).collect();
-        section(&mut text, "Refused as it stands", refused, true);
-        Ok(text)
+        let mut lines = vec![fleet.to_string().trim_end().to_owned()];
+        lines.extend(section("Data at risk", risks, true));
+        lines.extend(section("Starts again", restarts, false));
+        lines.extend(section("Objects", objects, false));
+        lines.extend(section("Refused as it stands", refused, true));
+        Ok(lines.join("\n") + "\n")
     }
 }
 
@@ -91,24 +93,25 @@ fn lines(difference: &Difference) -> Vec<String> {
 }
 
 /// What most platforms have in common first.
-fn section(text: &mut String, title: &str, alike: Alike, with_names: bool) {
+fn section(title: &str, alike: Alike, with_names: bool) -> Vec<String> {
     if alike.is_empty() {
-        return;
+        return Vec::new();
     }
     let mut alike: Vec<_> = alike.into_iter().collect();
     alike.sort_by(|(one, some), (other, others)| {
         others.len().cmp(&some.len()).then_with(|| one.cmp(other))
     });
-    *text += &format!("{title}:\n");
+    let mut lines = vec![format!("{title}:")];
     for (words, names) in alike.iter().take(TOLD) {
         let who = match names.len() {
             count if with_names && count <= NAMED => names.join(", "),
             1 => "1 platform".to_owned(),
             count => format!("{count} platforms"),
         };
-        *text += &format!("  {words}: {who}\n");
+        lines.push(format!("  {words}: {who}"));
     }
     if alike.len() > TOLD {
-        *text += &format!("  and {} more\n", alike.len() - TOLD);
+        lines.push(format!("  and {} more", alike.len() - TOLD));
     }
+    lines
 }

@@ -9,7 +9,6 @@ mod host;
 mod wires;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use plan::{Plan, Seen};
@@ -89,7 +88,7 @@ fn everybody() -> Vec<Host> {
 #[ignore = "needs a cluster: cargo xtask test --suite cluster"]
 fn nobody_reaches_whom_the_design_does_not_name() {
     let begun = Instant::now();
-    let (hosts, policies) = (Arc::new(everybody()), policies());
+    let (hosts, policies) = (everybody(), policies());
     let wires = Wires::lay(&hosts);
     let wanted: Vec<Flow> = (0..hosts.len())
         .flat_map(|from| (0..hosts.len()).map(move |to| (from, to)))

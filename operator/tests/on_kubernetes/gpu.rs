@@ -12,7 +12,7 @@ use crate::house::{INSTALLATION, said};
 const PRODUCT: &str = "NVIDIA-L4";
 
 /// Makes a node that kwok plays.
-async fn add_node(house: &House, name: &str, labels: Value, gpus: u32) {
+async fn add_node(house: &House, name: &str, labels: &Value, gpus: u32) {
     let nodes: Api<Node> = Api::all(house.client.clone());
     let node = json!({"metadata": {
         "name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"},
@@ -53,9 +53,9 @@ async fn played_a_model_server_waits_for_its_graphics_processors_and_lands_where
     let house = House::with(installation, 2).await;
     let name = house.name("a");
     let [plain, few, gpus] = ["plain", "few", "gpus"].map(|word| house.name(word));
-    add_node(&house, &plain, json!({}), 0).await;
+    add_node(&house, &plain, &json!({}), 0).await;
     let labels = json!({"pool": "gpus", "nvidia.com/gpu.product": PRODUCT});
-    add_node(&house, &few, labels.clone(), 1).await;
+    add_node(&house, &few, &labels, 1).await;
     add_volume(&house, &name).await;
     house
         .apply(&name, |it| {
@@ -85,7 +85,7 @@ async fn played_a_model_server_waits_for_its_graphics_processors_and_lands_where
     };
     assert_eq!(on().await, [None], "it is there, and on no node");
 
-    add_node(&house, &gpus, labels, 2).await;
+    add_node(&house, &gpus, &labels, 2).await;
     let serves = |it: &blueprint::PlatformBlueprint| said(it, "Ready").0 == "True";
     let with = house.until(&name, "serving", serves).await;
     assert_eq!(said(&with, "InferenceReady"), ("True", "Serving"));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::Barrier;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::os::fd::AsFd as _;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::expected::{Host, PORTS, Protocol};

@@ -22,23 +22,25 @@ impl Wires {
         // From here on they are taken up, also where laying them breaks off.
         let wires = Self { id: std::process::id(), hosts: hosts.len() };
         let bridge = wires.bridge();
-        let mut inside = format!("link add name bridge type bridge\nlink set bridge up\n");
-        let mut outside = format!("netns add {bridge}\n");
+        let mut spaces = vec![format!("netns add {bridge}")];
+        let mut inside: Vec<_> =
+            ["link add name bridge type bridge", "link set bridge up"].map(str::to_owned).into();
         for at in 0..hosts.len() {
             let own = wires.name(at);
-            outside += &format!("netns add {own}\n");
-            inside += &format!("link add port{at} type veth peer name eth0 netns {own}\n");
-            inside += &format!("link set port{at} master bridge up\n");
+            spaces.push(format!("netns add {own}"));
+            inside.push(format!("link add port{at} type veth peer name eth0 netns {own}"));
+            inside.push(format!("link set port{at} master bridge up"));
         }
-        batch(None, &outside);
+        batch(None, &spaces);
         batch(Some(&bridge), &inside);
         for (at, host) in hosts.iter().enumerate() {
             // Everybody is a neighbour of everybody, at whatever address.
-            let own = format!(
-                "link set lo up\naddress add {}/32 dev eth0\nlink set eth0 up\nroute add default \
-                 dev eth0\n",
-                host.address
-            );
+            let own = [
+                "link set lo up".to_owned(),
+                format!("address add {}/32 dev eth0", host.address),
+                "link set eth0 up".to_owned(),
+                "route add default dev eth0".to_owned(),
+            ];
             batch(Some(&wires.name(at)), &own);
         }
         wires
@@ -69,7 +71,9 @@ impl Wires {
 impl Drop for Wires {
     fn drop(&mut self) {
         let all = (0..self.hosts).map(|at| self.name(at)).chain([self.bridge()]);
-        all.for_each(|name| take_up(&name));
+        for name in all {
+            take_up(&name);
+        }
     }
 }
 
@@ -98,9 +102,9 @@ fn inside(namespace: &str, program: &str) -> Command {
     command
 }
 
-fn batch(namespace: Option<&str>, lines: &str) {
+fn batch(namespace: Option<&str>, lines: &[String]) {
     let mut ip = namespace.map_or_else(|| Command::new("ip"), |namespace| inside(namespace, "ip"));
-    feed(ip.args(["-batch", "-"]), lines);
+    feed(ip.args(["-batch", "-"]), &(lines.join("\n") + "\n"));
 }
 
 fn feed(command: &mut Command, text: &str) {
