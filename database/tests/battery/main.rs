@@ -2,6 +2,7 @@
 //!
 //! On a server of the test's own, so that all there is on it is known: five tenants, the
 //! databases that every server comes with, a template, and a fleet database of an installation.
+#![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod attempts;
 mod audit;
