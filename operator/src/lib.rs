@@ -23,3 +23,4 @@ pub mod run;
 pub mod seen;
 pub mod settings;
 pub mod vitals;
+pub mod waves;

@@ -14,6 +14,7 @@ mod load;
 mod memory;
 mod stage;
 mod status;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,6 +14,9 @@ pub struct Installation {
     pub domain: String,
     /// The version that platforms run unless they stay on another.
     pub version: Version,
+    /// Platforms get a new version all at once, and not in waves.
+    #[serde(default)]
+    pub upgrades_at_once: bool,
     /// Images, without their versions.
     pub images: Images,
     /// The plan of platforms that no control plane has confirmed another one for.

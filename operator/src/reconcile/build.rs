@@ -33,7 +33,8 @@ impl Driver {
         let Some(resource) = turn.tenant.resource.clone() else { return Ok(Built::Nothing) };
         let Ok(blueprint) = &resource.blueprint else { return Ok(Built::Nothing) };
         let blueprint = &*self.with_its_data(blueprint, &turn.tenant).await?;
-        let installation = self.as_loaded(blueprint);
+        let mut installation = self.as_loaded(blueprint);
+        let held_back = self.hold_back(turn, blueprint, &mut installation);
         let plan = match Plan::new(blueprint, &installation, seen(blueprint, &turn.tenant)) {
             Ok(plan) => plan,
             Err(problems) => {
@@ -67,7 +68,7 @@ impl Driver {
         // there is some.
         let (home, _) = wanted.split_at(wanted.partition_point(|it| it.id.kind == Kind::Namespace));
         turn.apply(home).await?;
-        if let Err(error) = self.ensure(&plan, &mut database).await {
+        if let Err(error) = self.ensure(&plan, &mut database, held_back).await {
             let said = Said::no("DatabaseReady", error.reason(), error.to_string());
             let place = Some(database.clone());
             self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
@@ -175,13 +176,17 @@ impl Driver {
         Ok(database)
     }
 
-    /// Makes the database where it is to be, or brings its tables up to date.
+    /// Makes the database where it is to be, or brings its tables up to date: not before a program
+    /// is to come that wants them so.
     async fn ensure(
         &self,
         plan: &Plan<'_>,
         database: &mut DatabaseStatus,
+        held_back: bool,
     ) -> Result<(), DatabaseError> {
-        let is_made = database.schema_version == Some(self.databases.schema_version());
+        let current = Some(self.databases.schema_version());
+        let is_made =
+            database.schema_version == current || (held_back && database.schema_version.is_some());
         if database.placement == Placement::Shared && !is_made {
             let version = self.databases.ensure(&database.server, &plan.name).await?;
             database.schema_version = Some(version);

@@ -8,12 +8,16 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::apply::Turn;
+use super::upgrade::Upgrade;
 use super::{Done, Driver};
 use crate::seen::{ChildId, Digest, Tenant, Version};
 
 /// What the last turns came to. Losing it costs time and nothing else.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<Box<str>, Remembered>>);
+pub struct Memory {
+    turns: Mutex<HashMap<Box<str>, Remembered>>,
+    pub(super) upgrade: Upgrade,
+}
 
 #[derive(Debug, Default)]
 struct Remembered {
@@ -82,7 +86,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Remembered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
