@@ -127,7 +127,7 @@ impl Seen {
     }
 
     /// The API server does not know this sort: there are none, until it was listed after all.
-    pub fn is_unknown(&self, listed: Listed) {
+    pub fn note_unknown(&self, listed: Listed) {
         self.lock().unknown.insert(listed);
     }
 

@@ -5,8 +5,11 @@
 //! changed or removed is no longer ours or has another value, and fields of others do not count.
 //! So an object is looked at once, when a watch brings it, and need not be kept.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use serde_json::{Map, Value};
+use std::iter;
+
+use kube::core::DynamicObject;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Another one for other content; 128 bits of SHA-256.
@@ -15,8 +18,9 @@ pub struct Digest(u128);
 
 impl Digest {
     /// Of a value. Fields are in the order of their names.
-    pub fn of(value: &Value) -> Self {
-        let hash = Sha256::digest(value.to_string().as_bytes());
+    pub fn of(value: &impl Serialize) -> Self {
+        // Plain values: there is nothing to fail.
+        let hash = Sha256::digest(serde_json::to_vec(value).unwrap_or_default());
         let mut first = [0; 16];
         first.copy_from_slice(&hash[..16]);
         Self(u128::from_be_bytes(first))
@@ -25,39 +29,72 @@ impl Digest {
 
 /// Of an object that is to be applied.
 pub fn digest_of_wanted(object: &Value) -> Digest {
-    let mut object = object.clone();
-    if let Some(fields) = object.as_object_mut() {
-        forget_names(fields);
-    }
-    Digest::of(&object)
+    Digest::of(&Nameless(object))
 }
 
-/// Of what a manager has applied to an object, as it is now.
-pub fn digest_of_owned(object: &Value, managers: &[ManagedFieldsEntry], manager: &str) -> Digest {
-    let ours = managers.iter().find(|entry| {
+/// Of what a manager has applied to an object, as it is now. Of its metadata only labels and
+/// annotations count.
+pub fn digest_of_owned(object: &DynamicObject, manager: &str) -> Digest {
+    let mut managers = object.metadata.managed_fields.iter().flatten();
+    let ours = managers.find(|entry| {
         entry.manager.as_deref() == Some(manager)
             && entry.operation.as_deref() == Some("Apply")
             && entry.subresource.as_deref().unwrap_or_default().is_empty()
     });
-    let fields = ours.and_then(|entry| entry.fields_v1.as_ref()).map(|fields| &fields.0);
-    let mut owned = fields.and_then(|fields| part(object, fields)).unwrap_or_default();
-    if let Some(fields) = owned.as_object_mut() {
-        forget_names(fields);
+    let fields = ours.and_then(|entry| entry.fields_v1.as_ref()?.0.as_object());
+    let Some(fields) = fields else { return Digest::of(&Value::Null) };
+    let mut owned = Map::new();
+    for (key, inner) in fields {
+        let Some(name) = key.strip_prefix("f:") else { continue };
+        let found = match name {
+            "metadata" => {
+                let metadata = &object.metadata;
+                let noted = json!({"labels": metadata.labels, "annotations": metadata.annotations});
+                part(&noted, inner)
+            }
+            _ => object.data.get(name).and_then(|value| part(value, inner)),
+        };
+        owned.extend(iter::once(name.to_owned()).zip(found));
     }
-    Digest::of(&owned)
+    Digest::of(&Nameless(&Value::Object(owned)))
 }
 
-/// What an object is called is not among the fields that anybody owns.
-fn forget_names(object: &mut Map<String, Value>) {
-    object.remove("apiVersion");
-    object.remove("kind");
-    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-        for name in ["name", "namespace", "uid", "resourceVersion"] {
-            metadata.remove(name);
+/// An object without what it is called, which is not among the fields that anybody owns.
+struct Nameless<'a>(&'a Value);
+
+/// The same of its metadata.
+struct NamelessMetadata<'a>(&'a Map<String, Value>);
+
+impl Serialize for Nameless<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(fields) = self.0 else { return self.0.serialize(serializer) };
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                ("apiVersion" | "kind", _) => {}
+                ("metadata", Value::Object(metadata)) => {
+                    let metadata = NamelessMetadata(metadata);
+                    if metadata.fields().next().is_some() {
+                        map.serialize_entry(name, &metadata)?;
+                    }
+                }
+                _ => map.serialize_entry(name, value)?,
+            }
         }
-        if metadata.is_empty() {
-            object.remove("metadata");
-        }
+        map.end()
+    }
+}
+
+impl Serialize for NamelessMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.fields())
+    }
+}
+
+impl<'a> NamelessMetadata<'a> {
+    fn fields(&self) -> impl Iterator<Item = (&'a String, &'a Value)> + use<'a> {
+        const NAMES: [&str; 4] = ["name", "namespace", "uid", "resourceVersion"];
+        self.0.iter().filter(|(name, _)| !NAMES.contains(&name.as_str()))
     }
 }
 
@@ -119,7 +156,7 @@ fn names(key: &str, at: usize, item: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
     use serde_json::json;
 
     use super::*;
@@ -133,6 +170,12 @@ mod tests {
             fields_v1: Some(FieldsV1(fields)),
             ..ManagedFieldsEntry::default()
         }
+    }
+
+    fn owned_of(live: Value, managers: &[ManagedFieldsEntry]) -> Digest {
+        let mut object: DynamicObject = serde_json::from_value(live).unwrap();
+        object.metadata.managed_fields = Some(managers.to_vec());
+        digest_of_owned(&object, WE)
     }
 
     fn wanted() -> Value {
@@ -175,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_others_added_does_not_count() {
-        let found = digest_of_owned(&live(), &[entry("other", json!({})), entry(WE, ours())], WE);
+        let found = owned_of(live(), &[entry("other", json!({})), entry(WE, ours())]);
         assert_eq!(found, digest_of_wanted(&wanted()));
     }
 
@@ -189,18 +232,18 @@ mod tests {
         let mut emptied = live();
         emptied["spec"]["containers"].as_array_mut().unwrap().pop();
         for altered in [changed, without, emptied] {
-            let found = digest_of_owned(&altered, &managers, WE);
+            let found = owned_of(altered.clone(), &managers);
             assert_ne!(found, digest_of_wanted(&wanted()), "{altered}");
         }
         let mut taken = ours();
         taken["f:spec"].as_object_mut().unwrap().remove("f:replicas");
-        let found = digest_of_owned(&live(), &[entry(WE, taken)], WE);
+        let found = owned_of(live(), &[entry(WE, taken)]);
         assert_ne!(found, digest_of_wanted(&wanted()));
     }
 
     #[test]
     fn an_object_that_we_never_applied_has_nothing_of_ours() {
-        assert_eq!(digest_of_owned(&live(), &[], WE), Digest::of(&Value::Null));
+        assert_eq!(owned_of(live(), &[]), Digest::of(&Value::Null));
     }
 
     #[test]

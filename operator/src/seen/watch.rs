@@ -63,17 +63,10 @@ fn understood(object: DynamicObject) -> Result<blueprint::PlatformBlueprint, Box
 /// What an object of a platform is; none where it is of no platform.
 pub fn news_of_child(kind: Kind, object: &DynamicObject) -> Option<News> {
     let (tenant, id) = whose(kind, object)?;
-    let managers = object.metadata.managed_fields.as_deref().unwrap_or_default();
-    // Only what is compared: a copy without the book-keeping, which is most of it.
-    let mut bare =
-        DynamicObject { data: object.data.clone(), ..DynamicObject::new("", &kind.resource()) };
-    bare.metadata.labels.clone_from(&object.metadata.labels);
-    bare.metadata.annotations.clone_from(&object.metadata.annotations);
-    let value = serde_json::to_value(&bare).ok()?;
     let child = Child {
         uid: uid_of(object)?,
         version: version_of(object)?,
-        digest: digest_of_owned(&value, managers, MANAGER),
+        digest: digest_of_owned(object, MANAGER),
         going: object.metadata.deletion_timestamp.is_some(),
         facts: Facts::of(kind, object),
     };
@@ -134,7 +127,7 @@ pub async fn watch(
                 if matches!(sort, Listed::Children(kind, _) if kind.of_others()) {
                     hear(&seen, sort, Event::InitDone, &changed, &listed);
                 }
-                seen.is_unknown(sort);
+                seen.note_unknown(sort);
                 continue;
             }
             // The watch goes on by itself, later each time.
