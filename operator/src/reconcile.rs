@@ -152,6 +152,8 @@ impl Driver {
                 if !stage::is_held(&resource) {
                     turn.hold(&resource, true).await?;
                 }
+                let stone = turn.tenant.home().and_then(|(_, home)| home.deleted.clone());
+                turn.forget_wish(stone.as_ref()).await?;
                 // The mark goes last, and only when all is there again: a turn that ends before
                 // that begins here once more.
                 if self.build(&mut turn).await? == Built::All {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Done, Driver, Failure};
 use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
 use crate::kind::Kind;
-use crate::seen::facts::{DELETED, PURGED};
+use crate::seen::facts::{DELETED, PURGE, PURGED};
 use crate::seen::owned::digest_of_wanted;
 use crate::seen::{Child, ChildId, Digest, News, Resource, Tenant, Tombstone};
 
@@ -51,6 +51,11 @@ impl Filled {
     ) -> Result<Vec<Self>, plan::MissingSecret> {
         objects.iter().map(|object| Self::of(object, secrets)).collect()
     }
+}
+
+fn text_of(stone: &Tombstone) -> String {
+    // Plain values: there is nothing to fail.
+    serde_json::to_string(stone).unwrap_or_default()
 }
 
 fn at(child: &Child) -> At {
@@ -156,34 +161,59 @@ impl<'a> Turn<'a> {
             .filter(|(id, _)| self.tenant.rollout(&id.name).is_none_or(|it| it.wanted != 0))
             .map(|(id, _)| id.clone())
             .collect();
-        for id in deployments {
-            let object = json!({
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": id.name, "namespace": self.namespace()},
-                "spec": {"replicas": 0},
-            });
-            let news = self.write(&id, &object, DELETION_MANAGER).await?;
-            self.learn(news);
+        // Before pods end: whoever starts others meanwhile is refused.
+        for id in self.of_kind(Kind::ResourceQuota) {
+            self.overrule(&id, json!({"hard": {"pods": "0"}})).await?;
         }
-        let text = serde_json::to_string(stone).unwrap_or_default();
-        self.note_on_home(json!({DELETED: text})).await
+        for id in deployments {
+            self.overrule(&id, json!({"replicas": 0})).await?;
+        }
+        self.note_on_home(json!({DELETED: text_of(stone)})).await
     }
 
     /// Takes back what [`Turn::mark_deleted`] noted.
     pub(super) async fn unmark_deleted(&mut self) -> Result<(), Failure> {
-        let deployments: Vec<_> =
-            self.tenant.children.keys().filter(|id| id.kind == Kind::Deployment).cloned().collect();
-        for id in deployments {
-            let object = json!({
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": id.name, "namespace": self.namespace()},
-            });
-            let news = self.write(&id, &object, DELETION_MANAGER).await?;
-            self.learn(news);
+        for kind in [Kind::ResourceQuota, Kind::Deployment] {
+            for id in self.of_kind(kind) {
+                self.overrule(&id, Value::Null).await?;
+            }
         }
         self.note_on_home(json!({})).await
+    }
+
+    /// Forgets that somebody typed the name: what was wished of a platform before it came back, or
+    /// before it was deleted, is not wished of what it is now.
+    pub(super) async fn forget_wish(&mut self, stone: Option<&Tombstone>) -> Result<(), Failure> {
+        if self.tenant.home().is_none_or(|(_, home)| home.purge.is_none()) {
+            return Ok(());
+        }
+        // A note of somebody else's goes when it was made ours.
+        let notes = stone.map_or_else(|| json!({}), |stone| json!({DELETED: text_of(stone)}));
+        let mut ours = notes.clone();
+        ours[PURGE] = json!("");
+        self.note_on_home(ours).await?;
+        self.note_on_home(notes).await
+    }
+
+    /// The platform's objects of a kind.
+    fn of_kind(&self, kind: Kind) -> Vec<ChildId> {
+        self.tenant.children.keys().filter(|id| id.kind == kind).cloned().collect()
+    }
+
+    /// Says something of an object that counts more than the plan; nothing: the plan counts again.
+    async fn overrule(&mut self, id: &ChildId, spec: Value) -> Result<(), Failure> {
+        let kind = id.kind.resource();
+        let mut object = json!({
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": id.name, "namespace": self.namespace()},
+        });
+        if !spec.is_null() {
+            object["spec"] = spec;
+        }
+        let news = self.write(id, &object, DELETION_MANAGER).await?;
+        self.learn(news);
+        Ok(())
     }
 
     async fn note_on_home(&mut self, notes: Value) -> Result<(), Failure> {
@@ -199,6 +229,16 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// Notes on the namespace that its data goes. Whoever brought the platform back meanwhile wrote
+    /// there, and this is refused.
+    pub(super) async fn mark_purging(&mut self, stone: &Tombstone) -> Result<(), Failure> {
+        let mut notes = json!({DELETED: text_of(stone)});
+        if let Some(uid) = self.tenant.home().and_then(|(_, home)| home.purged) {
+            notes[PURGED] = json!(uid.to_string());
+        }
+        self.note_on_home(notes).await
+    }
+
     /// Notes on the namespace that it may be deleted, this one and none of its name after it.
     pub(super) async fn mark_purged(&mut self, stone: &Tombstone) -> Result<(), Failure> {
         let Some((child, home)) = self.tenant.home() else { return Ok(()) };
@@ -206,8 +246,7 @@ impl<'a> Turn<'a> {
         if home.purged == Some(uid) {
             return Ok(());
         }
-        let text = serde_json::to_string(stone).unwrap_or_default();
-        self.note_on_home(json!({DELETED: text, PURGED: uid.to_string()})).await
+        self.note_on_home(json!({DELETED: text_of(stone), PURGED: uid.to_string()})).await
     }
 
     /// Removes the namespace, and everything in it.

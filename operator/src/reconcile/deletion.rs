@@ -1,6 +1,7 @@
 //! The end of a platform: stopped at once, kept for a while, then purged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use blueprint::spec::{DeletionPolicy, Placement};
 use jiff::SignedDuration;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::apply::Turn;
 use super::{Driver, Failure, KEPT_FOR};
 use crate::cluster::CallError;
-use crate::seen::{News, Resource, Tombstone};
+use crate::seen::{Home, News, Resource, Tombstone};
 
 impl Driver {
     /// Stops a platform, notes what is to become of it, and lets its blueprint go. What it needs
@@ -26,13 +27,22 @@ impl Driver {
             if resource.is_none() {
                 self.is_really_gone(turn, home.owner).await?;
             }
-            let stone = home.deleted.unwrap_or_else(|| self.stone(resource.as_deref()));
+            let stone = match home.deleted.clone() {
+                Some(stone) if stone.of == home.owner => stone,
+                // On its way back from an earlier deletion: it is kept anew from here on.
+                earlier => {
+                    turn.forget_wish(earlier.as_ref()).await?;
+                    self.stone(&home, resource.as_deref(), earlier.and_then(|it| it.server))
+                }
+            };
             turn.mark_deleted(&stone).await?;
         }
         if let Some(resource) = resource {
             turn.hold(&resource, false).await?;
         }
         self.memory.forget(turn.name);
+        // What comes next is another stage, of which no watch tells: this was our own doing.
+        turn.done.again = Some(SOON);
         Ok(())
     }
 
@@ -55,7 +65,7 @@ impl Driver {
 
     /// What is to become of a platform with this blueprint; of one whose blueprint went unseen,
     /// nothing that cannot be taken back.
-    fn stone(&self, resource: Option<&Resource>) -> Tombstone {
+    fn stone(&self, home: &Home, resource: Option<&Resource>, server: Option<String>) -> Tombstone {
         let now = self.clock.now();
         let kept = SignedDuration::try_from(KEPT_FOR).unwrap_or(SignedDuration::MAX);
         let database = resource.and_then(|it| it.status()?.database.as_ref());
@@ -63,15 +73,26 @@ impl Driver {
         let blueprint = resource.and_then(|it| it.blueprint.as_ref().ok());
         let policy = blueprint.map(|blueprint| blueprint.spec.database.deletion_policy);
         Tombstone {
+            of: home.owner,
             at: now,
             purge_after: now.checked_add(kept).unwrap_or(now),
             by_itself: policy == Some(DeletionPolicy::Delete),
-            server: shared.map(|database| database.server.clone()),
+            server: shared.map(|database| database.server.clone()).or(server),
+            purging: false,
         }
     }
 
     /// Removes the data, then the namespace.
+    ///
+    /// Before the data goes it is said on the namespace, as it was seen and no other: whoever
+    /// brings a platform back writes there first, so one of the two is refused. That is said in
+    /// each turn, as what is known may be older than a platform that was made since.
     pub(super) async fn purge(&self, turn: &mut Turn<'_>, stone: Tombstone) -> Result<(), Failure> {
+        if !stone.purging {
+            self.is_as_known(turn).await?;
+        }
+        let stone = Tombstone { purging: true, ..stone };
+        turn.mark_purging(&stone).await?;
         if let Ok(name) = turn.name.parse() {
             let servers = &self.installation.fleet.servers;
             // Where the blueprint went unseen, nobody noted where the data is.
@@ -83,6 +104,30 @@ impl Driver {
             }
         }
         turn.mark_purged(&stone).await?;
-        turn.remove_home().await
+        turn.remove_home().await?;
+        turn.done.again = Some(SOON);
+        Ok(())
+    }
+
+    /// A blueprint may want a platform back of which no watch has told yet.
+    async fn is_as_known(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
+        let found = self.cluster.blueprint(turn.name).await?;
+        let of = |resource: &Arc<Resource>| (resource.uid, resource.version);
+        let (is, news) = match found {
+            Some(News::Blueprint(name, found)) => {
+                (Some(of(&found)), Some(News::Blueprint(name, found)))
+            }
+            _ => (None, None),
+        };
+        if is == turn.tenant.resource.as_ref().map(of) {
+            return Ok(());
+        }
+        if let Some(news) = news {
+            self.seen.hear(news);
+        }
+        Err(CallError::Conflict(format!("what is known of {}", turn.name)).into())
     }
 }
+
+/// The next stage follows within this time.
+const SOON: Duration = Duration::from_millis(100);

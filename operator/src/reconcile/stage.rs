@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cluster::FINALIZER;
-use crate::seen::{Resource, Tenant, Tombstone};
+use crate::seen::facts::PURGE;
+use crate::seen::{Home, Resource, Tenant, Tombstone, Unreadable};
 
 /// The annotation of a blueprint by which a deleted platform of its name is brought back with its
 /// data: `true`.
@@ -44,9 +45,9 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
             None => Stage::Nothing,
             Some((child, _)) if child.going => Stage::Nothing,
             Some((_, home)) => match &home.deleted {
+                Some(stone) if stone.of == home.owner => ended(home, stone, name, now),
                 // Its blueprint went without us: somebody took our finalizer away.
-                None => Stage::Delete(None),
-                Some(stone) => deleted(stone, home.purge.as_deref(), name, now),
+                _ => Stage::Delete(None),
             },
         };
     };
@@ -55,19 +56,18 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
     if metadata.deletion_timestamp.is_some() {
         return if held { Stage::Delete(Some(resource.clone())) } else { Stage::Nothing };
     }
-    if let Err(unreadable) = &resource.blueprint {
-        let why = &unreadable.why;
-        let message = format!("this version of the operator cannot read the blueprint: {why}");
-        return Stage::Refuse(resource.clone(), "Unreadable", message);
+    if let Some((child, home)) = home
+        && !child.going
+        && (home.deleted.is_some() || home.owner != Some(resource.uid))
+    {
+        return earlier(resource, home, name, now);
     }
-    if let Some((child, home)) = home {
-        if child.going {
-            let message = format!("the namespace tenant-{name} of an earlier platform is going");
-            return Stage::Refuse(resource.clone(), "NamespaceGoing", message);
-        }
-        if home.deleted.is_some() || home.owner != Some(resource.uid) {
-            return earlier(resource, home.deleted.as_ref(), name);
-        }
+    if let Err(unreadable) = &resource.blueprint {
+        return refuse_unreadable(resource, unreadable);
+    }
+    if home.is_some_and(|(child, _)| child.going) {
+        let message = format!("the namespace tenant-{name} of an earlier platform is going");
+        return Stage::Refuse(resource.clone(), "NamespaceGoing", message);
     }
     if held { Stage::Build } else { Stage::Hold(resource.clone()) }
 }
@@ -85,20 +85,35 @@ pub(super) fn is_held(resource: &Resource) -> bool {
     resource.metadata().finalizers.iter().flatten().any(|each| each == FINALIZER)
 }
 
-/// Until when what is left of a deleted platform stays.
-pub(super) fn kept_until(stone: &Tombstone) -> String {
-    if stone.by_itself {
-        format!("until {}", stone.purge_after.strftime("%Y-%m-%d %H:%M UTC"))
-    } else {
-        "until somebody purges it".to_owned()
+/// What is there is of a platform of the same name that ended.
+fn earlier(resource: &Arc<Resource>, home: &Home, name: &str, now: Timestamp) -> Stage {
+    let Some(stone) = &home.deleted else {
+        // Deleted and made again before we saw either: it is deleted first.
+        return Stage::Delete(None);
+    };
+    let notes = resource.metadata().annotations.as_ref();
+    let is_wanted = notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true");
+    if !is_wanted || stone.purging {
+        // A new blueprint of its name keeps nothing any longer.
+        let stage = ended(home, stone, name, now);
+        if matches!(stage, Stage::Purge(_)) {
+            return stage;
+        }
+    }
+    match &resource.blueprint {
+        Err(unreadable) => refuse_unreadable(resource, unreadable),
+        Ok(_) if is_wanted => Stage::Undelete(resource.clone()),
+        Ok(_) => Stage::Refuse(resource.clone(), "NameKept", kept(stone, name)),
     }
 }
 
-fn deleted(stone: &Tombstone, typed: Option<&str>, name: &str, now: Timestamp) -> Stage {
-    if typed == Some(name) {
+/// What becomes of a platform that was deleted, where nobody wants it back.
+fn ended(home: &Home, stone: &Tombstone, name: &str, now: Timestamp) -> Stage {
+    if stone.purging || home.purge.as_deref() == Some(name) {
         return Stage::Purge(stone.clone());
     }
-    if !stone.by_itself {
+    // One that was on its way back does not go before somebody says so once more.
+    if !stone.by_itself || stone.of != home.owner {
         return Stage::Nothing;
     }
     match Duration::try_from(stone.purge_after.duration_since(now)) {
@@ -108,22 +123,29 @@ fn deleted(stone: &Tombstone, typed: Option<&str>, name: &str, now: Timestamp) -
     }
 }
 
-/// What is there is of a platform of the same name that was deleted.
-fn earlier(resource: &Arc<Resource>, stone: Option<&Tombstone>, name: &str) -> Stage {
-    let Some(stone) = stone else {
-        // Deleted and made again before we saw either: it is deleted first.
-        return Stage::Delete(None);
-    };
-    let notes = resource.metadata().annotations.as_ref();
-    if notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true") {
-        return Stage::Undelete(resource.clone());
+fn refuse_unreadable(resource: &Arc<Resource>, unreadable: &Unreadable) -> Stage {
+    let why = &unreadable.why;
+    let message = format!("this version of the operator cannot read the blueprint: {why}");
+    Stage::Refuse(resource.clone(), "Unreadable", message)
+}
+
+/// Until when what is left of a deleted platform stays.
+pub(super) fn kept_until(stone: &Tombstone) -> String {
+    if stone.by_itself {
+        format!("until {}", stone.purge_after.strftime("%Y-%m-%d %H:%M UTC"))
+    } else {
+        "until somebody purges it".to_owned()
     }
+}
+
+fn kept(stone: &Tombstone, name: &str) -> String {
     let until = kept_until(stone);
-    let message = format!(
+    format!(
         "a deleted platform of this name is kept {until}. To bring it back with its data: kubectl \
          annotate pb {name} {UNDELETE}=true. To remove it for good: kubectl annotate namespace \
-         tenant-{name} {}={name}",
-        crate::seen::facts::PURGE
-    );
-    Stage::Refuse(resource.clone(), "NameKept", message)
+         tenant-{name} {PURGE}={name}"
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,10 @@ pub struct Home {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tombstone {
+    /// The blueprint that was deleted. Where the namespace has another owner by now, the platform
+    /// was on its way back, and this is of a deletion before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Uuid>,
     /// When it was deleted.
     pub at: Timestamp,
     /// From when on it may be purged.
@@ -57,6 +61,9 @@ pub struct Tombstone {
     /// The shared database server that its data is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// Its data is going: nothing brings it back from here on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub purging: bool,
 }
 
 /// How far a Deployment is.
@@ -180,10 +187,12 @@ mod tests {
     #[test]
     fn a_namespace_knows_what_is_to_become_of_it() {
         let stone = Tombstone {
+            of: Some(Uuid::nil()),
             at: Timestamp::UNIX_EPOCH,
             purge_after: Timestamp::UNIX_EPOCH,
             by_itself: true,
             server: Some("db-1".into()),
+            purging: false,
         };
         let text = serde_json::to_string(&stone).unwrap();
         let owner = "6f0b3e2a-0d54-4d2b-9a6a-111111111111";

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use blueprint::PlatformBlueprint;
 use database::Admin;
+use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -17,9 +18,9 @@ use operator::cluster::Kubernetes;
 use operator::databases::Postgres;
 use operator::kind::Kind;
 use operator::queue::{Ended, Queue};
-use operator::reconcile::{Driver, Memory};
+use operator::reconcile::{Driver, KEPT_FOR, Memory};
 use operator::seen::watch::watch;
-use operator::seen::{Child, ChildId, Listed, Seen};
+use operator::seen::{Child, ChildId, Listed, News, Seen, Tenant};
 use plan::Installation;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -116,6 +117,31 @@ impl House {
             });
         }
         Self { client, driver, clock, seen, prefix, turns, tasks: Mutex::new(tasks) }
+    }
+
+    /// An operator that knows of one platform what this one knows now, hears of nothing more, and
+    /// acts when its time as a deleted one is over.
+    pub(crate) fn stale(&self, name: &str) -> Driver {
+        let seen = Arc::new(Seen::default());
+        for sort in Listed::all() {
+            seen.listing_begins(sort);
+            seen.listing_ends(sort);
+        }
+        let Tenant { resource, children } = self.seen.of(name);
+        let resource = resource.map(|resource| News::Blueprint(name.into(), resource));
+        let children = children.into_iter().map(|(id, child)| News::Child(name.into(), id, child));
+        for news in resource.into_iter().chain(children) {
+            seen.hear(news);
+        }
+        Driver {
+            cluster: Arc::new(Kubernetes::new(self.client.clone(), "stale")),
+            databases: Arc::new(databases("none")),
+            seen,
+            installation: self.driver.installation.clone(),
+            key: self.driver.key.clone(),
+            clock: Clock::fixed(self.clock.now() + SignedDuration::try_from(KEPT_FOR).unwrap()),
+            memory: Memory::default(),
+        }
     }
 
     /// A name of this test.

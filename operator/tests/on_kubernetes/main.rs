@@ -24,6 +24,7 @@ mod house;
 mod kubectl;
 mod life;
 mod policies;
+mod purging;
 mod repair;
 mod rights;
 mod served;

@@ -23,6 +23,8 @@ use crate::world::{Database, Shared, World, home_of};
 
 /// The version of the tables that there are.
 const SCHEMA: i64 = 3;
+/// Those of the installation.
+const SERVERS: [&str; 2] = ["db-1", "db-2"];
 /// Clocks are wrong by no more than this.
 pub(crate) const WRONG: Duration = Duration::from_hours(36);
 
@@ -175,7 +177,7 @@ impl Ports {
         }
     }
 
-    /// The same for databases; who is not in charge any more is refused.
+    /// The same for databases.
     async fn sql<T: Send + 'static>(
         &self,
         server: &str,
@@ -188,14 +190,19 @@ impl Ports {
         let unreachable = |why: &str| {
             Err(DatabaseError::Unreachable { server: server.to_owned(), why: why.to_owned() })
         };
-        let commit = |world: &mut World| {
-            if world.in_charge > self.epoch {
-                return Err(DatabaseError::Fenced);
-            }
-            commit(world)
-        };
         match fate {
-            Fate::Well | Fate::Late(_) => {
+            Fate::Late(late) => {
+                let world = self.world.clone();
+                tokio::spawn(async move {
+                    sleep(late).await;
+                    let mut world = world.lock().unwrap();
+                    world.note(|| "a late statement arrives".to_owned());
+                    let _ = commit(&mut world);
+                });
+                sleep(DATABASE_DEADLINE).await;
+                unreachable("no answer in time")
+            }
+            Fate::Well => {
                 let done = commit(&mut self.world());
                 sleep(after).await;
                 self.lives().await;
@@ -264,7 +271,12 @@ impl Cluster for Ports {
 
 #[async_trait]
 impl Databases for Ports {
-    async fn take_charge(&self, _: Epoch) {}
+    async fn take_charge(&self, _: Epoch) {
+        let epoch = self.epoch;
+        for server in SERVERS {
+            let _ = self.sql(server, move |world| world.passes_fence(server, epoch)).await;
+        }
+    }
 
     fn schema_version(&self) -> i64 {
         SCHEMA
@@ -282,7 +294,9 @@ impl Databases for Ports {
     async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError> {
         let of = self.seen.of(name.as_str()).resource.map(|resource| resource.uid);
         let key = (server.to_owned(), name.to_string());
+        let epoch = self.epoch;
         self.sql(server, move |world| {
+            world.passes_fence(&key.0, epoch)?;
             world.make(key, of);
             Ok(SCHEMA)
         })
@@ -310,7 +324,9 @@ impl Databases for Ports {
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {
         let key = (server.to_owned(), name.to_string());
+        let epoch = self.epoch;
         self.sql(server, move |world| {
+            world.passes_fence(&key.0, epoch)?;
             world.drop_database(&key);
             Ok(())
         })
@@ -319,6 +335,16 @@ impl Databases for Ports {
 }
 
 impl World {
+    /// Who is not in charge any more is refused, as soon as a newer one was here.
+    fn passes_fence(&mut self, server: &str, epoch: u64) -> Result<(), DatabaseError> {
+        let fence = self.fences.entry(server.to_owned()).or_default();
+        if *fence > epoch {
+            return Err(DatabaseError::Fenced);
+        }
+        *fence = epoch;
+        Ok(())
+    }
+
     fn make(&mut self, key: (String, String), of: Option<Uuid>) {
         self.asked(&key.1.clone());
         if self.databases.contains_key(&key) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use operator::lease::Epoch;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
 use operator::seen::{Listed, Seen};
@@ -59,8 +60,8 @@ impl Process {
     pub(crate) fn start(world: &Shared, installation: &Installation) -> Self {
         let (epoch, now) = {
             let mut inner = world.lock().unwrap();
-            inner.in_charge += 1;
-            let epoch = inner.in_charge;
+            inner.operators += 1;
+            let epoch = inner.operators;
             inner.note(|| format!("operator {epoch} starts"));
             (epoch, inner.now())
         };
@@ -86,7 +87,10 @@ impl Process {
         let stop = CancellationToken::new();
         let work = tokio::spawn({
             let (fleet, driver, stop) = (fleet.clone(), driver.clone(), stop.clone());
-            async move { fleet.work(driver, 2, stop).await }
+            async move {
+                driver.databases.take_charge(Epoch::try_from(epoch).unwrap()).await;
+                fleet.work(driver, 2, stop).await;
+            }
         });
         let stream = |sort| Stream { sort, at: Place::Unlisted, stalled: 0 };
         let streams = Listed::all().into_iter().map(stream).collect();

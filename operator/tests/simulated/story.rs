@@ -8,6 +8,7 @@ use operator::cluster::{DELETION_MANAGER, FINALIZER};
 use operator::kind::Kind;
 use operator::reconcile::{KEPT_FOR, UNDELETE};
 use operator::seen::News;
+use operator::seen::facts::PURGE;
 use plan::Installation;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -42,6 +43,9 @@ pub(crate) fn run(seed: u64, installation: &Installation, is_recorded: bool) -> 
             wrong: SignedDuration::ZERO,
         };
         story.go_wrong().await;
+        // Whoever waits for a date looks at the clock within an hour.
+        story.hear(Arrives::All);
+        sleep(LOOKS_AGAIN).await;
         story.come_to_rest("the faults stopped").await;
         story.look().await;
         let mut world = story.world.lock().unwrap();
@@ -54,11 +58,14 @@ pub(crate) fn run(seed: u64, installation: &Installation, is_recorded: bool) -> 
     })
 }
 
+/// Every platform is looked at within this time.
+const LOOKS_AGAIN: Duration = Duration::from_mins(61);
+
 struct Story<'a> {
     world: Shared,
     installation: &'a Installation,
     process: Option<Process>,
-    /// One that has given way, and has a turn under way.
+    /// One that is not in charge any more: a turn of it may be under way, and it may not know.
     old: Option<Process>,
     /// How wrong the clock is.
     wrong: SignedDuration,
@@ -125,7 +132,10 @@ impl Story<'_> {
             30 | 31 => {
                 world.note(|| "another operator takes over".to_owned());
                 if let Some(process) = self.process.take() {
-                    process.give_way();
+                    // Or it does not know yet, and goes on.
+                    if world.chance.one_in(2) {
+                        process.give_way();
+                    }
                     self.old = Some(process);
                 }
             }
@@ -149,7 +159,7 @@ impl Story<'_> {
         let mut world = self.world.lock().unwrap();
         world.tick(arrives == Arrives::All);
         let now = world.now() + self.wrong;
-        if let Some(process) = &mut self.process {
+        for process in [&mut self.process, &mut self.old].into_iter().flatten() {
             process.set_clock(now);
             process.hear(&mut world, arrives);
         }
@@ -190,16 +200,21 @@ impl Story<'_> {
         self.nobody_is_harmed();
         self.is_as_without_faults().await;
         // What was kept for its time goes.
-        let kept = SignedDuration::try_from(KEPT_FOR).unwrap() + SignedDuration::from_hours(24);
+        let kept = SignedDuration::try_from(KEPT_FOR + 2 * WRONG).unwrap();
         self.world.lock().unwrap().pass(kept);
         self.hear(Arrives::All);
-        sleep(Duration::from_mins(61)).await;
+        sleep(LOOKS_AGAIN).await;
         self.come_to_rest("a month passed").await;
         self.nobody_is_harmed();
         let mut world = self.world.lock().unwrap();
         for name in NAMES {
-            let goes = world.stone(name).is_some_and(|stone| stone.by_itself);
-            if goes && !world.papers.contains_key(name) {
+            let Some(stone) = world.stone(name) else { continue };
+            let is_over = stone.by_itself && stone.of == world.owner(name);
+            let home = &world.things[&home_of(name)];
+            let is_typed = home.value["metadata"]["annotations"][PURGE] == *name;
+            let paper = world.papers.get(name);
+            let is_wanted = paper.is_some_and(|paper| paper.notes.contains_key(UNDELETE));
+            if (is_over || is_typed) && !is_wanted {
                 world.violated(format!("{name} is kept longer than its time"));
             }
         }
@@ -246,11 +261,15 @@ impl Story<'_> {
             }
             if stone.is_some() {
                 let runs = world.things.iter().any(|(key, thing)| {
-                    key.0 == format!("tenant-{name}")
-                        && key.1.kind == Kind::Deployment
-                        // What a stranger added or started since is not stopped again.
-                        && thing.owned.contains_key(DELETION_MANAGER)
-                        && thing.value["spec"]["replicas"] != 0
+                    let spec = &thing.value["spec"];
+                    let stops = match key.1.kind {
+                        Kind::Deployment => spec["replicas"] == 0,
+                        Kind::ResourceQuota => spec["hard"]["pods"] == "0",
+                        _ => true,
+                    };
+                    // What a stranger added or started since is not stopped again.
+                    let is_told = thing.owned.contains_key(DELETION_MANAGER);
+                    key.0 == format!("tenant-{name}") && is_told && !stops
                 });
                 if runs {
                     wrong.push(format!("{name} was deleted, and runs"));

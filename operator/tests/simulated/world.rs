@@ -74,8 +74,10 @@ pub(crate) struct World {
     sorts: Vec<Listed>,
     /// By server and name.
     pub(crate) databases: BTreeMap<(String, String), Database>,
-    /// Who may change databases: the operator that took over last.
-    pub(crate) in_charge: u64,
+    /// Operators that were started.
+    pub(crate) operators: u64,
+    /// Who may change databases of a server: the newest operator that was there.
+    pub(crate) fences: BTreeMap<String, u64>,
     /// Blueprints that somebody deleted, or that went by force, and when.
     pub(crate) ended: BTreeMap<Uuid, Timestamp>,
     /// Blueprints that were to bring a deleted platform back.
@@ -115,7 +117,8 @@ impl World {
             logs: BTreeMap::new(),
             sorts: Listed::all(),
             databases: BTreeMap::new(),
-            in_charge: 0,
+            operators: 0,
+            fences: BTreeMap::new(),
             ended: BTreeMap::new(),
             undeleting: BTreeSet::new(),
             typed: BTreeSet::new(),
@@ -171,6 +174,11 @@ impl World {
             (Some(news), _) => self.tell(key, news.clone()),
             (None, Some(known)) => self.tell_gone(key, &known),
             (None, None) => {}
+        }
+        // What was typed counts for the deletion that it was typed for.
+        let notes = &thing.value["metadata"]["annotations"];
+        if self.typed.contains(&thing.uid) && (notes[DELETED].is_null() || notes[PURGE].is_null()) {
+            self.typed.remove(&thing.uid);
         }
         self.things.insert(key.clone(), thing);
         news
@@ -243,7 +251,7 @@ impl World {
         self.note(|| format!("{tenant}: a person types {typed:?} for a purge"));
         let path = fields::path(&["metadata", "annotations", PURGE]);
         fields::overwrite(&mut home.value, &mut home.owned, &path, Some(json!(typed)));
-        if typed == tenant {
+        if typed == tenant && self.stone(tenant).is_some() {
             self.typed.insert(home.uid);
         }
         self.commit(&key, home);

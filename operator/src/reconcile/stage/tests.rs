@@ -1,0 +1,97 @@
+use blueprint::PlatformBlueprint;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::kind::Kind;
+use crate::seen::{Child, ChildId, Digest, Facts, Unreadable};
+
+const OURS: Uuid = Uuid::from_u128(1);
+const EARLIER: Uuid = Uuid::from_u128(2);
+
+fn now() -> Timestamp {
+    "2026-03-01T00:00:00Z".parse().unwrap()
+}
+
+fn stone(of: Uuid) -> Tombstone {
+    Tombstone {
+        of: Some(of),
+        at: now(),
+        purge_after: now(),
+        by_itself: false,
+        server: None,
+        purging: false,
+    }
+}
+
+/// The blueprint with this note, as far as a stage looks at it.
+fn blueprint(notes: &[(&str, &str)]) -> PlatformBlueprint {
+    let mut blueprint: PlatformBlueprint =
+        blueprint::read(include_str!("../../../../blueprint/fixtures/small.yaml")).unwrap();
+    let notes = notes.iter().map(|(name, note)| ((*name).to_owned(), (*note).to_owned()));
+    blueprint.metadata.annotations = Some(notes.collect());
+    blueprint.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    blueprint
+}
+
+fn with(blueprint: PlatformBlueprint) -> Arc<Resource> {
+    Arc::new(Resource { uid: OURS, version: 1, blueprint: Ok(blueprint) })
+}
+
+fn unreadable() -> Arc<Resource> {
+    let metadata = blueprint(&[]).metadata;
+    let unreadable = Unreadable { why: "spec.new".to_owned(), metadata, status: None };
+    Arc::new(Resource { uid: OURS, version: 1, blueprint: Err(Box::new(unreadable)) })
+}
+
+fn in_stage(resource: impl Into<Option<Arc<Resource>>>, home: Home) -> Stage {
+    let id = ChildId { kind: Kind::Namespace, name: "tenant-a".into() };
+    let facts = Facts::Home(Box::new(home));
+    let digest = Digest::of(&json!({}));
+    let child = Child { uid: Uuid::from_u128(3), version: 1, digest, going: false, facts };
+    let resource = resource.into();
+    of(&Tenant { resource, children: [(id, child)].into() }, "a", now())
+}
+
+fn owned_by(owner: Uuid) -> Home {
+    Home { owner: Some(owner), ..Home::default() }
+}
+
+fn kept(stone: Tombstone) -> Home {
+    Home { deleted: Some(stone), ..owned_by(EARLIER) }
+}
+
+#[test]
+fn an_earlier_platform_ends_also_under_a_blueprint_that_cannot_be_read() {
+    assert!(matches!(in_stage(unreadable(), owned_by(EARLIER)), Stage::Delete(None)));
+    let kept = in_stage(unreadable(), kept(stone(EARLIER)));
+    assert!(matches!(kept, Stage::Refuse(_, "Unreadable", _)), "{kept:?}");
+}
+
+#[test]
+fn a_platform_that_was_on_its_way_back_is_kept_anew_when_its_blueprint_goes() {
+    let mut over = stone(EARLIER);
+    over.by_itself = true;
+    let home = Home { deleted: Some(over), purge: Some("a".to_owned()), ..owned_by(OURS) };
+    assert!(matches!(in_stage(None, home), Stage::Delete(None)));
+}
+
+#[test]
+fn a_typed_name_and_the_end_of_its_time_count_also_under_a_new_blueprint() {
+    let typed = Home { purge: Some("a".to_owned()), ..kept(stone(EARLIER)) };
+    let over = Tombstone { by_itself: true, ..stone(EARLIER) };
+    for home in [typed, kept(over)] {
+        assert!(matches!(in_stage(with(blueprint(&[])), home.clone()), Stage::Purge(_)));
+        let wanted = with(blueprint(&[(UNDELETE, "true")]));
+        assert!(matches!(in_stage(wanted, home), Stage::Undelete(_)), "whoever wants it back wins");
+    }
+    let kept = in_stage(with(blueprint(&[])), kept(stone(EARLIER)));
+    assert!(matches!(kept, Stage::Refuse(_, "NameKept", _)), "{kept:?}");
+}
+
+#[test]
+fn nothing_brings_back_what_is_going() {
+    let home = kept(Tombstone { purging: true, ..stone(EARLIER) });
+    let wanted = with(blueprint(&[(UNDELETE, "true")]));
+    assert!(matches!(in_stage(wanted, home), Stage::Purge(_)));
+}
