@@ -156,6 +156,24 @@ pub struct DatabaseStatus {
     /// Version of its tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_version: Option<i64>,
+    /// The passwords of its logins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passwords: Option<Passwords>,
+}
+
+/// Which passwords the logins of a database have; none of them is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Passwords {
+    /// Their number: grows by one with each change.
+    pub number: u32,
+    /// When they were changed last.
+    pub since: Time,
+    /// What the annotation said that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// Those before are still good.
+    pub old_are_good: bool,
 }
 
 /// A one-time link that was asked for.

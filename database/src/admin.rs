@@ -50,6 +50,13 @@ impl Admin {
         Self { options, fence: None }
     }
 
+    /// An administrator of the server at this host and port.
+    pub fn at(host: &str, port: u16, user: &str, password: &SecretString) -> Self {
+        let options = PgConnectOptions::new_without_pgpass().host(host).port(port);
+        let options = options.username(user).password(password.expose_secret());
+        Self::new(options.database("postgres"))
+    }
+
     /// The same, as long as nobody newer is in charge.
     pub fn behind(self, fence: Fence) -> Self {
         Self { fence: Some(fence), ..self }

@@ -1,4 +1,4 @@
-//! A database and three roles per tenant, on any server an [`Admin`] reaches.
+//! A database and its roles per tenant, on any server an [`Admin`] reaches.
 //!
 //! ```text
 //! tenant_vN            template: every table, no row; cloned, never connected to
@@ -6,12 +6,14 @@
 //! t_NAME_owner         no login; migrations and exports run as this role
 //! t_NAME_app           login for the runtime: reads and writes rows, 8 connections
 //! t_NAME_read          login for reading only, 2 connections
+//! t_NAME_app_b, _read_b  take turns with those two when passwords are changed
 //! ```
 //! Nobody else may connect to the database: isolation is Postgres' and not a WHERE clause.
 //! Every statement is repeatable after a crash, and what carries another owner's name but not
 //! our marker is never touched.
 
 mod lock;
+mod logins;
 mod marker;
 mod migrate;
 mod names;
@@ -27,6 +29,7 @@ use std::fmt;
 use std::time::Duration;
 
 use blueprint::BlueprintName;
+pub use logins::{close_old, close_old_by};
 pub use migrate::{Migrated, migrate};
 pub use provision::{access, database_name, provision, provision_by};
 pub use remove::{drop_by, drop_tenant};
@@ -69,6 +72,8 @@ pub struct TenantDatabase {
     pub database: String,
     /// The version of its tables; may be older than the program's until [`migrate()`] ran.
     pub version: i32,
+    /// The number of its passwords: grows by one with each change.
+    pub number: u32,
     /// URL of the role that reads and writes rows. It holds the password.
     pub app: SecretString,
     /// URL of the role that only reads.

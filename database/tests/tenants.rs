@@ -140,8 +140,9 @@ async fn a_second_run_writes_nothing(
     let first = stage.provision(&name).await;
     let before = audit(&stage.admin, &name).await;
     let steps = &mut Steps::all();
-    let second =
-        tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key).await.unwrap();
+    let second = tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key, 0)
+        .await
+        .unwrap();
     assert_eq!(steps.written(), [""; 0]);
     assert_eq!(
         secrecy::ExposeSecret::expose_secret(&second.app),
@@ -152,7 +153,7 @@ async fn a_second_run_writes_nothing(
     // The next tenant needs no new template.
     let other = stage.name("again-too");
     let steps = &mut Steps::all();
-    tenant::provision_by(steps, &stage.admin, &other, &stage.schema, &stage.key).await.unwrap();
+    tenant::provision_by(steps, &stage.admin, &other, &stage.schema, &stage.key, 0).await.unwrap();
     assert!(!steps.written().iter().any(|step| step.contains("template")), "{steps:?}");
     stage.clear().await;
     Ok(())
@@ -170,7 +171,7 @@ async fn provisioning_killed_after_any_statement_converges(
     loop {
         let steps = &mut Steps::stop_after(after);
         let stopped =
-            tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key).await;
+            tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key, 0).await;
         let died = match stopped {
             Err(Error::Stopped) => true,
             Ok(_) => false,
@@ -321,6 +322,7 @@ async fn what_drifted_is_corrected(
         format!("ALTER ROLE {database}_app CONNECTION LIMIT -1"),
         format!("ALTER ROLE {database}_read RESET ALL"),
         format!("ALTER ROLE {database}_owner LOGIN"),
+        format!("GRANT pg_read_all_data TO {database}_app"),
         format!("GRANT CONNECT ON DATABASE {database} TO PUBLIC"),
         format!("GRANT ALL ON DATABASE {database} TO {database}_app"),
         format!("REVOKE CONNECT ON DATABASE {database} FROM {database}_app"),
@@ -439,8 +441,14 @@ async fn an_administrator_need_not_be_superuser(
     let made = stage.provision(&name).await;
     run(&mut login(&made.app).await?, "INSERT INTO tenant.person (name) VALUES ('Ada')").await;
     let steps = &mut Steps::all();
-    tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key).await.unwrap();
+    tenant::provision_by(steps, &stage.admin, &name, &stage.schema, &stage.key, 0).await.unwrap();
     assert!(steps.written().is_empty(), "{steps:?}");
+    let mut old = login(&made.app).await?;
+    let all = &mut Steps::all();
+    let next = tenant::provision_by(all, &stage.admin, &name, &stage.schema, &stage.key, 1);
+    run(&mut login(&next.await.unwrap().app).await?, "DELETE FROM tenant.person").await;
+    tenant::close_old(&stage.admin, &name, 1).await.unwrap();
+    assert!(old.ping().await.is_err() && login(&made.app).await.is_err());
     let newer = common::schema("modest", 2);
     tenant::migrate(&stage.admin, &name, &newer).await.unwrap();
     tenant::drop_tenant(&stage.admin, &name).await.unwrap();

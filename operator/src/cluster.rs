@@ -5,6 +5,7 @@
 
 mod counted;
 mod kubernetes;
+mod own_database;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub use counted::{Answers, Counted};
 pub(crate) use kubernetes::timed;
 pub use kubernetes::{Connect, Kubernetes, connect};
+pub use own_database::{OWN_DATABASE_SECRET, OwnDatabase};
 
 use crate::seen::{ChildId, News, Resource, Version};
 
@@ -123,6 +125,9 @@ pub trait Cluster: Send + Sync {
 
     /// The blueprint of this name as it is now, whatever a watch says; `None`: there is none.
     async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError>;
+
+    /// How the database server of a platform's own is administered; `None`: not known yet.
+    async fn own_database(&self, tenant: &str) -> Result<Option<OwnDatabase>, CallError>;
 
     /// Makes an object, or brings it to say this where it is ours to say; leaves the rest alone.
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError>;

@@ -13,6 +13,7 @@ pub use tenant_runtime::admin_link::For;
 
 pub use postgres::Postgres;
 
+use crate::cluster::OwnDatabase;
 use crate::lease::Epoch;
 
 /// Work on one database must end within this time.
@@ -38,6 +39,26 @@ pub struct AdminLink {
     pub until: Timestamp,
     /// Now.
     pub now: Timestamp,
+    /// The number of the passwords of its logins.
+    pub number: u32,
+}
+
+/// A database server.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// One that platforms share, by its name in the installation.
+    Shared(String),
+    /// A platform's own.
+    Own(OwnDatabase),
+}
+
+/// A database that is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The version of its tables.
+    pub version: i64,
+    /// The number of the passwords of its logins.
+    pub number: u32,
 }
 
 /// Why a database is not as it should be. Whatever it is, the same can be asked for again.
@@ -87,12 +108,31 @@ pub trait Databases: Send + Sync {
     /// The name of a tenant's database on whatever server.
     fn name_of(&self, name: &BlueprintName) -> String;
 
-    /// The ways in; asks no server.
-    fn access(&self, server: &str, name: &BlueprintName) -> Result<Access, DatabaseError>;
+    /// The ways in with the passwords of this number; asks no server.
+    fn access(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Access, DatabaseError>;
 
     /// Makes the database with its roles, or brings its tables up to date; writes nothing where
-    /// all is as it should be. Returns the version of its tables.
-    async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError>;
+    /// all is as it should be. Its passwords have this number at least; those before it stay as
+    /// good as they were.
+    async fn ensure(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Made, DatabaseError>;
+
+    /// Lets nobody in any more with the passwords before this number.
+    async fn close_old(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<(), DatabaseError>;
 
     /// Whether the database is on this server; writes nothing.
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError>;
@@ -101,7 +141,7 @@ pub trait Databases: Send + Sync {
     /// be used.
     async fn admin_link(
         &self,
-        server: &str,
+        server: &Server,
         name: &BlueprintName,
         link: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError>;

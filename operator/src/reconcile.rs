@@ -12,6 +12,7 @@ mod gpu;
 mod link;
 mod load;
 mod memory;
+mod passwords;
 mod stage;
 mod status;
 mod upgrade;
@@ -33,6 +34,7 @@ pub(crate) use build::seen;
 pub use link::ADMIN_LINK;
 pub(crate) use load::Load;
 pub use memory::Memory;
+pub use passwords::ROTATE;
 pub use stage::UNDELETE;
 
 /// A turn must end within this time.
@@ -83,6 +85,13 @@ pub struct Done {
     pub writes: u32,
     /// To be looked at again after this time.
     pub again: Option<Duration>,
+}
+
+impl Done {
+    /// To be looked at again after this time, or sooner.
+    fn look_again(&mut self, after: Duration) {
+        self.again = Some(self.again.map_or(after, |again| again.min(after)));
+    }
 }
 
 impl Driver {

@@ -1,5 +1,7 @@
 //! What is the same for every platform of an installation, and what was seen of one platform.
 
+use std::time::Duration;
+
 use blueprint::PlanName;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ pub struct Installation {
     /// What dedicated database servers need; without it there are none.
     #[serde(default)]
     pub dedicated_databases: Option<DedicatedDatabases>,
+    /// How long passwords of databases are good.
+    #[serde(default)]
+    pub passwords: PasswordTimes,
     /// Name of the metric that counts a pod's open streams, where the cluster serves it.
     #[serde(default)]
     pub streams_metric: Option<String>,
@@ -45,6 +50,35 @@ pub struct Installation {
     /// What there is to place platforms on.
     #[serde(default)]
     pub fleet: Fleet,
+}
+
+/// How long passwords of databases are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct PasswordTimes {
+    /// Days after which they are changed; 0: only where somebody asks for it.
+    pub days: u32,
+    /// Minutes for which old ones stay good beside new ones: longer than Kubernetes takes to
+    /// change a mounted file (2) and than a runtime keeps a connection (30).
+    pub overlap_minutes: u32,
+}
+
+impl Default for PasswordTimes {
+    fn default() -> Self {
+        Self { days: 30, overlap_minutes: 60 }
+    }
+}
+
+impl PasswordTimes {
+    /// After which time they are changed; `None`: never by themselves.
+    pub fn every(&self) -> Option<Duration> {
+        (self.days > 0).then(|| Duration::from_hours(24 * u64::from(self.days)))
+    }
+
+    /// For which time old ones stay good.
+    pub fn overlap(&self) -> Duration {
+        Duration::from_mins(self.overlap_minutes.into())
+    }
 }
 
 /// Images, without their versions.

@@ -53,7 +53,7 @@ pub use build::{MAX_NAME, OWNER, PART, SETTINGS_HASH, TENANT};
 pub use decide::{Notice, Plan};
 pub use difference::{Difference, FleetDifference, difference};
 pub use fleet::Fleet;
-pub use installation::{Installation, Seen};
+pub use installation::{Installation, PasswordTimes, Seen};
 pub use node::{HIDDEN, Leaf};
 pub use object::{Object, ObjectId, Objects};
 pub use origin::{Origin, Sourced};

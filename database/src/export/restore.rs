@@ -41,7 +41,7 @@ pub async fn restore(
     }
     let steps = &mut Steps::all();
     let filled = async {
-        tenant::provision_held(steps, admin, &mut held, name, schema, key).await?;
+        tenant::provision_held(steps, admin, &mut held, name, schema, key, 0).await?;
         import::fill_held(admin, name, schema, file, &unpacked, without).await
     };
     let filled = filled.await;

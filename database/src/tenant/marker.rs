@@ -16,6 +16,9 @@ pub(crate) struct Marker {
     /// Of templates: which migrations made it. Of logins: which password it has.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) fingerprint: Option<String>,
+    /// Of logins: the number of that password, where it is not the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) number: Option<u32>,
     /// Of databases: digest of the rows that migrations left, by which an untouched one is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) untouched: Option<String>,
@@ -43,7 +46,8 @@ pub(crate) struct Database {
 
 impl Marker {
     pub(crate) fn new(soulfra: Kind, of: &str) -> Self {
-        Self { soulfra, of: of.to_owned(), version: None, fingerprint: None, untouched: None }
+        let of = of.to_owned();
+        Self { soulfra, of, version: None, fingerprint: None, number: None, untouched: None }
     }
 
     pub(crate) fn text(&self) -> String {

@@ -1,6 +1,6 @@
-//! Passwords of tenants' logins: derived from the root key, never stored.
+//! Passwords of tenants' logins: derived from the root key and a number, never stored.
 //!
-//! The same root key and tenant give the same password, so provisioning can be repeated and a
+//! The same root key, tenant and number give the same password, so provisioning can be repeated and a
 //! lost URL rebuilt; another root key gives others, and the next provisioning changes them on
 //! the server. Postgres gets the SCRAM verifier, so the password is in no statement or log.
 
@@ -10,15 +10,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::{hmac, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use secrecy::{ExposeSecret as _, SecretString};
 use work::sealed::RootKey;
 
 /// What Postgres takes; more would only slow the login, the password has 256 bits.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4_096).unwrap();
 
-/// A login's secret, and what the server keeps of it.
+/// What the server keeps of a login's secret.
 pub(super) struct Password {
-    pub(super) text: SecretString,
     /// `SCRAM-SHA-256$...`: opens nothing.
     pub(super) verifier: String,
     /// Names the verifier where everybody may read it.
@@ -26,23 +24,24 @@ pub(super) struct Password {
 }
 
 impl Password {
-    /// The password of one role.
-    pub(super) fn of(role: &str, key: &RootKey) -> Self {
-        let text = Self::text_of(role, key);
-        let salt = key.derive(&format!("tenant-db salt:{role}"));
+    /// The password of one role that has this number.
+    pub(super) fn of(role: &str, number: u32, key: &RootKey) -> Self {
+        let text = Self::text_of(role, number, key);
+        let salt = key.derive(&label("tenant-db salt", role, number));
         let verifier = verifier(&text, &salt[..16]);
         let fingerprint = hex::encode(&digest(&SHA256, verifier.as_bytes()).as_ref()[..8]);
-        Self { text: SecretString::from(text), verifier, fingerprint }
+        Self { verifier, fingerprint }
     }
 
     /// The login's secret alone: the verifier is made slowly, on purpose.
-    pub(super) fn text_of(role: &str, key: &RootKey) -> String {
-        URL_SAFE_NO_PAD.encode(&key.derive(&format!("tenant-db:{role}"))[..])
+    pub(super) fn text_of(role: &str, number: u32, key: &RootKey) -> String {
+        URL_SAFE_NO_PAD.encode(&key.derive(&label("tenant-db", role, number))[..])
     }
+}
 
-    pub(super) fn expose(&self) -> &str {
-        self.text.expose_secret()
-    }
+/// What is derived. The first passwords have no number.
+fn label(what: &str, role: &str, number: u32) -> String {
+    if number == 0 { format!("{what}:{role}") } else { format!("{what}:{role}:{number}") }
 }
 
 /// RFC 5802 with SHA-256, written as Postgres stores it.
@@ -77,11 +76,12 @@ mod tests {
     );
 
     #[test]
-    fn roles_and_keys_have_their_own() {
+    fn roles_numbers_and_keys_have_their_own() {
         let [one, two] = [1, 2].map(|byte| RootKey::from_bytes([byte; 32]));
-        let password = |role, key| Password::of(role, key).expose().to_owned();
-        assert_eq!(password("t_a_app", &one), password("t_a_app", &one));
-        assert_ne!(password("t_a_app", &one), password("t_a_read", &one));
-        assert_ne!(password("t_a_app", &one), password("t_a_app", &two));
+        let password = Password::text_of;
+        assert_eq!(password("t_a_app", 0, &one), password("t_a_app", 0, &one));
+        assert_ne!(password("t_a_app", 0, &one), password("t_a_read", 0, &one));
+        assert_ne!(password("t_a_app", 0, &one), password("t_a_app", 0, &two));
+        assert_ne!(password("t_a_app", 0, &one), password("t_a_app", 2, &one));
     }
 }

@@ -6,12 +6,12 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use work::sealed::RootKey;
 
 use super::marker::{self, Kind, Marker};
-use super::names::Names;
+use super::names::{Login, Names};
 use super::password::Password;
 use super::roles::Role;
 use super::steps::reading;
 use super::template::Template;
-use super::{Error, Steps, TenantDatabase, TenantSchema, hold, privileges};
+use super::{Error, Steps, TenantDatabase, TenantSchema, hold, logins, privileges};
 use crate::sql::{ident, literal};
 use crate::{Admin, export};
 
@@ -23,20 +23,23 @@ pub async fn provision(
     schema: &TenantSchema,
     key: &RootKey,
 ) -> Result<TenantDatabase, Error> {
-    provision_by(&mut Steps::all(), admin, name, schema, key).await
+    provision_by(&mut Steps::all(), admin, name, schema, key, 0).await
 }
 
-/// Like [`provision`], by steps that are counted and may be stopped.
+/// Like [`provision`], by steps that are counted and may be stopped, and with passwords of this
+/// number at least. Where it grows by one, the passwords before it stay good until
+/// [`super::close_old`].
 pub async fn provision_by(
     steps: &mut Steps,
     admin: &Admin,
     name: &BlueprintName,
     schema: &TenantSchema,
     key: &RootKey,
+    number: u32,
 ) -> Result<TenantDatabase, Error> {
     let mut conn = admin.connect().await?;
     hold(&mut conn, &format!("the database of {name}")).await?;
-    provision_held(steps, admin, &mut conn, name, schema, key).await
+    provision_held(steps, admin, &mut conn, name, schema, key, number).await
 }
 
 /// The same over a connection that holds the tenant's lock.
@@ -47,14 +50,13 @@ pub(crate) async fn provision_held(
     name: &BlueprintName,
     schema: &TenantSchema,
     key: &RootKey,
+    number: u32,
 ) -> Result<TenantDatabase, Error> {
     let names = Names::of(name);
-    let app = Password::of(&names.app, key);
-    let read = Password::of(&names.read, key);
+    let number = number.max(logins::number(conn, &names).await?.unwrap_or_default());
     let owner = Marker::new(Kind::Role, &names.database);
     Role::owner(&names.owner, owner).ensure(conn, steps).await?;
-    Role::app(&names, &app).ensure(conn, steps).await?;
-    Role::read(&names, &read).ensure(conn, steps).await?;
+    logins::ensure(conn, steps, &names, key, number).await?;
     let marker = match existing(admin, conn, steps, &names, schema).await? {
         Some(marker) => marker,
         None => clone(admin, conn, steps, &names, schema).await?,
@@ -66,12 +68,9 @@ pub(crate) async fn provision_held(
     privileges::ensure_rows(&mut inside, steps, &names, schema.readable).await?;
     mark(conn, steps, &names, &marker).await?;
 
-    Ok(TenantDatabase {
-        version: marker.version.unwrap_or_default(),
-        app: url(admin, &names, &names.app, app.expose()),
-        read: url(admin, &names, &names.read, read.expose()),
-        database: names.database,
-    })
+    let (app, read) = access(admin, name, key, number);
+    let version = marker.version.unwrap_or_default();
+    Ok(TenantDatabase { version, number, app, read, database: names.database })
 }
 
 /// The name that a tenant's database has on whatever server.
@@ -79,12 +78,20 @@ pub fn database_name(name: &BlueprintName) -> String {
     Names::of(name).database
 }
 
-/// The URLs of the role that reads and writes rows, and of the one that only reads. No server is
-/// asked: whether the database is there does not show.
-pub fn access(admin: &Admin, name: &BlueprintName, key: &RootKey) -> (SecretString, SecretString) {
+/// The URLs of the role that reads and writes rows, and of the one that only reads, with passwords
+/// of this number. No server is asked: whether the database is there does not show.
+pub fn access(
+    admin: &Admin,
+    name: &BlueprintName,
+    key: &RootKey,
+    number: u32,
+) -> (SecretString, SecretString) {
     let names = Names::of(name);
-    let of = |role: &str| url(admin, &names, role, &Password::text_of(role, key));
-    (of(&names.app), of(&names.read))
+    let of = |login: Login| {
+        let role = names.login(login, number);
+        url(admin, &names, &role, &Password::text_of(&role, number, key))
+    };
+    (of(Login::App), of(Login::Read))
 }
 
 /// The marker of the database that is there. What a DROP left half is dropped for good.

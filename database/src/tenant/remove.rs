@@ -47,12 +47,12 @@ pub(crate) async fn drop_held(
         steps.write(conn, "drop the database", sql).await?;
     }
     // The owner last: while the database stands it shows whose that is.
-    for role in [&names.app, &names.read, &names.owner] {
-        let found = marker::role(conn, role).await.map_err(reading("look for a role"))?;
+    for role in names.roles() {
+        let found = marker::role(conn, &role).await.map_err(reading("look for a role"))?;
         match found {
             None => {}
             Some(Some(marker)) if marker.is(Kind::Role, &names.database) => {
-                let sql = format!("DROP ROLE {}", ident(role));
+                let sql = format!("DROP ROLE {}", ident(&role));
                 steps.write(conn, "drop a role", sql).await?;
             }
             Some(_) => return Err(Error::Foreign { what: format!("the role `{role}`") }),

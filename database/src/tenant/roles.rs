@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::marker::{self, Kind, Marker};
-use super::names::Names;
+use super::names::{Login, Names};
 use super::password::Password;
 use super::steps::reading;
 use super::{Error, Steps};
@@ -30,6 +30,8 @@ const READ_CONNECTIONS: i32 = 2;
 pub(super) struct Role<'a> {
     name: &'a str,
     marker: Marker,
+    /// Whose rights it has beside its own.
+    group: Option<&'a str>,
     /// Who may log in, with what, and how often at once.
     login: Option<(&'a Password, i32)>,
     settings: Settings,
@@ -41,6 +43,7 @@ struct Seen {
     rolcanlogin: bool,
     rolconnlimit: i32,
     rolconfig: Vec<String>,
+    groups: Vec<String>,
     /// Superuser, may create, replicate, or pass row security: none of ours does.
     mighty: bool,
 }
@@ -48,28 +51,36 @@ struct Seen {
 impl<'a> Role<'a> {
     /// One that only owns things.
     pub(super) fn owner(name: &'a str, marker: Marker) -> Self {
-        Self { name, marker, login: None, settings: &[] }
+        Self { name, marker, group: None, login: None, settings: &[] }
     }
 
-    pub(super) fn app(names: &'a Names, password: &'a Password) -> Self {
-        let login = Some((password, APP_CONNECTIONS));
-        Self::login(&names.app, names, login, APP)
-    }
-
-    pub(super) fn read(names: &'a Names, password: &'a Password) -> Self {
-        let login = Some((password, READ_CONNECTIONS));
-        Self::login(&names.read, names, login, READ)
-    }
-
-    fn login(
+    /// One that logs in with a password of this number.
+    pub(super) fn login(
+        login: Login,
         name: &'a str,
-        names: &Names,
-        login: Option<(&'a Password, i32)>,
-        settings: Settings,
+        names: &'a Names,
+        number: u32,
+        password: &'a Password,
     ) -> Self {
-        let fingerprint = login.map(|(password, _)| password.fingerprint.clone());
-        let marker = Marker { fingerprint, ..Marker::new(Kind::Role, &names.database) };
-        Self { name, marker, login, settings }
+        let mut role = Self::closed(login, name, names, number);
+        role.marker.fingerprint = Some(password.fingerprint.clone());
+        let connections = match login {
+            Login::App => APP_CONNECTIONS,
+            Login::Read => READ_CONNECTIONS,
+        };
+        Self { login: Some((password, connections)), ..role }
+    }
+
+    /// One that logged in with a password of this number, and does not any more.
+    pub(super) fn closed(login: Login, name: &'a str, names: &'a Names, number: u32) -> Self {
+        let number = (number > 0).then_some(number);
+        let marker = Marker { number, ..Marker::new(Kind::Role, &names.database) };
+        let settings = match login {
+            Login::App => APP,
+            Login::Read => READ,
+        };
+        let group = Some(names.first(login)).filter(|first| *first != name);
+        Self { name, marker, group, login: None, settings }
     }
 
     /// Makes the role, or makes it right. A role without our marker is refused.
@@ -98,6 +109,8 @@ impl<'a> Role<'a> {
     async fn seen(&self, conn: &mut PgConnection) -> Result<Seen, Error> {
         sqlx::query_as(
             "SELECT rolcanlogin, rolconnlimit, coalesce(rolconfig, '{}') AS rolconfig,
+                    ARRAY(SELECT pg_get_userbyid(roleid)::text FROM pg_auth_members
+                          WHERE member = pg_roles.oid ORDER BY 1) AS groups,
                     rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
                         AS mighty
              FROM pg_roles WHERE rolname = $1",
@@ -117,6 +130,7 @@ impl<'a> Role<'a> {
             && seen.rolcanlogin == self.login.is_some()
             && seen.rolconnlimit == self.login.map_or(-1, |(_, limit)| limit)
             && config.into_iter().eq(wanted)
+            && seen.groups.iter().map(String::as_str).eq(self.group)
     }
 
     async fn create(&self, conn: &mut PgConnection) -> Result<String, Error> {
@@ -132,7 +146,8 @@ impl<'a> Role<'a> {
         } else {
             format!("GRANT {name} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE;")
         };
-        Ok(format!("CREATE ROLE {name} {}; {member} {}", self.attributes(), self.rest()))
+        let rest = self.rest(&[]);
+        Ok(format!("CREATE ROLE {name} {}; {member} {rest}", self.attributes()))
     }
 
     fn correct(&self, seen: &Seen) -> String {
@@ -147,7 +162,7 @@ impl<'a> Role<'a> {
         format!(
             "{weaken} ALTER ROLE {name} {}; ALTER ROLE {name} RESET ALL; {}",
             self.attributes(),
-            self.rest()
+            self.rest(&seen.groups)
         )
     }
 
@@ -160,11 +175,19 @@ impl<'a> Role<'a> {
         }
     }
 
-    fn rest(&self) -> String {
+    /// What is said beside attributes, to one that is in these groups.
+    fn rest(&self, groups: &[String]) -> String {
         use std::fmt::Write as _;
 
         let name = ident(self.name);
         let mut sql = String::new();
+        for group in groups.iter().filter(|group| Some(group.as_str()) != self.group) {
+            let _ = write!(sql, "REVOKE {} FROM {name};", ident(group));
+        }
+        if let Some(group) = self.group.filter(|group| !groups.iter().any(|it| it == group)) {
+            let group = ident(group);
+            let _ = write!(sql, "GRANT {group} TO {name} WITH INHERIT TRUE, SET FALSE;");
+        }
         for (setting, value) in self.settings {
             let _ = write!(sql, "ALTER ROLE {name} SET {setting} = {};", literal(value));
         }

@@ -14,8 +14,8 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
-use operator::cluster::{At, CallError, Cluster, Found, Kubernetes, Told, Write};
-use operator::databases::{Access, AdminLink, DatabaseError, Databases, Postgres};
+use operator::cluster::{At, CallError, Cluster, Found, Kubernetes, OwnDatabase, Told, Write};
+use operator::databases::{Access, AdminLink, DatabaseError, Databases, Made, Postgres, Server};
 use operator::lease::Epoch;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
@@ -243,6 +243,10 @@ impl Cluster for Counted {
         self.one().blueprint(name).await
     }
 
+    async fn own_database(&self, tenant: &str) -> Result<Option<OwnDatabase>, CallError> {
+        self.one().own_database(tenant).await
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         self.one().apply(write).await
     }
@@ -287,15 +291,34 @@ impl Databases for Partly {
         self.postgres.name_of(name)
     }
 
-    fn access(&self, server: &str, name: &BlueprintName) -> Result<Access, DatabaseError> {
-        self.postgres.access(server, name)
+    fn access(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Access, DatabaseError> {
+        self.postgres.access(server, name, number)
     }
 
-    async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError> {
+    async fn ensure(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Made, DatabaseError> {
         if self.made.fetch_add(1, Ordering::SeqCst) < REAL {
-            return self.postgres.ensure(server, name).await;
+            return self.postgres.ensure(server, name, number).await;
         }
-        Ok(self.schema_version())
+        Ok(Made { version: self.schema_version(), number })
+    }
+
+    async fn close_old(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<(), DatabaseError> {
+        self.postgres.close_old(server, name, number).await
     }
 
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
@@ -305,11 +328,12 @@ impl Databases for Partly {
     /// Of those that are not there, somebody has used it.
     async fn admin_link(
         &self,
-        server: &str,
+        server: &Server,
         name: &BlueprintName,
         link: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError> {
-        if self.postgres.is_on(server, name).await? {
+        let Server::Shared(shared) = server else { return Ok(None) };
+        if self.postgres.is_on(shared, name).await? {
             return self.postgres.admin_link(server, name, link).await;
         }
         Ok(None)

@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use serde_json::Value;
 
-use super::{At, CallError, Cluster, Found, Told, Write};
+use super::{At, CallError, Cluster, Found, OwnDatabase, Told, Write};
 use crate::seen::{ChildId, News, Resource};
 
 /// Writes to the API server, by what came of them.
@@ -46,6 +46,10 @@ impl<C: Cluster> Cluster for Counted<C> {
 
     async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
         self.cluster.blueprint(name).await
+    }
+
+    async fn own_database(&self, tenant: &str) -> Result<Option<OwnDatabase>, CallError> {
+        self.cluster.own_database(tenant).await
     }
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {

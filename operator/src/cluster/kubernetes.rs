@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
     PropagationPolicy,
@@ -16,7 +16,10 @@ use kube::{Client, Config};
 use plan::decide::GpuNodes;
 use serde_json::{Map, Value, json};
 
-use super::{At, CALL_DEADLINE, CallError, Cluster, FINALIZER, Found, MANAGER, Told, Write};
+use super::{
+    At, CALL_DEADLINE, CallError, Cluster, FINALIZER, Found, MANAGER, OWN_DATABASE_SECRET,
+    OwnDatabase, Told, Write,
+};
 use crate::kind::Kind;
 use crate::seen::watch::{blueprints, news_of_blueprint, news_of_child};
 use crate::seen::{ChildId, News, Resource};
@@ -94,6 +97,14 @@ impl Cluster for Kubernetes {
     async fn blueprint(&self, name: &str) -> Result<Option<News>, CallError> {
         let found = timed("the blueprint", self.blueprints().get_opt(name)).await?;
         Ok(found.as_ref().and_then(news_of_blueprint))
+    }
+
+    async fn own_database(&self, tenant: &str) -> Result<Option<OwnDatabase>, CallError> {
+        let namespace = namespace(tenant);
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        let what = format!("the Secret {OWN_DATABASE_SECRET} of {tenant}");
+        let found = timed(&what, api.get_opt(OWN_DATABASE_SECRET)).await?;
+        Ok(found.and_then(|secret| OwnDatabase::of(&secret, &namespace)))
     }
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {

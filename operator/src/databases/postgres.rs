@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use blueprint::BlueprintName;
 use database::Admin;
 use database::fence::Fence;
-use database::tenant::{self, Error, TenantSchema};
+use database::tenant::{self, Error, Steps, TenantSchema};
 use secrecy::SecretString;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tenant_runtime::admin_link;
 use work::sealed::RootKey;
 
-use super::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases};
+use super::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server};
 use crate::lease::Epoch;
 
 /// Postgres servers of this installation, by name.
@@ -49,6 +49,17 @@ impl Postgres {
         self.servers.get(server).ok_or_else(|| DatabaseError::NoServer(server.to_owned()))
     }
 
+    /// A server's name, and its administrator.
+    fn admin(&self, server: &Server) -> Result<(String, Admin), DatabaseError> {
+        match server {
+            Server::Shared(name) => Ok((name.clone(), self.server(name)?.clone())),
+            Server::Own(own) => {
+                let admin = Admin::at(&own.host, own.port, &own.user, &own.password);
+                Ok((own.host.clone(), admin))
+            }
+        }
+    }
+
     /// The same to work on, for as long as this process is in charge.
     async fn in_charge_of(&self, server: &str, admin: &Admin) -> Result<Admin, Error> {
         let (epoch, is_known) = {
@@ -61,6 +72,14 @@ impl Postgres {
         let admin = admin.clone().behind(fence);
         if !is_known {
             admin.take_charge().await?;
+            for database in admin.close_to_tenants().await? {
+                tracing::warn!(
+                    server,
+                    database,
+                    "is open to every login, those of platforms too: REVOKE ALL ON DATABASE ... \
+                     FROM PUBLIC"
+                );
+            }
             let mut charge = self.lock();
             if charge.epoch == epoch {
                 charge.known.insert(server.to_owned());
@@ -94,23 +113,50 @@ impl Databases for Postgres {
         tenant::database_name(name)
     }
 
-    fn access(&self, server: &str, name: &BlueprintName) -> Result<Access, DatabaseError> {
-        let (app, read) = tenant::access(self.server(server)?, name, &self.key);
+    fn access(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Access, DatabaseError> {
+        let (_, admin) = self.admin(server)?;
+        let (app, read) = tenant::access(&admin, name, &self.key, number);
         Ok(Access { app, read })
     }
 
-    async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError> {
-        let admin = self.server(server)?;
+    async fn ensure(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Made, DatabaseError> {
+        let (server, admin) = self.admin(server)?;
         let made = async {
-            let admin = self.in_charge_of(server, admin).await?;
-            let found = tenant::provision(&admin, name, &self.schema, &self.key).await?;
-            if found.version < self.schema.version {
-                tenant::migrate(&admin, name, &self.schema).await?;
-                return Ok(self.schema.version);
+            let admin = self.in_charge_of(&server, &admin).await?;
+            let (steps, schema) = (&mut Steps::all(), &self.schema);
+            let found =
+                tenant::provision_by(steps, &admin, name, schema, &self.key, number).await?;
+            if found.version < schema.version {
+                tenant::migrate(&admin, name, schema).await?;
             }
-            Ok(found.version)
+            let version = found.version.max(schema.version).into();
+            Ok(Made { version, number: found.number })
         };
-        timed(server, made).await.map(i64::from)
+        timed(&server, made).await
+    }
+
+    async fn close_old(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<(), DatabaseError> {
+        let (server, admin) = self.admin(server)?;
+        let closed = async {
+            let admin = self.in_charge_of(&server, &admin).await?;
+            tenant::close_old(&admin, name, number).await
+        };
+        timed(&server, closed).await
     }
 
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
@@ -119,15 +165,15 @@ impl Databases for Postgres {
 
     async fn admin_link(
         &self,
-        server: &str,
+        server: &Server,
         name: &BlueprintName,
         link: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError> {
-        let AdminLink { bits, whom, until, now } = link;
+        let AdminLink { bits, whom, until, now, number } = link;
         let failed =
             |error: sqlx::Error| Error::Step { step: "make the admin link", source: error };
         // As the runtime itself: nothing here needs more rights than it has.
-        let (app, _) = tenant::access(self.server(server)?, name, &self.key);
+        let Access { app, .. } = self.access(server, name, number)?;
         let offered = async {
             let options = tenant::connect_options(&app).map_err(failed)?;
             let mut db = options.connect().await.map_err(failed)?;
@@ -135,7 +181,8 @@ impl Databases for Postgres {
             db.close().await.map_err(failed)?;
             Ok(path)
         };
-        timed(server, offered).await
+        let (server, _) = self.admin(server)?;
+        timed(&server, offered).await
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {

@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use blueprint::spec::Placement;
-use blueprint::status::DatabaseStatus;
+use blueprint::status::{DatabaseStatus, Passwords};
 use blueprint::{BlueprintName, PlatformBlueprint, Problem};
-use plan::{Installation, Plan, SecretKey, Secrets};
+use plan::{Installation, Objects, Plan, SecretKey, Secrets};
 use secrecy::SecretString;
 
 use super::apply::{Filled, Turn};
 use super::conditions::{Conditions, Said};
 use super::load::Load;
+use super::passwords::{self, Due};
 use super::{Driver, Failure};
-use crate::cluster::{CallError, Found};
-use crate::databases::DatabaseError;
+use crate::cluster::{CallError, Found, OWN_DATABASE_SECRET};
+use crate::databases::{DatabaseError, Server};
 use crate::kind::Kind;
 use crate::seen::{Facts, Resource, Tenant};
 
@@ -55,8 +56,21 @@ impl Driver {
             }
         }
         let mut database = self.place(turn, &plan).await?;
-        let secrets = self.secrets(&plan.name, &database)?;
-        let wanted = match Filled::all(&plan.objects(), &secrets) {
+        // The namespace before the data: whatever becomes of the blueprint meanwhile, it says that
+        // there is some. And a server of its own before what is to be on it.
+        let objects = plan.objects();
+        turn.apply(&grounds(&objects, &database)).await?;
+        let Some(server) = self.server(&plan, &database).await? else {
+            return self.wait_for_server(turn, &plan, database).await;
+        };
+        if let Err(error) = self.ensure(&plan, &server, &mut database, held_back).await {
+            let said = Said::no("DatabaseReady", error.reason(), error.to_string());
+            let place = Some(database.clone());
+            self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
+            return Err(error.into());
+        }
+        let secrets = self.secrets(&plan.name, &server, &database)?;
+        let wanted = match Filled::all(&objects, &secrets) {
             Ok(wanted) => wanted,
             Err(missing) => {
                 let said = Said::no("DatabaseReady", "NoAccessYet", missing.to_string());
@@ -64,17 +78,7 @@ impl Driver {
                 return Ok(Built::Nothing);
             }
         };
-        // The namespace before the data: whatever becomes of the blueprint meanwhile, it says that
-        // there is some.
-        let (home, _) = wanted.split_at(wanted.partition_point(|it| it.id.kind == Kind::Namespace));
-        turn.apply(home).await?;
-        if let Err(error) = self.ensure(&plan, &mut database, held_back).await {
-            let said = Said::no("DatabaseReady", error.reason(), error.to_string());
-            let place = Some(database.clone());
-            self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
-            return Err(error.into());
-        }
-        let wanted = match self.admin_link(turn, &plan, &database).await? {
+        let wanted = match self.admin_link(turn, &plan, &server, &database).await? {
             None => wanted,
             Some(url) => {
                 let seen = plan::Seen { admin_link: true, ..plan.seen };
@@ -87,8 +91,35 @@ impl Driver {
         };
         turn.apply(&wanted).await?;
         turn.prune(&wanted).await?;
-        self.tell_progress(turn, &plan, Some(database), Conditions::default()).await?;
+        self.tell_progress(turn, &plan, Some(database.clone()), Conditions::default()).await?;
+        self.close_old(turn, &plan, &server, database).await?;
         Ok(Built::All)
+    }
+
+    /// Closes the passwords before the present ones when it is time.
+    async fn close_old(
+        &self,
+        turn: &mut Turn<'_>,
+        plan: &Plan<'_>,
+        server: &Server,
+        mut database: DatabaseStatus,
+    ) -> Result<(), Failure> {
+        let Some(passwords) = &mut database.passwords else { return Ok(()) };
+        match self.due(plan, passwords) {
+            Due::Wait(left) => turn.done.look_again(left),
+            Due::CloseOld => {
+                self.databases.close_old(server, &plan.name, passwords.number).await?;
+                passwords.old_are_good = false;
+                self.tell_progress(turn, plan, Some(database), Conditions::default()).await?;
+            }
+            Due::Nothing | Due::Change(_) => {}
+        }
+        Ok(())
+    }
+
+    fn due(&self, plan: &Plan<'_>, passwords: &Passwords) -> Due {
+        let times = self.installation.passwords;
+        passwords::due(passwords, asked(plan), times, self.clock.now())
     }
 
     /// The installation, with what is on each server now.
@@ -120,7 +151,7 @@ impl Driver {
         );
         self.tell_refused(turn, resource, "NamespaceTaken", message).await?;
         // Nobody tells us when it goes.
-        turn.done.again = Some(LOOKS_AGAIN);
+        turn.done.look_again(LOOKS_AGAIN);
         Ok(Built::Nothing)
     }
 
@@ -148,27 +179,31 @@ impl Driver {
             server,
             name: self.databases.name_of(&name),
             schema_version: None,
+            passwords: None,
         });
         Ok(Cow::Owned(blueprint))
     }
 
-    /// Where the platform's database is, or is to be. That is written down before it is made, so
-    /// that it is never made twice.
+    /// Where the platform's database is, or is to be, and with which passwords. That is written
+    /// down before it is made, so that it is never made twice.
     async fn place(&self, turn: &mut Turn<'_>, plan: &Plan<'_>) -> Result<DatabaseStatus, Failure> {
-        let Some(server) = &plan.database.server else {
-            let name = self.databases.name_of(&plan.name);
-            let placement = Placement::Dedicated;
-            let server = "database".to_owned();
-            return Ok(DatabaseStatus { placement, server, name, schema_version: None });
-        };
-        if let Some(known) = plan.blueprint.status.as_ref().and_then(|it| it.database.clone()) {
+        let known = plan.blueprint.status.as_ref().and_then(|it| it.database.clone());
+        if let Some(mut known) = known {
+            let due = known.passwords.as_ref().map(|passwords| self.due(plan, passwords));
+            if let Some(Due::Change(next)) = due {
+                known.passwords = Some(next);
+                let place = Some(known.clone());
+                self.tell_progress(turn, plan, place, Conditions::default()).await?;
+            }
             return Ok(known);
         }
+        let shared = plan.database.server.as_ref().map(|server| server.value.name.clone());
         let database = DatabaseStatus {
-            placement: Placement::Shared,
-            server: server.value.name.clone(),
+            placement: if shared.is_some() { Placement::Shared } else { Placement::Dedicated },
+            server: shared.unwrap_or_else(|| "database".to_owned()),
             name: self.databases.name_of(&plan.name),
             schema_version: None,
+            passwords: None,
         };
         let said = Said::no("DatabaseReady", "Making", "the database is being made");
         let conditions = Conditions::with(said);
@@ -176,20 +211,62 @@ impl Driver {
         Ok(database)
     }
 
-    /// Makes the database where it is to be, or brings its tables up to date: not before a program
-    /// is to come that wants them so.
+    /// The server that the database is on; `None`: its own one is not ready.
+    async fn server(
+        &self,
+        plan: &Plan<'_>,
+        database: &DatabaseStatus,
+    ) -> Result<Option<Server>, Failure> {
+        Ok(match database.placement {
+            Placement::Shared => Some(Server::Shared(database.server.clone())),
+            Placement::Dedicated => {
+                self.cluster.own_database(plan.name.as_str()).await?.map(Server::Own)
+            }
+        })
+    }
+
+    /// `CloudNativePG` has not made the server yet, or is not there.
+    async fn wait_for_server(
+        &self,
+        turn: &mut Turn<'_>,
+        plan: &Plan<'_>,
+        database: DatabaseStatus,
+    ) -> Result<Built, Failure> {
+        let message = format!(
+            "its own server is not ready: CloudNativePG has not written the Secret \
+             {OWN_DATABASE_SECRET} in {} yet",
+            plan.namespace()
+        );
+        let said = Said::no("DatabaseReady", "NoAccessYet", message);
+        self.tell_progress(turn, plan, Some(database), Conditions::with(said)).await?;
+        // That Secret has no mark of ours, so nobody tells us of it.
+        turn.done.look_again(LOOKS_AGAIN);
+        Ok(Built::Nothing)
+    }
+
+    /// Makes the database where it is to be, or brings its tables and passwords up to date: tables
+    /// not before a program is to come that wants them so.
     async fn ensure(
         &self,
         plan: &Plan<'_>,
+        server: &Server,
         database: &mut DatabaseStatus,
         held_back: bool,
     ) -> Result<(), DatabaseError> {
         let current = Some(self.databases.schema_version());
-        let is_made =
+        let is_current =
             database.schema_version == current || (held_back && database.schema_version.is_some());
-        if database.placement == Placement::Shared && !is_made {
-            let version = self.databases.ensure(&database.server, &plan.name).await?;
-            database.schema_version = Some(version);
+        let known = database.passwords.as_ref();
+        // While they change it is not known how far that is.
+        if is_current && known.is_some_and(|known| !known.old_are_good) {
+            return Ok(());
+        }
+        let number = known.map_or(0, |known| known.number);
+        let made = self.databases.ensure(server, &plan.name, number).await?;
+        database.schema_version = Some(made.version);
+        if known.is_none_or(|known| known.number < made.number) {
+            let now = self.clock.now();
+            database.passwords = Some(passwords::first(made.number, asked(plan), now));
         }
         Ok(())
     }
@@ -198,23 +275,47 @@ impl Driver {
     fn secrets(
         &self,
         name: &BlueprintName,
+        server: &Server,
         database: &DatabaseStatus,
     ) -> Result<Secrets, DatabaseError> {
         let credential = |what: &str| {
             let bytes = self.key.derive(&format!("{what}:{name}"));
             SecretString::from(hex::encode(&bytes[..]))
         };
-        let secrets = Secrets::default()
+        let number = database.passwords.as_ref().map_or(0, |passwords| passwords.number);
+        let access = self.databases.access(server, name, number)?;
+        Ok(Secrets::default()
             .with(SecretKey::Inference, credential("inference"))
-            .with(SecretKey::Files, credential("files"));
-        if database.placement == Placement::Dedicated {
-            return Ok(secrets);
-        }
-        let access = self.databases.access(&database.server, name)?;
-        Ok(secrets
+            .with(SecretKey::Files, credential("files"))
             .with(SecretKey::DatabaseApp, access.app)
             .with(SecretKey::DatabaseRead, access.read))
     }
+}
+
+/// What has to be there before the data.
+fn grounds(objects: &Objects, database: &DatabaseStatus) -> Vec<Filled> {
+    let own = database.placement == Placement::Dedicated;
+    let is_ground = |kind: Kind| match kind {
+        Kind::Namespace => true,
+        Kind::ResourceQuota
+        | Kind::LimitRange
+        | Kind::NetworkPolicy
+        | Kind::ServiceAccount
+        | Kind::DatabaseCluster => own,
+        _ => false,
+    };
+    let grounds = objects.iter().filter(|object| {
+        let id = object.id();
+        Kind::of(id.api_version, id.kind).is_some_and(is_ground)
+    });
+    // None of them has a secret in it.
+    grounds.filter_map(|object| Filled::of(object, &Secrets::default()).ok()).collect()
+}
+
+/// What the blueprint says about new passwords.
+fn asked<'a>(plan: &Plan<'a>) -> Option<&'a str> {
+    let notes = plan.blueprint.metadata.annotations.as_ref()?;
+    notes.get(passwords::ROTATE).map(String::as_str)
 }
 
 fn words(problems: &[Problem]) -> String {

@@ -29,7 +29,7 @@ impl Driver {
             }
         };
         // Nobody tells us of a new node.
-        turn.done.again = Some(LOOKS_AGAIN);
+        turn.done.look_again(LOOKS_AGAIN);
         Some(told)
     }
 }

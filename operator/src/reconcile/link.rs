@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::apply::Turn;
 use super::{Driver, Failure};
-use crate::databases::{AdminLink, For};
+use crate::databases::{AdminLink, For, Server};
 
 /// The annotation of a blueprint by which an owner who lost the way in is let in again: any text
 /// that it did not have before.
@@ -30,6 +30,7 @@ impl Driver {
         &self,
         turn: &mut Turn<'_>,
         plan: &Plan<'_>,
+        server: &Server,
         database: &DatabaseStatus,
     ) -> Result<Option<SecretString>, Failure> {
         let metadata = &plan.blueprint.metadata;
@@ -44,21 +45,22 @@ impl Driver {
                 let until = now + GOOD_FOR;
                 let until = until.round(jiff::Unit::Second).unwrap_or(until);
                 turn.admin_link = Some(AdminLinkStatus { asked, until: Some(Time(until)) });
-                turn.done.again = Some(Duration::ZERO);
+                turn.done.look_again(Duration::ZERO);
                 return Ok(None);
             }
         };
         let uid = metadata.uid.as_deref().unwrap_or_default();
         let bits = self.key.derive(&format!("admin-link:{}:{uid}:{until}", plan.name));
+        let number = database.passwords.as_ref().map_or(0, |known| known.number);
         let whom = if asked.is_empty() { For::FirstOwner } else { For::Whoever };
-        let link = AdminLink { bits, whom, until, now };
-        let path = self.databases.admin_link(&database.server, &plan.name, link).await?;
+        let link = AdminLink { bits, whom, until, now, number };
+        let path = self.databases.admin_link(server, &plan.name, link).await?;
         let Some(path) = path else {
             turn.admin_link = Some(AdminLinkStatus { asked, until: None });
             return Ok(None);
         };
         let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        turn.done.again = Some(left.min(LOOKS_AGAIN));
+        turn.done.look_again(left.min(LOOKS_AGAIN));
         let host = plan.hosts().into_iter().next().map(|host| host.value).unwrap_or_default();
         Ok(Some(format!("https://{host}{}", path.expose_secret()).into()))
     }

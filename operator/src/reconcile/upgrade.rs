@@ -39,7 +39,7 @@ impl Driver {
             return false;
         };
         installation.version = runs;
-        turn.done.again = Some(ASKS_AGAIN);
+        turn.done.look_again(ASKS_AGAIN);
         true
     }
 }

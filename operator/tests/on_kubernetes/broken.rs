@@ -230,4 +230,5 @@ flows! {
     an_answer_that_is_lost_changes_nothing_of_a_suspension soak_suspend Suspend;
     an_answer_that_is_lost_changes_nothing_of_a_deletion soak_delete Delete;
     an_answer_that_is_lost_changes_nothing_of_a_return soak_undelete Undelete;
+    an_answer_that_is_lost_changes_nothing_of_new_passwords soak_rotate Rotate;
 }

@@ -23,6 +23,8 @@ mod healing;
 mod house;
 mod kubectl;
 mod life;
+mod own_server;
+mod passwords;
 mod policies;
 mod purging;
 mod repair;

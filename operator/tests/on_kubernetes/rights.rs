@@ -12,6 +12,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::config::AuthInfo;
 use kube::discovery::Discovery;
 use kube::{Client, ResourceExt as _};
+use operator::cluster::OWN_DATABASE_SECRET;
 use operator::kind::Kind;
 use operator::lease::Charge;
 use operator::reconcile::UNDELETE;
@@ -87,7 +88,7 @@ async fn questions(client: &Client) -> BTreeMap<What, (bool, Vec<&'static str>)>
         ask(&ours.group, &format!("{}{part}", ours.plural), false);
     }
     let names = plan::SecretKey::ALL.map(|key| key.place().0);
-    for name in names.into_iter().chain(["another"]) {
+    for name in names.into_iter().chain([OWN_DATABASE_SECRET, "another"]) {
         let what = (String::new(), "secrets".to_owned(), name);
         all.insert(what, (true, VERBS.to_vec()));
     }

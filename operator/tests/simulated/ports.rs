@@ -9,8 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use blueprint::BlueprintName;
 use jiff::SignedDuration;
-use operator::cluster::{At, CALL_DEADLINE, CallError, Cluster, Found, Told, Write};
-use operator::databases::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases};
+use operator::cluster::{At, CALL_DEADLINE, CallError, Cluster, Found, OwnDatabase, Told, Write};
+use operator::databases::{
+    Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server,
+};
 use operator::lease::Epoch;
 use operator::reconcile::{KEPT_FOR, TURN_DEADLINE};
 use operator::seen::{ChildId, News, Resource, Seen};
@@ -243,6 +245,11 @@ impl Cluster for Ports {
         self.call(move |world| Ok(world.papers.get(&name).map(|paper| paper.news(&name)))).await
     }
 
+    async fn own_database(&self, _: &str) -> Result<Option<OwnDatabase>, CallError> {
+        // This installation makes none.
+        Ok(None)
+    }
+
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         let Write { tenant, id, object, manager, at } = write;
         self.respects_pauses(tenant);
@@ -286,21 +293,41 @@ impl Databases for Ports {
         format!("t_{name}")
     }
 
-    fn access(&self, server: &str, name: &BlueprintName) -> Result<Access, DatabaseError> {
-        let url = |role: &str| format!("postgres://{role}@{server}/t_{name}").into();
+    fn access(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Access, DatabaseError> {
+        let server = shared(server);
+        let url = |role: &str| format!("postgres://{role}:{number}@{server}/t_{name}").into();
         Ok(Access { app: url("app"), read: url("read") })
     }
 
-    async fn ensure(&self, server: &str, name: &BlueprintName) -> Result<i64, DatabaseError> {
+    async fn ensure(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Made, DatabaseError> {
         let of = self.seen.of(name.as_str()).resource.map(|resource| resource.uid);
-        let key = (server.to_owned(), name.to_string());
+        let key = (shared(server).to_owned(), name.to_string());
         let epoch = self.epoch;
-        self.sql(server, move |world| {
+        self.sql(shared(server), move |world| {
             world.passes_fence(&key.0, epoch)?;
-            world.make(key, of);
-            Ok(SCHEMA)
+            let number = world.make(key, of, number);
+            Ok(Made { version: SCHEMA, number })
         })
         .await
+    }
+
+    async fn close_old(
+        &self,
+        server: &Server,
+        _: &BlueprintName,
+        _: u32,
+    ) -> Result<(), DatabaseError> {
+        self.sql(shared(server), |_| Ok(())).await
     }
 
     async fn is_on(&self, server: &str, name: &BlueprintName) -> Result<bool, DatabaseError> {
@@ -311,12 +338,12 @@ impl Databases for Ports {
     /// Nobody uses it; it ends when its time is over.
     async fn admin_link(
         &self,
-        server: &str,
+        server: &Server,
         _: &BlueprintName,
         link: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError> {
         let AdminLink { bits, until, now, .. } = link;
-        self.sql(server, move |_| {
+        self.sql(shared(server), move |_| {
             Ok((until > now).then(|| format!("/welcome/{:02x}", bits[0]).into()))
         })
         .await
@@ -334,6 +361,13 @@ impl Databases for Ports {
     }
 }
 
+fn shared(server: &Server) -> &str {
+    match server {
+        Server::Shared(name) => name,
+        Server::Own(own) => &own.host,
+    }
+}
+
 impl World {
     /// Who is not in charge any more is refused, as soon as a newer one was here.
     fn passes_fence(&mut self, server: &str, epoch: u64) -> Result<(), DatabaseError> {
@@ -345,10 +379,12 @@ impl World {
         Ok(())
     }
 
-    fn make(&mut self, key: (String, String), of: Option<Uuid>) {
+    /// Returns the number of its passwords.
+    fn make(&mut self, key: (String, String), of: Option<Uuid>, number: u32) -> u32 {
         self.asked(&key.1.clone());
-        if self.databases.contains_key(&key) {
-            return;
+        if let Some(made) = self.databases.get_mut(&key) {
+            made.number = made.number.max(number);
+            return made.number;
         }
         self.changes += 1;
         self.note(|| format!("the database of {} is made on {}", key.1, key.0));
@@ -358,7 +394,8 @@ impl World {
                 format!("{} has a database on {server}, and one is made on {}", key.1, key.0);
             self.violated(what);
         }
-        self.databases.insert(key, Database { of });
+        self.databases.insert(key, Database { of, number });
+        number
     }
 
     fn drop_database(&mut self, key: &(String, String)) {

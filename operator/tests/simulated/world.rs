@@ -53,6 +53,8 @@ pub(crate) struct Paper {
 pub(crate) struct Database {
     /// The blueprint it was made for.
     pub(crate) of: Option<Uuid>,
+    /// The number of its passwords.
+    pub(crate) number: u32,
 }
 
 /// What goes wrong, one call in so many; 0 for never.

@@ -73,7 +73,7 @@ impl World {
         }
         let key = &self.house.driver.key;
         let schema = &tenant_runtime::SCHEMA;
-        tenant::provision_by(&mut steps, &admin, &name, schema, key).await.unwrap();
+        tenant::provision_by(&mut steps, &admin, &name, schema, key, 0).await.unwrap();
         format!("a database that lacks {:?}", steps.written())
     }
 }

@@ -12,7 +12,7 @@ use faults::postgres;
 use kube::{Client, Config};
 use operator::cluster::Kubernetes;
 use operator::databases::Postgres;
-use operator::reconcile::{Driver, Memory, UNDELETE};
+use operator::reconcile::{Driver, Memory, ROTATE, UNDELETE};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 
@@ -27,6 +27,8 @@ pub(super) enum Flow {
     Suspend,
     Delete,
     Undelete,
+    /// The passwords of the database change, and old ones are closed.
+    Rotate,
 }
 
 /// Where all of it happens. Watches go to the API server itself: what they miss is another test.
@@ -91,6 +93,10 @@ impl World {
                 self.house.apply(name, |it| it["spec"]["suspended"] = json!(true)).await;
             }
             Flow::Delete => return self.delete(name).await,
+            Flow::Rotate => {
+                let notes = json!({ROTATE: "now"});
+                self.house.apply(name, |it| it["metadata"]["annotations"] = notes).await;
+            }
             Flow::Undelete => {
                 let notes = json!({UNDELETE: "true"});
                 self.house.apply(name, |it| it["metadata"]["annotations"] = notes).await;
@@ -107,7 +113,11 @@ impl World {
             return is_deleted && known.resource.is_none();
         }
         let blueprint = known.resource.as_ref().and_then(|it| it.blueprint.as_ref().ok());
+        let database = blueprint.and_then(|it| it.status.as_ref()?.database.as_ref());
+        let passwords = database.and_then(|it| it.passwords.as_ref());
+        let number = u32::from(flow == Flow::Rotate);
         !is_deleted
+            && passwords.is_some_and(|it| it.number == number && !it.old_are_good)
             && blueprint.is_some_and(|it| {
                 let seen = it.status.as_ref().and_then(|status| status.observed_generation);
                 house::said(it, "DatabaseReady").0 == "True" && seen == it.metadata.generation
@@ -132,6 +142,8 @@ impl World {
         let like = &self.house.driver;
         let databases = Postgres::new(servers, tenant_runtime::SCHEMA, like.key.clone(), "none");
         let mut installation = like.installation.clone();
+        // Nobody uses what is made here, so old passwords need not stay good for a while.
+        installation.passwords.overlap_minutes = 0;
         if flow == Flow::Upgrade {
             installation.version = semver::Version::new(1, 5, 0);
             // The platforms of other tests do not have to be well first.
