@@ -32,6 +32,8 @@ fn installation() -> Installation {
     let mut second = first.clone();
     second["name"] = json!("db-2");
     installation["fleet"]["servers"] = json!([first, second]);
+    // What waits for a time of day would be at rest, and then not any more.
+    installation["passwords"] = json!({"days": 0, "overlapMinutes": 0});
     serde_json::from_value(installation).unwrap()
 }
 
