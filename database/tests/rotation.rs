@@ -1,4 +1,5 @@
 //! Passwords change under load, and nobody who follows the file is shut out.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
 mod common;
 
