@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use operator::cluster::{DELETION_MANAGER, FINALIZER};
+use operator::databases::DATABASE_DEADLINE;
 use operator::kind::Kind;
 use operator::reconcile::{KEPT_FOR, UNDELETE};
 use operator::seen::News;
@@ -106,6 +107,8 @@ impl Story<'_> {
         world.faults.calls = 0;
         world.note(|| "the faults stop".to_owned());
         drop(world);
+        // What goes wrong with calls under way has been decided already.
+        sleep(DATABASE_DEADLINE).await;
         self.old = None;
         self.wrong = SignedDuration::ZERO;
         if self.process.as_ref().is_none_or(|process| !process.is_alive()) {
