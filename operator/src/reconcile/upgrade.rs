@@ -150,12 +150,11 @@ mod tests {
             for name in &names {
                 let tenant = seen.of(name);
                 let blueprint = tenant.resource.as_ref().unwrap().blueprint.as_ref().unwrap();
-                match upgrade.holds(&seen, name, blueprint, &new, now) {
-                    Some(stays) => assert_eq!(stays, Version::new(1, 4, 0)),
-                    None => {
-                        got += 1;
-                        say(&seen, &platform(name, "2.0.0", Phase::Ready), round);
-                    }
+                if let Some(stays) = upgrade.holds(&seen, name, blueprint, &new, now) {
+                    assert_eq!(stays, Version::new(1, 4, 0));
+                } else {
+                    got += 1;
+                    say(&seen, &platform(name, "2.0.0", Phase::Ready), round);
                 }
             }
             have.push(got);

@@ -77,9 +77,9 @@ async fn played_a_model_server_waits_for_its_graphics_processors_and_lands_where
          such a node; add one, or change spec.inference.gpu"
     );
     let pods: Api<Pod> = Api::namespaced(house.client.clone(), &format!("tenant-{name}"));
-    let servers = ListParams::default().labels("app.kubernetes.io/name=inference");
+    let of_models = ListParams::default().labels("app.kubernetes.io/name=inference");
     let on = async || {
-        let found = pods.list(&servers).await.unwrap();
+        let found = pods.list(&of_models).await.unwrap();
         let on = |pod: Pod| pod.spec.and_then(|spec| spec.node_name);
         found.items.into_iter().map(on).collect::<Vec<_>>()
     };

@@ -43,7 +43,7 @@ impl Became {
 
 fn word(chance: &mut Chance) -> String {
     let letters: Vec<char> = ('a'..='z').collect();
-    (0..chance.below(12) + 1).map(|_| *chance.pick(&letters)).collect()
+    (0..=chance.below(12)).map(|_| *chance.pick(&letters)).collect()
 }
 
 /// Something wrong in `spec`, and the path that must be told.
@@ -160,7 +160,7 @@ async fn all_heal(platforms: usize, pairs: usize) {
         async move {
             let mut became = Became::default();
             for (bad, path) in all {
-                pair(house, name, &bad, path, &mut became).await;
+                Box::pin(pair(house, name, &bad, path, &mut became)).await;
             }
             became
         }

@@ -103,10 +103,7 @@ impl Story<'_> {
             sleep(pause).await;
             self.hear(Arrives::Some);
         }
-        let mut world = self.world.lock().unwrap();
-        world.faults.calls = 0;
-        world.note(|| "the faults stop".to_owned());
-        drop(world);
+        self.world.lock().unwrap().end_faults();
         // What goes wrong with calls under way has been decided already.
         sleep(DATABASE_DEADLINE).await;
         self.old = None;

@@ -149,6 +149,12 @@ impl World {
         }
     }
 
+    /// From now on calls come to what they should.
+    pub(crate) fn end_faults(&mut self) {
+        self.faults.calls = 0;
+        self.note(|| "the faults stop".to_owned());
+    }
+
     pub(crate) fn violated(&mut self, what: String) {
         self.note(|| format!("VIOLATED: {what}"));
         self.violations.push(what);

@@ -86,19 +86,18 @@ pub(super) fn may(from: &Host, to: &Host, protocol: Protocol, port: u16) -> bool
                     _ => false,
                 }
         }
-        (Some((tenant, part)), None) => match (part, to.role) {
+        (Some((tenant, of)), None) => match (of, to.role) {
             (_, "dns") => port == 53,
             (Runtime, "shared database") => tcp && port == 5432 && !has_own_data(tenant),
             (Runtime, "shared models") => tcp && port == 9000 && !has_own_models(tenant),
-            (Runtime, "files") => tcp && port == 443,
             (Runtime, "control plane") => tcp && port == 8443,
-            // Files of models, from whoever is not inside.
-            (Inference, "internet" | "files") => tcp && port == 443,
+            // People's files; and those of models, from whoever is not inside.
+            (Runtime, "files") | (Inference, "internet" | "files") => tcp && port == 443,
             (Database, "api server") => tcp && port == 6443,
             _ => false,
         },
-        (None, Some((_, part))) => {
-            tcp && match (part, from.role) {
+        (None, Some((_, of))) => {
+            tcp && match (of, from.role) {
                 (Runtime, "edge" | "gateway" | "control plane") => port == 8080,
                 (Database, "operator") => port == 5432,
                 (Database, "cnpg") => port == 5432 || port == 8000,
