@@ -221,7 +221,11 @@ impl House {
             }});
             let patch = Patch::Merge(&status);
             let name = deployment.name_any();
-            api.patch_status(&name, &PatchParams::default(), &patch).await.unwrap();
+            match api.patch_status(&name, &PatchParams::default(), &patch).await {
+                // It went meanwhile.
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                patched => _ = patched.unwrap(),
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Played here is `CloudNativePG`: its kind without its program, its Secret with the keys that its
 //! documentation names, and the server of the tests behind it.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
@@ -88,6 +89,8 @@ async fn a_server_of_its_own_is_waited_for_and_then_used() {
     let secrets: Api<Secret> = Api::namespaced(house.client.clone(), &format!("tenant-{name}"));
     let by = PatchParams::apply("cloudnative-pg");
     secrets.patch(OWN_DATABASE_SECRET, &by, &Patch::Apply(&secret)).await.unwrap();
+    // Nobody tells of it: it is looked for again.
+    house.clock.advance(SignedDuration::from_secs(31));
     house.settle(&name).await;
     let made = house.blueprints().get(&name).await.unwrap();
     assert_eq!(said(&made, "DatabaseReady"), ("True", "Made"));

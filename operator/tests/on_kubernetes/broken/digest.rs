@@ -93,7 +93,9 @@ fn clean(value: &mut Value) {
 fn mask(text: &str) -> String {
     let is_hash =
         |word: &str| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    let words = text.split('"').map(|word| if is_hash(word) { "HASH" } else { word });
+    // Texts in texts have a backslash before the quotation mark.
+    let bare = |word| str::trim_end_matches(word, '\\');
+    let words = text.split('"').map(|word| if is_hash(bare(word)) { "HASH" } else { word });
     words.collect::<Vec<_>>().join("\"")
 }
 
