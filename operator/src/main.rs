@@ -82,6 +82,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone(), FENCE);
         let client = connect().await.map_err(|error| error.to_string())?;
         let me = format!("operator-{}", uuid::Uuid::new_v4());
+        tracing::info!(me, "this operator is called so");
         let seen = Arc::new(Seen::default());
         let fleet = Fleet::new(seen.clone());
         let stop = stop_when_told()?;

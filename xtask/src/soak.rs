@@ -39,6 +39,9 @@ pub(crate) enum Soak {
     /// 5,000 generated bad changes of platforms, each followed by a good one: each bad one is refused
     /// or told with its path, and each good one heals. As root.
     Healing,
+    /// 200 times the operator in charge is killed, stopped for a while or told to end, while people
+    /// change their platforms: another one goes on soon, and all comes to what was wished. As root.
+    Handover,
     /// 1,000,000 simulated histories of the operator: whatever goes wrong, the end is the same.
     Operator,
 }
@@ -137,7 +140,7 @@ impl Soak {
                 tests: &["--test", "on_kubernetes", "broken::soak_"],
                 wants_database: true,
                 wants_cluster: true,
-                counts: 6,
+                counts: 7,
                 ..USUAL
             },
             Self::Admitted => Plan {
@@ -150,6 +153,15 @@ impl Soak {
                 minutes: 60,
                 crates: &OPERATOR,
                 tests: &["--test", "on_kubernetes", "healing::soak_"],
+                wants_database: true,
+                wants_cluster: true,
+                ..USUAL
+            },
+            Self::Handover => Plan {
+                minutes: 40,
+                crates: &OPERATOR,
+                tests: &["--test", "on_kubernetes", "handover::soak_"],
+                environment: &[("SOULFRA_MOMENTS", "200")],
                 wants_database: true,
                 wants_cluster: true,
                 ..USUAL

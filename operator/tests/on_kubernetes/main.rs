@@ -19,6 +19,7 @@ mod flows;
 #[expect(dead_code, reason = "the tests of plans use the rest")]
 mod generate;
 mod gpu;
+mod handover;
 mod healing;
 mod house;
 mod kubectl;
