@@ -79,8 +79,8 @@ async fn soak_whoever_is_in_charge_goes_in_whatever_way_and_another_one_goes_on(
         house
             .until(name, "as it was wished last", |it| {
                 let status = it.status.as_ref();
-                let seen = status.and_then(|status| status.observed_generation);
-                house::said(it, "DatabaseReady").0 == "True" && seen == it.metadata.generation
+                let told = status.and_then(|status| status.observed_generation);
+                house::said(it, "DatabaseReady").0 == "True" && told == it.metadata.generation
             })
             .await;
         let configs: Api<ConfigMap> =
@@ -117,12 +117,12 @@ async fn change(
     let mut wished = vec![String::new(); names.len()];
     let mut wish = async |which: usize, count: usize| {
         let called = format!("Wish {count} of {which}");
-        let change = |it: &mut serde_json::Value| {
+        let say = |it: &mut serde_json::Value| {
             it["spec"]["identity"]["displayName"] = json!(called);
             it["spec"]["suspended"] = json!(count.is_multiple_of(5));
             it["spec"]["runtime"] = json!({"replicas": {"min": 1 + count % 2, "max": 4}});
         };
-        house.apply(&names[which], change).await;
+        house.apply(&names[which], say).await;
         wished[which] = called;
     };
     for which in 0..names.len() {
