@@ -57,7 +57,7 @@ impl House {
     pub(crate) async fn without_database(engine: Simulator) -> Self {
         let admin = Admin::from_url(&server()).unwrap();
         let name: BlueprintName = format!("pr-{}", Uuid::new_v4().simple()).parse().unwrap();
-        let (app_url, _) = tenant::access(&admin, &name, &key());
+        let (app_url, _) = tenant::access(&admin, &name, &key(), 0);
         let stop = CancellationToken::new();
         let models = serve_models(engine, stop.clone()).await;
         let wanted = Overrides {
