@@ -103,10 +103,17 @@ pub(crate) async fn offer(
     (now, expires_at): (Timestamp, Timestamp),
 ) -> sqlx::Result<Token> {
     let (token, hash) = Token::of_bits(bits);
-    let known =
-        sqlx::query_scalar!("select id from accounts.link where token_hash = $1", hash.as_bytes())
-            .fetch_optional(&mut *conn)
-            .await?;
+    // Known already, or a later one has taken its place.
+    let known = sqlx::query_scalar!(
+        "select id from accounts.link where token_hash = $1
+            or (purpose = $2 and person_id is not distinct from $3 and expires_at > $4)",
+        hash.as_bytes(),
+        purpose.as_str(),
+        person_id,
+        expires_at.to_sqlx(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
     if known.is_none() {
         store(conn, hash, (purpose, person_id), (now, expires_at)).await?;
     }

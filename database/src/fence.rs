@@ -107,9 +107,13 @@ impl Fence {
     }
 
     async fn end_older(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        // Anybody may call themselves so: only this role's own sessions are ended, and only a
+        // number is read as one.
         let older = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                     WHERE pid <> pg_backend_pid() AND starts_with(application_name, $1) \
-                     AND substr(application_name, length($1) + 1)::int < $2";
+                     WHERE pid <> pg_backend_pid() AND usename = current_user \
+                     AND starts_with(application_name, $1) \
+                     AND CASE WHEN substr(application_name, length($1) + 1) ~ '^[0-9]{1,9}$' \
+                     THEN substr(application_name, length($1) + 1)::int < $2 ELSE false END";
         for _ in 0..TRIES {
             let ended: i64 = sqlx::query_scalar(older)
                 .bind(self.prefix())

@@ -194,12 +194,17 @@ pub(crate) fn pool_options() -> PgPoolOptions {
 /// # Errors
 /// [`sqlx::Error::Configuration`] when it is no Postgres URL.
 pub fn connect_options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
-    let options: PgConnectOptions = url.expose_secret().parse()?;
+    let text = url.expose_secret();
+    // A URL of anything would be taken for one of Postgres.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("no Postgres URL".into()));
+    }
+    let options: PgConnectOptions = text.parse()?;
     Ok(options.application_name("soulfra tenant"))
 }
 
 /// The schema version of the database at the other end; any role of the tenant may ask. `None`
-/// where none of our databases is. A runtime serves its own version and the one before.
+/// where none of our databases is. A runtime serves tables of its own version and of the next one.
 pub async fn version(conn: &mut PgConnection) -> sqlx::Result<Option<i32>> {
     let database: String =
         sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut *conn).await?;

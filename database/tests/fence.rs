@@ -4,7 +4,7 @@
 use database::Admin;
 use database::fence::Fence;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use uuid::Uuid;
 
 /// A server is shared by all tests, so each has a fence of its own.
@@ -74,4 +74,30 @@ async fn of_many_that_take_charge_at_once_the_newest_is_in_charge(
     assert!(of_epoch(&options, &name, 7).connect().await.unwrap_err().is_fenced());
     of_epoch(&options, &name, 8).connect().await.unwrap().ping().await.unwrap();
     forget(&options, &name).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn whoever_calls_themselves_like_an_operator_keeps_nobody_from_taking_charge(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let name = name();
+    let tenant = format!("t_{name}");
+    let mut admin = options.connect().await.unwrap();
+    let make = format!("CREATE ROLE {tenant} LOGIN PASSWORD 'x'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&mut admin).await.unwrap();
+    let mut strangers = Vec::new();
+    for called in ["x", "0", "99999999999999999999", "-1", "1 or true"] {
+        let as_tenant = options.clone().username(&tenant).password("x");
+        let called = as_tenant.application_name(&format!("soulfra {name} {called}"));
+        strangers.push(called.connect().await.unwrap());
+    }
+    of_epoch(&options, &name, 7).take_charge().await.unwrap();
+    for stranger in &mut strangers {
+        sqlx::query("SELECT 1").execute(stranger).await.expect("it is let alone");
+    }
+    drop(strangers);
+    forget(&options, &name).await;
+    let gone = format!("DROP ROLE {tenant}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(gone)).execute(&mut admin).await.unwrap();
 }

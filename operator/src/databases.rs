@@ -52,6 +52,15 @@ pub enum Server {
     Own(OwnDatabase),
 }
 
+/// What becomes of the tables of a database that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// They are brought up to date.
+    UpToDate,
+    /// The program that uses them is not to change yet, so they stay.
+    AsTheyAre,
+}
+
 /// A database that is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
@@ -116,7 +125,7 @@ pub trait Databases: Send + Sync {
         number: u32,
     ) -> Result<Access, DatabaseError>;
 
-    /// Makes the database with its roles, or brings its tables up to date; writes nothing where
+    /// Makes the database with its roles, or brings it up to date; writes nothing where
     /// all is as it should be. Its passwords have this number at least; those before it stay as
     /// good as they were.
     async fn ensure(
@@ -124,6 +133,7 @@ pub trait Databases: Send + Sync {
         server: &Server,
         name: &BlueprintName,
         number: u32,
+        tables: Tables,
     ) -> Result<Made, DatabaseError>;
 
     /// Lets nobody in any more with the passwords before this number.

@@ -150,7 +150,9 @@ impl Driver {
                 self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Build => {
-                self.build(&mut turn).await?;
+                let built = self.build(&mut turn).await;
+                self.tell_not_taken(&mut turn, &built).await?;
+                built?;
                 self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Refuse(resource, reason, message) => {

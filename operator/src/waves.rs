@@ -6,17 +6,17 @@
 
 use std::collections::HashSet;
 
-use blueprint::BlueprintStatus;
-use blueprint::status::Phase;
 use semver::Version;
 use sha2::{Digest as _, Sha256};
+
+use crate::seen::Rollout;
 
 /// How a platform stands in an upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stand {
     /// Which.
     pub name: Box<str>,
-    /// It is to run the new version already.
+    /// Its Deployment is of the new version already.
     pub has_new: bool,
     /// How it is.
     pub health: Health,
@@ -68,44 +68,35 @@ const TOLD: usize = 5;
 const ONE_ILL_IN: usize = 100;
 
 impl Stand {
-    /// How a platform stands by what its status says; nothing where no version runs yet.
-    pub fn of(name: &str, status: &BlueprintStatus, new: &Version) -> Option<Self> {
-        let runtime = status.runtime.as_ref()?;
-        let has_new = runtime.version.parse::<Version>().is_ok_and(|version| version == *new);
-        let says = |kind: &str| status.conditions.iter().find(|it| it.type_ == kind);
-        let stuck = says("RuntimeReady").is_some_and(|it| {
-            it.status == "False"
-                && !["Starting", "Making", "Suspended"].contains(&it.reason.as_str())
-        });
-        let health = match status.phase {
-            _ if stuck => Health::Ill,
-            Some(Phase::Ready) => Health::Well,
-            Some(Phase::Sleeping | Phase::Suspended | Phase::Deleting | Phase::Pending) | None => {
-                Health::Idle
-            }
-            Some(Phase::Provisioning | Phase::Upgrading) => Health::Moving,
-            Some(Phase::Degraded) => Health::Ill,
+    /// How a platform stands by its Deployment; nothing where none of its versions is known.
+    pub fn of(name: &str, rollout: &Rollout, new: &Version) -> Option<Self> {
+        let has_new = rollout.version.as_deref()?.parse::<Version>().ok()? == *new;
+        let health = match rollout {
+            Rollout { stuck: Some(_), .. } => Health::Ill,
+            Rollout { wanted: 0, .. } => Health::Idle,
+            rollout if rollout.has_ended() => Health::Well,
+            _ => Health::Moving,
         };
         Some(Self { name: name.into(), has_new, health })
     }
 }
 
 impl Waves {
-    /// Who is to have the new version now. Those who were ill before it come last.
-    pub fn of(new: &Version, mut platforms: Vec<Stand>) -> Self {
+    /// Who is to have the new version now. Those who were ill before it come last, and hold nobody
+    /// up. Nobody without the salt knows who comes first.
+    pub fn of(salt: &[u8], new: &Version, mut platforms: Vec<Stand>) -> Self {
         let all = platforms.len();
-        platforms.sort_by_cached_key(|it| {
-            (!it.has_new && it.health == Health::Ill, place(new, &it.name))
-        });
-        let has_new = |it: &&Stand| it.has_new;
+        let was_ill = |it: &Stand| !it.has_new && it.health == Health::Ill;
+        let healthy = platforms.iter().filter(|it| !was_ill(it)).count();
+        platforms.sort_by_cached_key(|it| (was_ill(it), place(salt, new, &it.name)));
         // Nobody goes back: who has it, keeps it.
-        let keep = platforms.iter().filter(has_new).map(|it| it.name.clone());
+        let keep = platforms.iter().filter(|it| it.has_new).map(|it| it.name.clone());
         let mut admitted: HashSet<Box<str>> = keep.collect();
-        for size in [1, all.div_ceil(100), all.div_ceil(10), all] {
+        for size in [1, all.div_ceil(100), all.div_ceil(10), healthy, all] {
             let wave = &platforms[..size.min(all)];
             let ill = |it: &&Stand| it.has_new && it.health == Health::Ill;
             let ill: Vec<_> = wave.iter().filter(ill).map(|it| it.name.to_string()).collect();
-            if ill.len() > size / ONE_ILL_IN {
+            if ill.len() > allowed(size) {
                 let ill = ill.into_iter().take(TOLD).collect();
                 return Self { admitted, progress: Progress::Halted { ill } };
             }
@@ -124,9 +115,18 @@ impl Waves {
     }
 }
 
+/// How many of a wave may be ill for reasons of their own: none where it is the first.
+const fn allowed(size: usize) -> usize {
+    match (size, size / ONE_ILL_IN) {
+        (0 | 1, _) => 0,
+        (_, 0) => 1,
+        (_, allowed) => allowed,
+    }
+}
+
 /// By chance, but the same for a platform each time, and another one for each version.
-fn place(new: &Version, name: &str) -> [u8; 32] {
-    Sha256::digest(format!("{new}:{name}")).into()
+fn place(salt: &[u8], new: &Version, name: &str) -> [u8; 32] {
+    Sha256::new().chain_update(salt).chain_update(format!("{new}:{name}")).finalize().into()
 }
 
 #[cfg(test)]

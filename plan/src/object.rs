@@ -80,7 +80,7 @@ impl Object {
 
 /// Everything a platform is made of, in the order in which it is to be applied: what limits pods
 /// before pods, what they read before they start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Objects(Vec<Object>);
 
 impl Objects {

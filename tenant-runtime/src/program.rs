@@ -102,10 +102,15 @@ pub async fn run(
             }
         }
     });
-    if let Err(error) = serving.await {
+    // Answers end beside those who hear them: one time for both.
+    let finishing = async {
+        stop.cancelled().await;
+        app.finish(FAREWELL).await;
+    };
+    let (served, ()) = tokio::join!(serving, finishing);
+    if let Err(error) = served {
         tracing::error!(%error, "serving broke off");
     }
-    app.finish(FAREWELL).await;
     app.stop().await;
     drop(database);
     Ok(())

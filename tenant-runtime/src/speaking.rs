@@ -38,9 +38,10 @@ pub fn begin(app: &App, id: Uuid, answer: Arc<Answer>, question: Question) {
             let note = "The answer broke off on our side. Regenerate to try again.".to_owned();
             (Ending { state: State::Failed, note: Some(note) }, None)
         });
-        // Stored before it is told: who hears the end can rely on it.
-        store(&app, id, &answer, &ending, tokens).await;
-        answer.end(ending);
+        // Stored before it is told: who hears the end can rely on it. Where somebody else has ended
+        // it, that is told.
+        let told = store(&app, id, &answer, &ending, tokens).await;
+        answer.end(told.unwrap_or(ending));
         app.answers().forget_later(id);
     });
 }
@@ -131,7 +132,14 @@ async fn keep(app: &App, id: Uuid, answer: &Answer) {
     }
 }
 
-async fn store(app: &App, id: Uuid, answer: &Answer, ending: &Ending, tokens: Option<(i32, i32)>) {
+/// Stores the end, unless somebody else has: then how they have ended it.
+async fn store(
+    app: &App,
+    id: Uuid,
+    answer: &Answer,
+    ending: &Ending,
+    tokens: Option<(i32, i32)>,
+) -> Option<Ending> {
     let text = answer.text();
     // A database that is away for a moment must not cost the answer; three tries, then the next
     // start of the server calls it interrupted with the words kept so far.
@@ -144,13 +152,18 @@ async fn store(app: &App, id: Uuid, answer: &Answer, ending: &Ending, tokens: Op
             tokens,
         };
         let saved = async {
-            db::messages::finish(&mut *app.db().acquire().await?, id, end, app.now()).await
+            let mut db = app.db().acquire().await?;
+            if db::messages::finish(&mut db, id, end, app.now()).await? {
+                return Ok(None);
+            }
+            db::messages::so_far(&mut db, id).await
         };
         match saved.await {
-            Ok(_) => return,
+            Ok(theirs) => return theirs.map(|it| Ending { state: it.state, note: it.note }),
             Err(error) => tracing::error!(message = %id, "store the answer: {error}"),
         }
     }
+    None
 }
 
 /// What a person reads when there is no answer: what happened, and what to do next.

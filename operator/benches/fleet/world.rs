@@ -15,7 +15,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
 use operator::cluster::{At, CallError, Cluster, Found, Kubernetes, OwnDatabase, Told, Write};
-use operator::databases::{Access, AdminLink, DatabaseError, Databases, Made, Postgres, Server};
+use operator::databases::{
+    Access, AdminLink, DatabaseError, Databases, Made, Postgres, Server, Tables,
+};
 use operator::lease::Epoch;
 use operator::reconcile::{Driver, Memory};
 use operator::run::Fleet;
@@ -305,9 +307,10 @@ impl Databases for Partly {
         server: &Server,
         name: &BlueprintName,
         number: u32,
+        tables: Tables,
     ) -> Result<Made, DatabaseError> {
         if self.made.fetch_add(1, Ordering::SeqCst) < REAL {
-            return self.postgres.ensure(server, name, number).await;
+            return self.postgres.ensure(server, name, number, tables).await;
         }
         Ok(Made { version: self.schema_version(), number })
     }

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tenant_runtime::admin_link;
 use work::sealed::RootKey;
 
-use super::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server};
+use super::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server, Tables};
 use crate::lease::Epoch;
 
 /// Postgres servers of this installation, by name.
@@ -129,6 +129,7 @@ impl Databases for Postgres {
         server: &Server,
         name: &BlueprintName,
         number: u32,
+        tables: Tables,
     ) -> Result<Made, DatabaseError> {
         let (server, admin) = self.admin(server)?;
         let made = async {
@@ -136,11 +137,12 @@ impl Databases for Postgres {
             let (steps, schema) = (&mut Steps::all(), &self.schema);
             let found =
                 tenant::provision_by(steps, &admin, name, schema, &self.key, number).await?;
-            if found.version < schema.version {
+            let mut version = found.version;
+            if version < schema.version && tables == Tables::UpToDate {
                 tenant::migrate(&admin, name, schema).await?;
+                version = schema.version;
             }
-            let version = found.version.max(schema.version).into();
-            Ok(Made { version, number: found.number })
+            Ok(Made { version: version.into(), number: found.number })
         };
         timed(&server, made).await
     }

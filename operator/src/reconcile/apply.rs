@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use blueprint::status::AdminLinkStatus;
-use plan::{Object, Objects, Secrets};
+use plan::{Object, Objects, SecretKey, Secrets};
 use serde_json::{Value, json};
 
 use super::{Done, Driver, Failure};
@@ -57,6 +57,9 @@ fn text_of(stone: &Tombstone) -> String {
     // Plain values: there is nothing to fail.
     serde_json::to_string(stone).unwrap_or_default()
 }
+
+/// The Secret that holds the admin link.
+const LINK: &str = SecretKey::AdminLink.place().0;
 
 fn at(child: &Child) -> At {
     At { uid: child.uid, version: child.version }
@@ -131,14 +134,29 @@ impl<'a> Turn<'a> {
         self.driver.cluster.apply(write).await
     }
 
-    /// Removes what has our mark and is not wanted any more. What holds data stays.
-    pub(super) async fn prune(&mut self, wanted: &[Filled]) -> Result<(), Failure> {
+    /// Whether a Secret is to be written.
+    pub(super) fn lacks(&self, wanted: &[Filled], secret: &str) -> bool {
+        let filled = wanted.iter().find(|it| it.id.kind == Kind::Secret && *it.id.name == *secret);
+        filled.is_some_and(|filled| {
+            let known = self.tenant.children.get(&filled.id);
+            !known.is_some_and(|known| self.is_as_wanted(known, filled))
+        })
+    }
+
+    /// Removes what has our mark and is not wanted any more. What holds data stays; and the admin
+    /// link, as long as it may be good.
+    pub(super) async fn prune(
+        &mut self,
+        wanted: &[Filled],
+        link_is_open: bool,
+    ) -> Result<(), Failure> {
         let wanted: BTreeSet<&ChildId> = wanted.iter().map(|filled| &filled.id).collect();
         let superfluous: Vec<_> = self
             .tenant
             .children
             .iter()
             .filter(|(id, child)| !wanted.contains(id) && !id.kind.holds_data() && !child.going)
+            .filter(|(id, _)| !(link_is_open && id.kind == Kind::Secret && *id.name == *LINK))
             .map(|(id, child)| (id.clone(), at(child)))
             .collect();
         for (id, at) in superfluous {

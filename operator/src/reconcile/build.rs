@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use blueprint::spec::Placement;
 use blueprint::status::{DatabaseStatus, Passwords};
-use blueprint::{BlueprintName, PlatformBlueprint, Problem};
+use blueprint::{PlatformBlueprint, Problem};
 use plan::{Installation, Objects, Plan, SecretKey, Secrets};
 use secrecy::SecretString;
 
@@ -15,7 +15,7 @@ use super::load::Load;
 use super::passwords::{self, Due};
 use super::{Driver, Failure};
 use crate::cluster::{CallError, Found, OWN_DATABASE_SECRET};
-use crate::databases::{DatabaseError, Server};
+use crate::databases::{DatabaseError, Server, Tables};
 use crate::kind::Kind;
 use crate::seen::{Facts, Resource, Tenant};
 
@@ -69,7 +69,7 @@ impl Driver {
             self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
             return Err(error.into());
         }
-        let secrets = self.secrets(&plan.name, &server, &database)?;
+        let secrets = self.secrets(&plan, &server, &database)?;
         let wanted = match Filled::all(&objects, &secrets) {
             Ok(wanted) => wanted,
             Err(missing) => {
@@ -78,22 +78,36 @@ impl Driver {
                 return Ok(Built::Nothing);
             }
         };
-        let wanted = match self.admin_link(turn, &plan, &server, &database).await? {
-            None => wanted,
-            Some(url) => {
-                let seen = plan::Seen { admin_link: true, ..plan.seen };
-                let secrets = secrets.with(SecretKey::AdminLink, url);
-                match Plan::new(blueprint, &installation, seen) {
-                    Ok(plan) => Filled::all(&plan.objects(), &secrets).unwrap_or(wanted),
-                    Err(_) => wanted,
-                }
-            }
-        };
+        if turn.lacks(&wanted, SecretKey::DatabaseApp.place().0)
+            && let Some(passwords) = &mut database.passwords
+            && passwords.old_are_good
+        {
+            // Handed out only now: the time for which old ones stay good begins.
+            passwords.since = passwords::as_kept(self.clock.now());
+        }
+        let link_is_open = self.note_admin_link(turn, &plan);
         turn.apply(&wanted).await?;
-        turn.prune(&wanted).await?;
+        turn.prune(&wanted, link_is_open).await?;
         self.tell_progress(turn, &plan, Some(database.clone()), Conditions::default()).await?;
-        self.close_old(turn, &plan, &server, database).await?;
+        self.close_old(turn, &plan, &server, &mut database).await?;
+        if link_is_open {
+            let hands_out = plan::Seen { admin_link: true, ..plan.seen };
+            let again = Plan::new(blueprint, &installation, hands_out);
+            let objects = again.map(|plan| plan.objects()).unwrap_or_default();
+            self.hand_out_link(turn, &plan, &server, database, (objects, wanted)).await?;
+        }
         Ok(Built::All)
+    }
+
+    /// Where the API server refuses an object for good, the status says so.
+    pub(super) async fn tell_not_taken(
+        &self,
+        turn: &mut Turn<'_>,
+        built: &Result<Built, Failure>,
+    ) -> Result<(), Failure> {
+        let Err(Failure::Call(refused @ CallError::Refused { .. })) = built else { return Ok(()) };
+        let Some(resource) = turn.tenant.resource.clone() else { return Ok(()) };
+        self.tell_refused(turn, &resource, "WriteRefused", refused.to_string()).await
     }
 
     /// Closes the passwords before the present ones when it is time.
@@ -102,7 +116,7 @@ impl Driver {
         turn: &mut Turn<'_>,
         plan: &Plan<'_>,
         server: &Server,
-        mut database: DatabaseStatus,
+        database: &mut DatabaseStatus,
     ) -> Result<(), Failure> {
         let Some(passwords) = &mut database.passwords else { return Ok(()) };
         match self.due(plan, passwords) {
@@ -110,7 +124,8 @@ impl Driver {
             Due::CloseOld => {
                 self.databases.close_old(server, &plan.name, passwords.number).await?;
                 passwords.old_are_good = false;
-                self.tell_progress(turn, plan, Some(database), Conditions::default()).await?;
+                let place = Some(database.clone());
+                self.tell_progress(turn, plan, place, Conditions::default()).await?;
             }
             Due::Nothing | Due::Change(_) => {}
         }
@@ -203,7 +218,7 @@ impl Driver {
             server: shared.unwrap_or_else(|| "database".to_owned()),
             name: self.databases.name_of(&plan.name),
             schema_version: None,
-            passwords: None,
+            passwords: Some(self.first_passwords(plan)),
         };
         let said = Said::no("DatabaseReady", "Making", "the database is being made");
         let conditions = Conditions::with(said);
@@ -254,15 +269,17 @@ impl Driver {
         held_back: bool,
     ) -> Result<(), DatabaseError> {
         let current = Some(self.databases.schema_version());
-        let is_current =
-            database.schema_version == current || (held_back && database.schema_version.is_some());
+        let runs_another = held_back || plan.blueprint.spec.runtime.version.is_some();
+        let is_current = database.schema_version == current
+            || (runs_another && database.schema_version.is_some());
         let known = database.passwords.as_ref();
         // While they change it is not known how far that is.
         if is_current && known.is_some_and(|known| !known.old_are_good) {
             return Ok(());
         }
         let number = known.map_or(0, |known| known.number);
-        let made = self.databases.ensure(server, &plan.name, number).await?;
+        let tables = if is_current { Tables::AsTheyAre } else { Tables::UpToDate };
+        let made = self.databases.ensure(server, &plan.name, number, tables).await?;
         database.schema_version = Some(made.version);
         if known.is_none_or(|known| known.number < made.number) {
             let now = self.clock.now();
@@ -271,15 +288,27 @@ impl Driver {
         Ok(())
     }
 
+    /// The passwords that a new platform begins with: others than those of an earlier one of its
+    /// name, which somebody may know.
+    fn first_passwords(&self, plan: &Plan<'_>) -> Passwords {
+        let uid = plan.blueprint.metadata.uid.as_deref().unwrap_or_default();
+        let bits = self.key.derive(&format!("first passwords:{}:{uid}", plan.name));
+        let number = u32::from_be_bytes([bits[0], bits[1], bits[2], bits[3]]);
+        // Even ones are of the first of two roles; half of all are left to count on.
+        passwords::fresh((number >> 2) << 1, asked(plan), self.clock.now())
+    }
+
     /// Credentials are made anew from the key each time: nothing of them is kept.
     fn secrets(
         &self,
-        name: &BlueprintName,
+        plan: &Plan<'_>,
         server: &Server,
         database: &DatabaseStatus,
     ) -> Result<Secrets, DatabaseError> {
+        let name = &plan.name;
+        let uid = plan.blueprint.metadata.uid.as_deref().unwrap_or_default();
         let credential = |what: &str| {
-            let bytes = self.key.derive(&format!("{what}:{name}"));
+            let bytes = self.key.derive(&format!("{what}:{name}:{uid}"));
             SecretString::from(hex::encode(&bytes[..]))
         };
         let number = database.passwords.as_ref().map_or(0, |passwords| passwords.number);

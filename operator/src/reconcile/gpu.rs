@@ -23,7 +23,11 @@ impl Driver {
         let told = match self.cluster.has_gpus(&wanted).await {
             Ok(Some(true)) => return None,
             Ok(Some(false)) => Said::no("InferenceReady", REASON, words(&wanted)),
-            Ok(None) | Err(_) => {
+            unknown @ (Ok(None) | Err(_)) => {
+                if let Err(error) = unknown {
+                    tracing::debug!(tenant = turn.name, %error, "which nodes there are is not known");
+                    turn.done.look_again(LOOKS_AGAIN);
+                }
                 let notice = plan.notices.iter().find(|notice| notice.reason == REASON)?;
                 return Some(Said::no(notice.condition, REASON, notice.message.as_str()));
             }

@@ -7,12 +7,14 @@ use std::time::Duration;
 use blueprint::status::{AdminLinkStatus, DatabaseStatus};
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use plan::Plan;
+use plan::{Objects, Plan, SecretKey, Secrets};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::apply::Turn;
+use super::apply::{Filled, Turn};
+use super::conditions::Conditions;
 use super::{Driver, Failure};
-use crate::databases::{AdminLink, For, Server};
+use crate::databases::{AdminLink, DatabaseError, For, Server};
+use crate::kind::Kind;
 
 /// The annotation of a blueprint by which an owner who lost the way in is let in again: any text
 /// that it did not have before.
@@ -24,38 +26,81 @@ const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
 const LOOKS_AGAIN: Duration = Duration::from_mins(5);
 
 impl Driver {
-    /// The address of the platform's admin link, as long as it can be used. One that is new is only
-    /// noted, for the status to say: the next turn makes it.
-    pub(super) async fn admin_link(
+    /// Notes for the status how the link stands as far as that is known without asking anybody.
+    /// Whether it may be good.
+    pub(super) fn note_admin_link(&self, turn: &mut Turn<'_>, plan: &Plan<'_>) -> bool {
+        let notes = plan.blueprint.metadata.annotations.as_ref();
+        let asked = notes.and_then(|notes| notes.get(ADMIN_LINK)).cloned().unwrap_or_default();
+        let now = self.clock.now();
+        let known = turn.admin_link.take().filter(|link| link.asked == asked);
+        let link = match known {
+            Some(AdminLinkStatus { until: Some(until), .. }) if until.0 <= now => {
+                AdminLinkStatus { asked, until: None }
+            }
+            Some(known) => known,
+            None => {
+                // As it will be read again.
+                let until = now + GOOD_FOR;
+                let until = until.round(jiff::Unit::Second).unwrap_or(until);
+                AdminLinkStatus { asked, until: Some(Time(until)) }
+            }
+        };
+        let may_be_good = link.until.is_some();
+        turn.admin_link = Some(link);
+        may_be_good
+    }
+
+    /// Makes the link that the status speaks of, and hands it out; takes it away once it was used.
+    /// Last in a turn, and nothing else waits for it: `objects` are those with the link, `wanted`
+    /// those without.
+    pub(super) async fn hand_out_link(
+        &self,
+        turn: &mut Turn<'_>,
+        plan: &Plan<'_>,
+        server: &Server,
+        database: DatabaseStatus,
+        (objects, wanted): (Objects, Vec<Filled>),
+    ) -> Result<(), Failure> {
+        let made = self.make_link(turn, plan, server, &database).await;
+        match made {
+            Ok(Some(url)) => {
+                let secrets = Secrets::default().with(SecretKey::AdminLink, url);
+                let filled = objects.iter().filter_map(|it| Filled::of(it, &secrets).ok());
+                let is_link = |it: &Filled| {
+                    it.id.kind == Kind::Secret && *it.id.name == *SecretKey::AdminLink.place().0
+                };
+                turn.apply(&filled.filter(is_link).collect::<Vec<_>>()).await
+            }
+            Ok(None) => {
+                turn.prune(&wanted, false).await?;
+                self.tell_progress(turn, plan, Some(database), Conditions::default()).await
+            }
+            Err(error) => {
+                tracing::warn!(tenant = turn.name, %error, "the admin link was not looked at");
+                turn.done.look_again(LOOKS_AGAIN);
+                Ok(())
+            }
+        }
+    }
+
+    /// The address of the link, as long as it can be used.
+    async fn make_link(
         &self,
         turn: &mut Turn<'_>,
         plan: &Plan<'_>,
         server: &Server,
         database: &DatabaseStatus,
-    ) -> Result<Option<SecretString>, Failure> {
-        let metadata = &plan.blueprint.metadata;
-        let asked = metadata.annotations.as_ref().and_then(|notes| notes.get(ADMIN_LINK));
-        let asked = asked.cloned().unwrap_or_default();
-        let now = self.clock.now();
-        let until = match turn.admin_link.as_ref().filter(|link| link.asked == asked) {
-            Some(AdminLinkStatus { until: None, .. }) => return Ok(None),
-            Some(AdminLinkStatus { until: Some(until), .. }) => until.0,
-            None => {
-                // As it will be read again.
-                let until = now + GOOD_FOR;
-                let until = until.round(jiff::Unit::Second).unwrap_or(until);
-                turn.admin_link = Some(AdminLinkStatus { asked, until: Some(Time(until)) });
-                turn.done.look_again(Duration::ZERO);
-                return Ok(None);
-            }
+    ) -> Result<Option<SecretString>, DatabaseError> {
+        let Some(AdminLinkStatus { asked, until: Some(until) }) = turn.admin_link.clone() else {
+            return Ok(None);
         };
-        let uid = metadata.uid.as_deref().unwrap_or_default();
+        let (until, now) = (until.0, self.clock.now());
+        let uid = plan.blueprint.metadata.uid.as_deref().unwrap_or_default();
         let bits = self.key.derive(&format!("admin-link:{}:{uid}:{until}", plan.name));
         let number = database.passwords.as_ref().map_or(0, |known| known.number);
         let whom = if asked.is_empty() { For::FirstOwner } else { For::Whoever };
         let link = AdminLink { bits, whom, until, now, number };
-        let path = self.databases.admin_link(server, &plan.name, link).await?;
-        let Some(path) = path else {
+        let Some(path) = self.databases.admin_link(server, &plan.name, link).await? else {
             turn.admin_link = Some(AdminLinkStatus { asked, until: None });
             return Ok(None);
         };

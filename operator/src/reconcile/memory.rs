@@ -106,8 +106,7 @@ impl Driver {
         }
         let Some((at, again)) = settled.again else { return Some(Done::default()) };
         let left = Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
-        // A clock that was set back makes nobody wait for longer.
-        let left = left.min(again);
-        (!left.is_zero()).then(|| Done { again: Some(left), ..Done::default() })
+        // Where the clock was set back, nobody knows for how long it has been.
+        (!left.is_zero() && left <= again).then(|| Done { again: Some(left), ..Done::default() })
     }
 }

@@ -52,17 +52,21 @@ pub(super) fn due(
     Due::Nothing
 }
 
-/// Passwords that are new now.
+/// Passwords that are new now, and may have come after others.
 pub(super) fn first(number: u32, asked: Option<&str>, now: Timestamp) -> Passwords {
-    // As the API server keeps it.
-    let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    Passwords {
-        number,
-        since: Time(since),
-        asked: asked.map(str::to_owned),
-        // Of the very first ones there are none before; of others that is not known.
-        old_are_good: number > 0,
-    }
+    // Of the very first ones there are none before; of others that is not known.
+    Passwords { old_are_good: number > 0, ..fresh(number, asked, now) }
+}
+
+/// Passwords before which there were none.
+pub(super) fn fresh(number: u32, asked: Option<&str>, now: Timestamp) -> Passwords {
+    let asked = asked.map(str::to_owned);
+    Passwords { number, since: as_kept(now), asked, old_are_good: false }
+}
+
+/// As the API server keeps it.
+pub(super) fn as_kept(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
 #[cfg(test)]

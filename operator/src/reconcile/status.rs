@@ -12,7 +12,7 @@ use crate::cluster::Told;
 use crate::seen::{Resource, Rollout};
 
 /// The Deployment that serves people, and the one that serves models.
-const RUNTIME: &str = "runtime";
+pub(super) const RUNTIME: &str = "runtime";
 pub(super) const INFERENCE: &str = "inference";
 
 impl Driver {
@@ -51,7 +51,7 @@ impl Driver {
             database: database.or_else(|| plan.blueprint.status.as_ref()?.database.clone()),
             admin_link: turn.admin_link.clone(),
             runtime: rollout.as_ref().map(|rollout| RuntimeStatus {
-                version: plan.version.value.to_string(),
+                version: rollout.version.as_deref().unwrap_or_default().to_owned(),
                 replicas: rollout.ready,
                 awake: rollout.wanted > 0,
             }),
@@ -155,8 +155,8 @@ fn runtime(plan: &Plan<'_>, rollout: Option<&Rollout>) -> Said {
     if sleeps {
         return Said::yes(KIND, "Sleeping", "the next visitor wakes it");
     }
-    let Rollout { is_current, wanted, updated, total, ready, .. } = *rollout;
-    if is_current && ready >= wanted && updated >= wanted && total <= updated {
+    let Rollout { wanted, updated, ready, .. } = *rollout;
+    if rollout.has_ended() {
         return Said::yes(KIND, "Serving", format!("{ready} of {wanted} copies serve"));
     }
     let message = format!("{ready} of {wanted} copies serve, {updated} of them are new");
@@ -221,9 +221,9 @@ fn phase(plan: &Plan<'_>, rollout: Option<&Rollout>, conditions: &Conditions) ->
         return Phase::Sleeping;
     }
     let ran = before.and_then(|status| status.runtime.as_ref()).map(|it| it.version.as_str());
-    let other = ran.is_some_and(|ran| ran != plan.version.value.to_string());
-    let rolls =
-        rollout.is_some_and(|rollout| rollout.updated < rollout.wanted || !rollout.is_current);
+    let was_moving = before.is_some_and(|status| status.phase == Some(Phase::Upgrading));
+    let other = was_moving || ran.is_some_and(|ran| ran != plan.version.value.to_string());
+    let rolls = rollout.is_some_and(|rollout| !rollout.has_ended());
     match (conditions.is("Ready"), was_ready) {
         (true, true) if other && rolls => Phase::Upgrading,
         (true, _) => Phase::Ready,

@@ -1,26 +1,31 @@
 //! Which version a platform is to run: the installation's, once its wave has come.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use blueprint::PlatformBlueprint;
 use jiff::Timestamp;
 use plan::Installation;
+use secrecy::zeroize::Zeroizing;
 use semver::Version;
 
 use super::Driver;
 use super::apply::Turn;
+use super::conditions::find;
+use super::status::RUNTIME;
 use crate::seen::Seen;
 use crate::waves::{Progress, Stand, Waves};
 
 /// What waves follow from is looked at again after this time.
 const LOOKS_AGAIN: Duration = Duration::from_secs(5);
+/// Why nothing of a blueprint is done, so that no version comes to it either.
+const LEFT_ALONE: [&str; 3] = ["Refused", "Unreadable", "WriteRefused"];
 /// Who waits for a wave asks again after this time.
 const ASKS_AGAIN: Duration = Duration::from_secs(30);
 
 /// How far the upgrade is, as of a moment ago.
 #[derive(Debug, Default)]
-pub(super) struct Upgrade(Mutex<Option<(Timestamp, Arc<Waves>)>>);
+pub(super) struct Upgrade(Mutex<Option<(Timestamp, Waves)>>);
 
 impl Driver {
     /// Holds a platform at the version that it runs until its wave has come. Whether it does.
@@ -33,11 +38,16 @@ impl Driver {
         if installation.upgrades_at_once {
             return false;
         }
-        let (upgrade, new) = (&self.memory.upgrade, &installation.version);
-        let Some(runs) = upgrade.holds(&self.seen, turn.name, blueprint, new, self.clock.now())
-        else {
+        let follows = blueprint.spec.runtime.version.is_none();
+        let runs = turn.tenant.rollout(RUNTIME).and_then(|it| it.version.as_deref());
+        let Some(runs) = runs.and_then(|it| it.parse().ok()).filter(|_| follows) else {
             return false;
         };
+        let salt = || self.key.derive("who comes first in an upgrade");
+        let (new, now) = (&installation.version, self.clock.now());
+        if !self.memory.upgrade.holds(&self.seen, turn.name, &runs, new, salt, now) {
+            return false;
+        }
         installation.version = runs;
         turn.done.look_again(ASKS_AGAIN);
         true
@@ -45,52 +55,52 @@ impl Driver {
 }
 
 impl Upgrade {
-    /// The version that a platform stays at for now, where it is not to have the new one yet.
+    /// Whether a platform that runs this version is not to have the new one yet.
     fn holds(
         &self,
         seen: &Seen,
         name: &str,
-        blueprint: &PlatformBlueprint,
+        runs: &Version,
         new: &Version,
+        salt: impl FnOnce() -> Zeroizing<[u8; 32]>,
         now: Timestamp,
-    ) -> Option<Version> {
-        let runs = blueprint.status.as_ref()?.runtime.as_ref()?.version.parse::<Version>().ok()?;
-        let follows = blueprint.spec.runtime.version.is_none();
-        let is_held = follows && runs != *new && !self.waves(seen, new, now).admit(name);
-        is_held.then_some(runs)
-    }
-
-    fn waves(&self, seen: &Seen, new: &Version, now: Timestamp) -> Arc<Waves> {
+    ) -> bool {
+        if runs == new {
+            return false;
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, waves)) = &*known
             && now.duration_since(*at).unsigned_abs() < LOOKS_AGAIN
         {
-            return Arc::clone(waves);
+            return !waves.admit(name);
         }
-        let waves = Arc::new(waves_now(seen, new));
+        let waves = waves_now(seen, &salt(), new);
         let before = known.as_ref().map(|(_, waves)| &waves.progress);
         if before != Some(&waves.progress) {
             tell(&waves.progress, new);
         }
-        *known = Some((now, Arc::clone(&waves)));
-        waves
+        let is_held = !waves.admit(name);
+        *known = Some((now, waves));
+        is_held
     }
 }
 
-/// By what all platforms that follow the installation say now.
-fn waves_now(seen: &Seen, new: &Version) -> Waves {
+/// By what all platforms that follow the installation, and whose blueprint is done, are now.
+fn waves_now(seen: &Seen, salt: &[u8; 32], new: &Version) -> Waves {
     let mut found = Vec::new();
     seen.look_at_all(|name, tenant| {
         let Some(resource) = &tenant.resource else { return };
         let Ok(blueprint) = &resource.blueprint else { return };
         let spec = &blueprint.spec;
         let goes = blueprint.metadata.deletion_timestamp.is_some();
-        if goes || spec.paused || spec.runtime.version.is_some() {
+        let is_left_alone = blueprint.status.as_ref().and_then(|status| find(status, "Ready"));
+        let is_left_alone = is_left_alone.is_some_and(|it| LEFT_ALONE.contains(&&*it.reason));
+        if goes || spec.paused || spec.runtime.version.is_some() || is_left_alone {
             return;
         }
-        found.extend(blueprint.status.as_ref().and_then(|it| Stand::of(name, it, new)));
+        found.extend(tenant.rollout(RUNTIME).and_then(|it| Stand::of(name, it, new)));
     });
-    Waves::of(new, found)
+    Waves::of(salt, new, found)
 }
 
 fn tell(progress: &Progress, new: &Version) {
@@ -107,71 +117,76 @@ fn tell(progress: &Progress, new: &Version) {
 
 #[cfg(test)]
 mod tests {
-    use blueprint::status::{BlueprintStatus, Phase, RuntimeStatus};
+    use std::sync::Arc;
+
+    use serde_json::Value;
     use uuid::Uuid;
 
     use super::*;
-    use crate::seen::{News, Resource};
+    use crate::kind::Kind;
+    use crate::seen::{Child, ChildId, Digest, Facts, News, Resource, Rollout};
 
     const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
 
-    fn platform(name: &str, version: &str, phase: Phase) -> PlatformBlueprint {
+    /// Tells of a platform whose Deployment is of this version, so far.
+    fn say(seen: &Seen, name: &str, version: &str, updated: i32, at: u64) {
         let mut blueprint = blueprint::read(BLUEPRINT).unwrap();
         blueprint.metadata.name = Some(name.to_owned());
-        let runtime = RuntimeStatus { version: version.to_owned(), replicas: 1, awake: true };
-        blueprint.status = Some(BlueprintStatus {
-            phase: Some(phase),
-            runtime: Some(runtime),
-            ..BlueprintStatus::default()
-        });
-        blueprint
-    }
-
-    /// Tells what a platform says of itself.
-    fn say(seen: &Seen, blueprint: &PlatformBlueprint, version: u64) {
-        let name = blueprint.metadata.name.as_deref().unwrap();
-        let blueprint = Ok(blueprint.clone());
-        let resource = Resource { uid: Uuid::nil(), version, blueprint };
+        let resource = Resource { uid: Uuid::nil(), version: at, blueprint: Ok(blueprint) };
         seen.hear(News::Blueprint(name.into(), Arc::new(resource)));
+        let rollout = Rollout {
+            is_current: true,
+            wanted: 1,
+            updated,
+            total: 1,
+            ready: 1,
+            stuck: None,
+            version: Some(version.into()),
+        };
+        let child = Child {
+            uid: Uuid::nil(),
+            version: at,
+            digest: Digest::of(&Value::Null),
+            going: false,
+            facts: Facts::Rollout(Box::new(rollout)),
+        };
+        let id = ChildId { kind: Kind::Deployment, name: RUNTIME.into() };
+        seen.hear(News::Child(name.into(), id, child));
     }
 
     #[test]
-    fn a_fleet_gets_a_new_version_in_waves_and_who_chose_a_version_keeps_it() {
-        let (seen, upgrade, new) = (Seen::default(), Upgrade::default(), Version::new(2, 0, 0));
+    fn a_fleet_gets_a_new_version_in_waves_each_when_the_one_before_serves_it() {
+        let (seen, upgrade) = (Seen::default(), Upgrade::default());
+        let (old, new) = (Version::new(1, 4, 0), Version::new(2, 0, 0));
         let names: Vec<_> = (0..200).map(|n| format!("p-{n}")).collect();
         for name in &names {
-            say(&seen, &platform(name, "1.4.0", Phase::Ready), 1);
+            say(&seen, name, "1.4.0", 1, 1);
         }
         let mut now = Timestamp::UNIX_EPOCH;
         let mut have = Vec::new();
-        for round in 2..7 {
-            now += jiff::SignedDuration::from_secs(10);
-            let mut got = 0;
-            for name in &names {
-                let tenant = seen.of(name);
-                let blueprint = tenant.resource.as_ref().unwrap().blueprint.as_ref().unwrap();
-                if let Some(stays) = upgrade.holds(&seen, name, blueprint, &new, now) {
-                    assert_eq!(stays, Version::new(1, 4, 0));
-                } else {
-                    got += 1;
-                    say(&seen, &platform(name, "2.0.0", Phase::Ready), round);
+        for round in 1..=6 {
+            // New copies do not serve yet, and then they do.
+            for (updated, at) in [(0, 2 * round), (1, 2 * round + 1)] {
+                now += jiff::SignedDuration::from_secs(10);
+                let got: Vec<_> = names
+                    .iter()
+                    .filter(|name| {
+                        !upgrade.holds(&seen, name, &old, &new, || Zeroizing::new([7; 32]), now)
+                    })
+                    .collect();
+                have.push(got.len());
+                for name in got {
+                    say(&seen, name, "2.0.0", updated, at);
                 }
             }
-            have.push(got);
         }
-        assert_eq!(have, [1, 2, 20, 200, 200]);
-
-        let mut chosen = platform("p-0", "1.2.0", Phase::Ready);
-        chosen.spec.runtime.version = Some(Version::new(1, 2, 0));
-        assert_eq!(upgrade.holds(&seen, "p-0", &chosen, &new, now), None, "its own plan says it");
+        assert_eq!(have[..8], [1, 1, 2, 2, 20, 20, 200, 200]);
     }
 
     #[test]
-    fn a_new_platform_begins_with_the_new_version() {
-        let (seen, upgrade) = (Seen::default(), Upgrade::default());
-        let blueprint = blueprint::read(BLUEPRINT).unwrap();
-        let new = Version::new(2, 0, 0);
-        let held = upgrade.holds(&seen, "small", &blueprint, &new, Timestamp::UNIX_EPOCH);
-        assert_eq!(held, None);
+    fn who_has_the_version_is_not_held() {
+        let (seen, upgrade, new) = (Seen::default(), Upgrade::default(), Version::new(2, 0, 0));
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(!upgrade.holds(&seen, "a", &new, &new, || Zeroizing::new([7; 32]), now));
     }
 }

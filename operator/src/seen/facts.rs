@@ -81,6 +81,16 @@ pub struct Rollout {
     pub ready: i32,
     /// Why it does not move on: a word, and words.
     pub stuck: Option<(String, String)>,
+    /// The version of its first image.
+    pub version: Option<Box<str>>,
+}
+
+impl Rollout {
+    /// All copies are of the newest sort, and serve.
+    pub fn has_ended(&self) -> bool {
+        let Self { is_current, wanted, updated, total, ready, .. } = *self;
+        is_current && ready >= wanted && updated >= wanted && total <= updated
+    }
 }
 
 impl Facts {
@@ -128,7 +138,14 @@ fn rollout(deployment: &DynamicObject) -> Rollout {
         total: count(&status["replicas"]).unwrap_or(0),
         ready: count(&status["readyReplicas"]).unwrap_or(0),
         stuck: stuck.map(|condition| (text(&condition["reason"]), text(&condition["message"]))),
+        version: version(&spec["template"]["spec"]["containers"][0]["image"]),
     }
+}
+
+/// What stands behind the last colon, where no part of a path follows.
+fn version(image: &Value) -> Option<Box<str>> {
+    let (_, version) = image.as_str()?.rsplit_once(':')?;
+    (!version.contains('/')).then(|| version.into())
 }
 
 /// As we write sizes; one that a stranger wrote in another way is not known.

@@ -15,11 +15,16 @@ use uuid::Uuid;
 
 use super::owned::digest_of_owned;
 use super::{Child, ChildId, Facts, Listed, News, Resource, Seen, Unreadable, Version};
-use crate::cluster::MANAGER;
+use crate::cluster::{FINALIZER, MANAGER};
 use crate::kind::Kind;
 
 /// Objects in one answer while all are listed: what is held at once of what will not be kept.
 const PAGE: u32 = 100;
+
+/// How the names of notes begin that mean something to us.
+const OURS: &str = "soulfra.io/";
+/// The longest text of one, in bytes.
+const LONGEST_NOTE: usize = 256;
 
 /// Blueprints, as the API server knows them.
 pub fn blueprints() -> ApiResource {
@@ -36,10 +41,15 @@ pub fn news_of_blueprint(object: &DynamicObject) -> Option<News> {
         return Some(News::NoBlueprint(name, version));
     }
     let mut object = object.clone();
-    // Half of what it takes, and of no use.
-    object.metadata.managed_fields = None;
-    if let Some(notes) = &mut object.metadata.annotations {
-        notes.remove("kubectl.kubernetes.io/last-applied-configuration");
+    // Half of what it takes, and of no use. What others note may be as large as they like.
+    let metadata = &mut object.metadata;
+    metadata.managed_fields = None;
+    metadata.owner_references = None;
+    for notes in [&mut metadata.annotations, &mut metadata.labels].into_iter().flatten() {
+        notes.retain(|name, text| name.starts_with(OURS) && text.len() <= LONGEST_NOTE);
+    }
+    if let Some(finalizers) = &mut metadata.finalizers {
+        finalizers.retain(|each| each == FINALIZER);
     }
     let resource = Resource { uid: uid_of(&object)?, version, blueprint: understood(object) };
     Some(News::Blueprint(name, Arc::new(resource)))

@@ -16,7 +16,7 @@ impl Fleet {
             has_new: *has_new,
             health: *health,
         };
-        Waves::of(&new(), self.0.iter().map(stand).collect())
+        Waves::of(b"salt", &new(), self.0.iter().map(stand).collect())
     }
 
     /// Gives everybody who may have it the new version; how many have it.
@@ -58,7 +58,7 @@ fn each_wave_begins_when_the_one_before_is_well() {
 }
 
 #[test]
-fn one_that_does_not_come_up_in_the_first_waves_halts_the_rest() {
+fn those_that_do_not_come_up_in_the_first_waves_halt_the_rest() {
     for healthy_waves in 0..2 {
         let mut fleet = Fleet::of(500);
         for _ in 0..healthy_waves {
@@ -98,6 +98,7 @@ fn who_sleeps_or_was_ill_before_holds_nobody_up() {
         })
         .collect();
     assert_eq!(first, [1, 3, 30]);
+    assert_eq!(fleet.upgrade(Health::Well), 200, "those who were well");
     assert_eq!(fleet.upgrade(Health::Well), 300);
 }
 
@@ -107,7 +108,7 @@ fn a_small_fleet_is_upgraded_one_first() {
     assert_eq!(fleet.upgrade(Health::Moving), 1);
     fleet.come_up();
     assert_eq!(fleet.upgrade(Health::Well), 3);
-    assert_eq!(Waves::of(&new(), Vec::new()).progress, Progress::Done);
+    assert_eq!(Waves::of(b"salt", &new(), Vec::new()).progress, Progress::Done);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_version_begins_with_another_platform_than_the_one_before() {
     let first = |version: &Version| {
         let stand = |name: &str| Stand { name: name.into(), has_new: false, health: Health::Well };
         let platforms: Vec<_> = names.iter().map(|name| stand(name.as_str())).collect();
-        let waves = Waves::of(version, platforms);
+        let waves = Waves::of(b"salt", version, platforms);
         names.iter().find(|name| waves.admit(name)).unwrap().clone()
     };
     let firsts: HashSet<_> = (0..20).map(|n| first(&Version::new(n, 0, 0))).collect();
@@ -124,35 +125,45 @@ fn a_version_begins_with_another_platform_than_the_one_before() {
 }
 
 #[test]
-fn what_a_status_says_is_how_a_platform_stands() {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-    let status = |version: &str, phase, runtime: &str, reason: &str| BlueprintStatus {
-        phase: Some(phase),
-        runtime: Some(blueprint::status::RuntimeStatus {
-            version: version.to_owned(),
-            replicas: 1,
-            awake: true,
-        }),
-        conditions: vec![Condition {
-            type_: "RuntimeReady".to_owned(),
-            status: runtime.to_owned(),
-            reason: reason.to_owned(),
-            message: String::new(),
-            last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
-            observed_generation: None,
-        }],
-        ..BlueprintStatus::default()
+fn who_was_ill_before_and_stays_so_holds_up_nobody_who_is_well() {
+    let mut fleet = Fleet::of(50);
+    for (_, health) in fleet.0.values_mut().take(20) {
+        *health = Health::Ill;
+    }
+    for _ in 0..6 {
+        let waves = fleet.waves();
+        for (name, (has_new, _)) in &mut fleet.0 {
+            *has_new |= waves.admit(name);
+        }
+    }
+    let behind = fleet.0.values().filter(|(has_new, health)| !has_new && *health == Health::Well);
+    assert_eq!(behind.count(), 0);
+}
+
+#[test]
+fn what_a_deployment_says_is_how_a_platform_stands() {
+    let of = |rollout: &Rollout| {
+        Stand::of("a", rollout, &new()).map(|stand| (stand.has_new, stand.health))
     };
-    let of = |status: &BlueprintStatus| {
-        Stand::of("a", status, &new()).map(|stand| (stand.has_new, stand.health))
+    let old = Rollout {
+        is_current: true,
+        wanted: 2,
+        updated: 2,
+        total: 2,
+        ready: 2,
+        stuck: None,
+        version: Some("1.0.0".into()),
     };
-    let well = status("1.0.0", Phase::Ready, "True", "Serving");
-    assert_eq!(of(&well), Some((false, Health::Well)));
-    let moving = status("2.0.0", Phase::Upgrading, "True", "RollingOut");
+    assert_eq!(of(&old), Some((false, Health::Well)));
+    // Old copies serve, and the new ones do not come up.
+    let moving = Rollout { version: Some("2.0.0".into()), updated: 1, total: 3, ..old.clone() };
     assert_eq!(of(&moving), Some((true, Health::Moving)));
-    let stuck = status("2.0.0", Phase::Upgrading, "False", "ProgressDeadlineExceeded");
+    let just_written = Rollout { version: Some("2.0.0".into()), is_current: false, ..old.clone() };
+    assert_eq!(of(&just_written), Some((true, Health::Moving)));
+    let why = ("ProgressDeadlineExceeded".to_owned(), String::new());
+    let stuck = Rollout { stuck: Some(why), ..moving };
     assert_eq!(of(&stuck), Some((true, Health::Ill)));
-    let asleep = status("2.0.0", Phase::Sleeping, "True", "Sleeping");
-    assert_eq!(of(&asleep), Some((true, Health::Idle)));
-    assert_eq!(of(&BlueprintStatus::default()), None);
+    let asleep = Rollout { wanted: 0, updated: 0, total: 0, ready: 0, ..old.clone() };
+    assert_eq!(of(&asleep), Some((false, Health::Idle)));
+    assert_eq!(of(&Rollout { version: None, ..old }), None);
 }

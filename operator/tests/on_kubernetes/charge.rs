@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use operator::databases::{DatabaseError, Databases as _, Server};
+use operator::databases::{DatabaseError, Databases as _, Server, Tables};
 use operator::lease::{Charge, Epoch};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -134,9 +134,9 @@ async fn who_was_in_charge_before_does_nothing_on_a_database_server() {
     let [old, new] = [house::databases(&word), house::databases(&word)];
     old.take_charge(1).await;
     let server = Server::Shared("db-1".to_owned());
-    old.ensure(&server, &name, 0).await.unwrap();
+    old.ensure(&server, &name, 0, Tables::UpToDate).await.unwrap();
     new.take_charge(2).await;
-    assert_eq!(old.ensure(&server, &name, 0).await, Err(DatabaseError::Fenced));
+    assert_eq!(old.ensure(&server, &name, 0, Tables::UpToDate).await, Err(DatabaseError::Fenced));
     assert_eq!(old.purge("db-1", &name).await, Err(DatabaseError::Fenced));
     new.purge("db-1", &name).await.unwrap();
     let forget = sqlx::AssertSqlSafe(format!("DROP ROLE soulfra_fence_{word}"));

@@ -129,7 +129,7 @@ fn the_rights_are_for_what_platforms_are_made_of_and_secrets_by_name() {
         assert_eq!(verbs.collect::<Vec<_>>(), write, "{kind:?}");
     }
     let left: Vec<_> = given.into_keys().map(|(_, resource)| resource).collect();
-    assert_eq!(left, ["platformblueprints", "platformblueprints/status"]);
+    assert_eq!(left, ["nodes", "platformblueprints", "platformblueprints/status"]);
 }
 
 #[test]

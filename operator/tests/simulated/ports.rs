@@ -11,7 +11,7 @@ use blueprint::BlueprintName;
 use jiff::SignedDuration;
 use operator::cluster::{At, CALL_DEADLINE, CallError, Cluster, Found, OwnDatabase, Told, Write};
 use operator::databases::{
-    Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server,
+    Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server, Tables,
 };
 use operator::lease::Epoch;
 use operator::reconcile::{KEPT_FOR, TURN_DEADLINE};
@@ -309,6 +309,7 @@ impl Databases for Ports {
         server: &Server,
         name: &BlueprintName,
         number: u32,
+        _: Tables,
     ) -> Result<Made, DatabaseError> {
         let of = self.seen.of(name.as_str()).resource.map(|resource| resource.uid);
         let key = (shared(server).to_owned(), name.to_string());

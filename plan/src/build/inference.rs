@@ -175,8 +175,7 @@ fn container(plan: &Plan<'_>, own: &Dedicated<'_>) -> Node {
         ("securityContext", pod::harmless_container()),
         ("volumeMounts", list(mounts)),
     ]);
-    // An hour for the files of large models.
-    pod::probes(container, "/health", "/ready", "operators", 720)
+    pod::probes(container, "/health", "/ready", "operators")
 }
 
 /// Nodes with the graphics processor asked for, whether there are any yet or not.

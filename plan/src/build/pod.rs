@@ -62,13 +62,13 @@ pub(super) fn nodes(pool: Option<&Sourced<&Pool>>) -> Option<Node> {
     Some(pool.origin.of(json!(pool.value.nodes)))
 }
 
-/// Probes of a container: it has `patience` times 5 s to start.
-pub(super) fn probes(container: Node, live: &str, ready: &str, port: &str, patience: u16) -> Node {
+/// Probes of a container. One that waits for something is not killed for that: it lives, and is not
+/// ready.
+pub(super) fn probes(container: Node, live: &str, ready: &str, port: &str) -> Node {
     let get = |path: &str| json!({"path": path, "port": port});
     let why = "a copy gets visitors while it says that it is ready, and is replaced when it hangs";
     let starting = json!({
-        "httpGet": get(ready), "periodSeconds": 5, "timeoutSeconds": 3,
-        "failureThreshold": patience,
+        "httpGet": get(live), "periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 60,
     });
     let readiness = json!({
         "httpGet": get(ready), "periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 3,

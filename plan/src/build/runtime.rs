@@ -84,7 +84,7 @@ fn container(plan: &Plan<'_>) -> Node {
         ("securityContext", pod::harmless_container()),
         ("volumeMounts", list(mounts)),
     ]);
-    pod::probes(container, "/healthz", "/readyz", "http", 24)
+    pod::probes(container, "/healthz", "/readyz", "http")
 }
 
 pub(super) fn service(plan: &Plan<'_>) -> Object {

@@ -260,6 +260,26 @@ pub async fn finish(
     Ok(done.rows_affected() == 1)
 }
 
+/// Ends an answer that somebody else speaks, with the words that were kept.
+pub async fn stop(
+    db: &mut PgConnection,
+    id: Uuid,
+    (state, note): (State, &str),
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE tenant.message SET state = $2, note = $3, finished_at = $4
+          WHERE id = $1 AND state = 'streaming'",
+        id,
+        state.as_str(),
+        note,
+        now.to_sqlx() as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Answers of which nobody has said for 30 s that it still speaks them are over; what they had said
 /// is kept. Those of one conversation, or all.
 pub async fn interrupt_silent(

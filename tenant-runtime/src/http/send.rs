@@ -158,13 +158,8 @@ pub async fn stop(
         Some(answer) => answer.stop.cancel(),
         // Nobody here speaks it. Whoever does finds it ended, and ends.
         None if found.state == Stand::Streaming => {
-            let end = db::messages::End {
-                body: &found.body,
-                state: Stand::Stopped,
-                note: Some(speaking::STOPPED),
-                tokens: None,
-            };
-            db::messages::finish(&mut db, id, end, app.now()).await?;
+            let ending = (Stand::Stopped, speaking::STOPPED);
+            db::messages::stop(&mut db, id, ending, app.now()).await?;
         }
         None => {}
     }

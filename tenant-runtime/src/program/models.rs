@@ -16,14 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Keeps the platform's list of models as the model server has it, until `stop`. One that is away
 /// changes nothing.
 pub(super) async fn follow(app: WeakApp, stop: CancellationToken) {
+    let mut is_told = false;
     loop {
         let Some(platform) = app.upgrade() else { return };
         let name = platform.name();
         let asked = platform.model_server().models(&name, platform.now());
         match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(models)) => platform.offer(models),
-            Ok(Err(error)) => tracing::info!(%error, "which models there are is not known now"),
-            Err(_) => tracing::info!("the model server does not say which models there are"),
+            Ok(Ok(models)) => {
+                is_told = false;
+                platform.offer(models);
+            }
+            Ok(Err(error)) => complain(&mut is_told, &error.to_string()),
+            Err(_) => complain(&mut is_told, "it does not answer in time"),
         }
         let pause = if platform.models().is_empty() { AT_FIRST } else { THEN };
         drop(platform);
@@ -31,5 +35,12 @@ pub(super) async fn follow(app: WeakApp, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Once, until it is well again.
+fn complain(is_told: &mut bool, why: &str) {
+    if !std::mem::replace(is_told, true) {
+        tracing::warn!(why, "the model server does not say which models there are");
     }
 }

@@ -115,9 +115,9 @@ impl World {
         let blueprint = known.resource.as_ref().and_then(|it| it.blueprint.as_ref().ok());
         let database = blueprint.and_then(|it| it.status.as_ref()?.database.as_ref());
         let passwords = database.and_then(|it| it.passwords.as_ref());
-        let number = u32::from(flow == Flow::Rotate);
+        let asked = (flow == Flow::Rotate).then_some("now");
         !is_deleted
-            && passwords.is_some_and(|it| it.number == number && !it.old_are_good)
+            && passwords.is_some_and(|it| it.asked.as_deref() == asked && !it.old_are_good)
             && blueprint.is_some_and(|it| {
                 let seen = it.status.as_ref().and_then(|status| status.observed_generation);
                 house::said(it, "DatabaseReady").0 == "True" && seen == it.metadata.generation
