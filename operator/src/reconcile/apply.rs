@@ -20,6 +20,8 @@ pub(super) struct Turn<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: Tenant,
     pub(super) done: Done,
+    /// Something was left undone that the next turn is to try, whatever it is for.
+    pub(super) is_unsettled: bool,
     /// How its admin link stands, as the status is to say it.
     pub(super) admin_link: Option<AdminLinkStatus>,
     /// Listings that had ended when it began.
@@ -70,7 +72,15 @@ impl<'a> Turn<'a> {
         let listings = driver.seen.listings_ended();
         let status = tenant.resource.as_ref().and_then(|resource| resource.status());
         let admin_link = status.and_then(|status| status.admin_link.clone());
-        Self { driver, name, tenant, done: Done::default(), admin_link, listings }
+        Self {
+            driver,
+            name,
+            tenant,
+            done: Done::default(),
+            is_unsettled: false,
+            admin_link,
+            listings,
+        }
     }
 
     /// Takes in an answer, here and for everybody.

@@ -22,6 +22,8 @@ pub const ADMIN_LINK: &str = "soulfra.io/admin-link";
 
 /// So long a link can be used.
 const GOOD_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// What could not be done is tried after this time.
+const TRIES_AGAIN: Duration = Duration::from_secs(30);
 /// Whether it was used is looked at after this time.
 const LOOKS_AGAIN: Duration = Duration::from_mins(5);
 
@@ -77,7 +79,8 @@ impl Driver {
             }
             Err(error) => {
                 tracing::warn!(tenant = turn.name, %error, "the admin link was not looked at");
-                turn.done.look_again(LOOKS_AGAIN);
+                turn.is_unsettled = true;
+                turn.done.look_again(TRIES_AGAIN);
                 Ok(())
             }
         }

@@ -74,6 +74,9 @@ impl Memory {
     pub(super) fn settle(&self, name: &str, turn: &Turn<'_>, now: Timestamp) {
         let tenant = &turn.tenant;
         let again = turn.done.again.map(|again| (now.saturating_add(again).unwrap_or(now), again));
+        if turn.is_unsettled {
+            return;
+        }
         let Some(resource) = &tenant.resource else { return };
         let children = tenant.children.iter();
         let children = children.map(|(id, child)| (id.clone(), child.uid, child.version));
