@@ -35,7 +35,7 @@ impl Driver {
         let Ok(blueprint) = &resource.blueprint else { return Ok(Built::Nothing) };
         let blueprint = &*self.with_its_data(blueprint, &turn.tenant).await?;
         let mut installation = self.as_loaded(blueprint);
-        let held_back = self.hold_back(turn, blueprint, &mut installation);
+        self.hold_back(turn, blueprint, &mut installation);
         let plan = match Plan::new(blueprint, &installation, seen(blueprint, &turn.tenant)) {
             Ok(plan) => plan,
             Err(problems) => {
@@ -63,7 +63,7 @@ impl Driver {
         let Some(server) = self.server(&plan, &database).await? else {
             return self.wait_for_server(turn, &plan, database).await;
         };
-        if let Err(error) = self.ensure(&plan, &server, &mut database, held_back).await {
+        if let Err(error) = self.ensure(&plan, &server, &mut database).await {
             let said = Said::no("DatabaseReady", error.reason(), error.to_string());
             let place = Some(database.clone());
             self.tell_progress(turn, &plan, place, Conditions::with(said)).await?;
@@ -266,10 +266,10 @@ impl Driver {
         plan: &Plan<'_>,
         server: &Server,
         database: &mut DatabaseStatus,
-        held_back: bool,
     ) -> Result<(), DatabaseError> {
         let current = Some(self.databases.schema_version());
-        let runs_another = held_back || plan.blueprint.spec.runtime.version.is_some();
+        // Whose wave has not come, or who stays at a version of its own.
+        let runs_another = plan.version.value != self.installation.version;
         let is_current = database.schema_version == current
             || (runs_another && database.schema_version.is_some());
         let known = database.passwords.as_ref();

@@ -28,29 +28,28 @@ const ASKS_AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Upgrade(Mutex<Option<(Timestamp, Waves)>>);
 
 impl Driver {
-    /// Holds a platform at the version that it runs until its wave has come. Whether it does.
+    /// Holds a platform at the version that it runs until its wave has come.
     pub(super) fn hold_back(
         &self,
         turn: &mut Turn<'_>,
         blueprint: &PlatformBlueprint,
         installation: &mut Installation,
-    ) -> bool {
+    ) {
         if installation.upgrades_at_once {
-            return false;
+            return;
         }
         let follows = blueprint.spec.runtime.version.is_none();
         let runs = turn.tenant.rollout(RUNTIME).and_then(|it| it.version.as_deref());
         let Some(runs) = runs.and_then(|it| it.parse().ok()).filter(|_| follows) else {
-            return false;
+            return;
         };
         let salt = || self.key.derive("who comes first in an upgrade");
         let (new, now) = (&installation.version, self.clock.now());
         if !self.memory.upgrade.holds(&self.seen, turn.name, &runs, new, salt, now) {
-            return false;
+            return;
         }
         installation.version = runs;
         turn.done.look_again(ASKS_AGAIN);
-        true
     }
 }
 
