@@ -92,6 +92,20 @@ pub enum ChangeRefused {
     NotStored(String),
 }
 
+impl ChangeRefused {
+    /// Refuses a blueprint that breaks rules, with all of them.
+    ///
+    /// # Errors
+    /// [`ChangeRefused::BreaksRules`].
+    pub fn where_rules_break(wanted: &PlatformBlueprint) -> Result<(), Self> {
+        let problems = blueprint::check(wanted);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Self::BreaksRules(problems.iter().map(ToString::to_string).collect()))
+    }
+}
+
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Result<Self, pages::BuildError> {

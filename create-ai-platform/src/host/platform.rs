@@ -257,11 +257,7 @@ impl BlueprintOwner for Local {
         base: &PlatformBlueprint,
         wanted: &PlatformBlueprint,
     ) -> Result<(), ChangeRefused> {
-        let problems = blueprint::check(wanted);
-        if !problems.is_empty() {
-            let lines = problems.iter().map(ToString::to_string).collect();
-            return Err(ChangeRefused::BreaksRules(lines));
-        }
+        ChangeRefused::where_rules_break(wanted)?;
         let app = self.app().ok_or(ChangeRefused::ChangedMeanwhile)?;
         let mut seen = self.seen.lock().await;
         let (current, text) =

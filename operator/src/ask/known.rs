@@ -130,15 +130,9 @@ impl Known {
         installation: &Installation,
         blueprint: &PlatformBlueprint,
     ) -> Installation {
-        let mut installation = installation.clone();
-        if blueprint.status.as_ref().is_none_or(|status| status.database.is_none()) {
-            let mut load = Load::default();
-            for other in self.blueprints.values() {
-                load.add(other.status.as_ref());
-            }
-            load.put_on(&mut installation);
-        }
-        installation
+        Load::on(installation, blueprint, |load| {
+            self.blueprints.values().for_each(|other| load.add(other.status.as_ref()));
+        })
     }
 
     /// What the operator would plan; else every problem, in words.

@@ -139,18 +139,11 @@ impl Driver {
 
     /// The installation, with what is on each server now.
     fn as_loaded(&self, blueprint: &PlatformBlueprint) -> Installation {
-        let mut installation = self.installation.clone();
-        let lives = blueprint.status.as_ref().and_then(|status| status.database.as_ref());
-        if lives.is_some() {
-            // It stays where it is.
-            return installation;
-        }
-        let mut load = Load::default();
-        self.seen.look_at_all(|_, tenant| {
-            load.add(tenant.resource.as_ref().and_then(|resource| resource.status()));
-        });
-        load.put_on(&mut installation);
-        installation
+        Load::on(&self.installation, blueprint, |load| {
+            self.seen.look_at_all(|_, tenant| {
+                load.add(tenant.resource.as_ref().and_then(|resource| resource.status()));
+            });
+        })
     }
 
     /// Somebody else's namespace stands in the way.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use blueprint::BlueprintStatus;
+use blueprint::{BlueprintStatus, PlatformBlueprint};
 use plan::Installation;
 
 /// Databases, and those of platforms that are awake, by the names of servers.
@@ -19,8 +19,24 @@ impl Load {
         *awake += u32::from(status.runtime.as_ref().is_none_or(|runtime| runtime.awake));
     }
 
+    /// The installation as a platform finds it, with what is on each server now as `count` tells
+    /// it. Who has a database stays where it is, whatever is there.
+    pub(crate) fn on(
+        installation: &Installation,
+        blueprint: &PlatformBlueprint,
+        count: impl FnOnce(&mut Self),
+    ) -> Installation {
+        let mut installation = installation.clone();
+        if blueprint.status.as_ref().is_none_or(|status| status.database.is_none()) {
+            let mut load = Self::default();
+            count(&mut load);
+            load.put_on(&mut installation);
+        }
+        installation
+    }
+
     /// Adds it to what the installation says.
-    pub(crate) fn put_on(mut self, installation: &mut Installation) {
+    fn put_on(mut self, installation: &mut Installation) {
         for server in &mut installation.fleet.servers {
             let (databases, awake) = self.0.remove(&server.name).unwrap_or_default();
             server.databases += databases;

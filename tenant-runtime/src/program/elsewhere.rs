@@ -15,11 +15,7 @@ impl BlueprintOwner for Elsewhere {
         base: &PlatformBlueprint,
         wanted: &PlatformBlueprint,
     ) -> Result<(), ChangeRefused> {
-        let problems = blueprint::check(wanted);
-        if !problems.is_empty() {
-            let lines = problems.iter().map(ToString::to_string).collect();
-            return Err(ChangeRefused::BreaksRules(lines));
-        }
+        ChangeRefused::where_rules_break(wanted)?;
         let changes = blueprint::changes(base, wanted);
         Err(ChangeRefused::KeptElsewhere(changes.iter().map(ToString::to_string).collect()))
     }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod browser;
+#[path = "../common/mod.rs"]
+mod common;
 mod platform;
 mod stream;
 

@@ -13,7 +13,7 @@ use database::tenant::{self, TenantDatabase};
 use inference::safety::Level;
 use inference::simulator::{SIMULATED_MODEL, Simulator};
 use inference::{Credentials, Inference, Limits, Tenant};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tenant_runtime::model_server::ModelServer;
@@ -27,6 +27,7 @@ use work::Clock;
 use work::sealed::RootKey;
 
 use crate::Browser;
+use crate::common::{drop_database, server};
 
 const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
 
@@ -134,13 +135,7 @@ pub(crate) const PASSWORD: (&str, &str) = ("password", "horse staple battery");
 impl Drop for TestPlatform {
     fn drop(&mut self) {
         self.stop.cancel();
-        let (admin, name) = (self.admin.clone(), self.name.clone());
-        // Dropping cannot wait, and the test's own runtime is about to end.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(tenant::drop_tenant(&admin, &name)).unwrap();
-        });
-        assert!(dropped.join().is_ok() || std::thread::panicking(), "its database stays");
+        drop_database(self.admin.clone(), self.name.clone());
     }
 }
 
@@ -174,11 +169,7 @@ impl BlueprintOwner for Owner {
         let app = self.app.get().unwrap();
         assert_eq!(*base, app.site().blueprint, "a wish is made from what is in effect");
         self.wishes.lock().unwrap().push(wanted.clone());
-        let problems = blueprint::check(wanted);
-        if !problems.is_empty() {
-            let lines = problems.iter().map(ToString::to_string).collect();
-            return Err(ChangeRefused::BreaksRules(lines));
-        }
+        ChangeRefused::where_rules_break(wanted)?;
         if let Some(why) = self.away.lock().unwrap().clone() {
             return Err(ChangeRefused::NotStored(why));
         }
@@ -255,10 +246,4 @@ pub(crate) async fn serve(router: Router, stop: CancellationToken) -> SocketAddr
         web::serve::Places::new(web::serve::Limits::default()),
     ));
     address
-}
-
-/// The server on which the tests make their databases.
-#[expect(clippy::disallowed_methods, reason = "tests have no main that could read it")]
-fn server() -> SecretString {
-    std::env::var("DATABASE_URL").unwrap().into()
 }

@@ -2,6 +2,8 @@
 //! Postgres, a model server with a pretended engine, an end in order.
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod running;
 
 use std::time::Duration;

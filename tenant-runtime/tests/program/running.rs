@@ -27,6 +27,8 @@ use web::token::Credential;
 use work::Clock;
 use work::sealed::RootKey;
 
+use crate::common::{drop_database, server};
+
 /// The platform's name in the world.
 pub(crate) const HOST: &str = "acme.platforms.example";
 const SECRET: &str = "a-secret-of-at-least-thirty-two-bytes";
@@ -149,13 +151,7 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         self.stop.cancel();
-        let (admin, name) = (self.admin.clone(), self.name.clone());
-        // Dropping cannot wait, and the test's own runtime is about to end.
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(tenant::drop_tenant(&admin, &name)).unwrap();
-        });
-        assert!(dropped.join().is_ok() || std::thread::panicking(), "its database stays");
+        drop_database(self.admin.clone(), self.name.clone());
     }
 }
 
@@ -324,10 +320,4 @@ async fn serve_models(engine: Simulator, stop: CancellationToken) -> SocketAddr 
 
 fn key() -> RootKey {
     RootKey::from_bytes([7; 32])
-}
-
-/// The server on which the tests make their databases.
-#[expect(clippy::disallowed_methods, reason = "tests have no main that could read it")]
-fn server() -> SecretString {
-    std::env::var("DATABASE_URL").unwrap().into()
 }
