@@ -90,7 +90,8 @@ pub struct BlueprintSpec {
     /// Where its models run.
     #[serde(default, skip_serializing_if = "is_default")]
     pub inference: Inference,
-    /// The operator leaves this platform as it is: nothing is changed until this is `false`.
+    /// The operator leaves this platform as it is: nothing is changed until this is `false`, or a
+    /// bill is unpaid past its grace.
     #[serde(default, skip_serializing_if = "is_default")]
     pub paused: bool,
     /// A person has stopped this platform: it answers with a notice and keeps its data.

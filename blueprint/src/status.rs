@@ -8,6 +8,7 @@ use crate::{
     money::Money,
     plan::{Entitlements, PlanName},
     spec::Placement,
+    text::Slug,
 };
 
 /// The types of [`BlueprintStatus::conditions`], `Ready` being the sum of the others.
@@ -90,7 +91,8 @@ pub enum Phase {
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// The owning organization.
-    pub organization: String,
+    #[schemars(extend("pattern" = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub organization: Slug,
     /// The plan it pays for.
     pub plan: PlanName,
     /// What that gives, contract terms included.

@@ -14,7 +14,7 @@ mod runtime;
 mod scale;
 mod secret;
 
-pub use labels::{OWNER, PART, TENANT};
+pub use labels::{ORGANIZATION, OWNER, PART, TENANT};
 pub use runtime::SETTINGS_HASH;
 
 use crate::decide::Plan;

@@ -122,9 +122,9 @@ impl<'a> Plan<'a> {
         format!("tenant-{}", self.name)
     }
 
-    /// Whether everything is to be left as it is.
+    /// Whether everything is to be left as it is. Nobody pauses what is due for an unpaid bill.
     pub fn paused(&self) -> bool {
-        self.blueprint.spec.paused
+        self.blueprint.spec.paused && !self.seen.past_grace
     }
 
     /// The names it answers at, the one that every platform has first. A domain of its own is

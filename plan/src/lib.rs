@@ -49,7 +49,7 @@ pub mod secrets;
 mod build;
 mod node;
 
-pub use build::{MAX_NAME, OWNER, PART, SETTINGS_HASH, TENANT};
+pub use build::{MAX_NAME, ORGANIZATION, OWNER, PART, SETTINGS_HASH, TENANT};
 pub use decide::{Notice, Plan};
 pub use difference::{Difference, FleetDifference, difference};
 pub use fleet::Fleet;

@@ -92,7 +92,9 @@ fn earlier(resource: &Arc<Resource>, home: &Home, name: &str, now: Timestamp) ->
         return Stage::Delete(None);
     };
     let notes = resource.metadata().annotations.as_ref();
-    let is_wanted = notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true");
+    let is_wished = notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true");
+    let is_theirs = may_have_back(resource, home);
+    let is_wanted = is_wished && is_theirs;
     if !is_wanted || stone.purging {
         // A new blueprint of its name keeps nothing any longer.
         let stage = ended(home, stone, name, now);
@@ -103,8 +105,23 @@ fn earlier(resource: &Arc<Resource>, home: &Home, name: &str, now: Timestamp) ->
     match &resource.blueprint {
         Err(unreadable) => refuse_unreadable(resource, unreadable),
         Ok(_) if is_wanted => Stage::Undelete(resource.clone()),
-        Ok(_) => Stage::Refuse(resource.clone(), "NameKept", kept(stone, name)),
+        Ok(_) => {
+            let why = if is_theirs { kept(stone, name) } else { kept_for_others(stone) };
+            Stage::Refuse(resource.clone(), "NameKept", why)
+        }
     }
+}
+
+/// Whether a blueprint is of the organization that the deleted platform belongs to. One that
+/// belonged to none is anybody's who may make blueprints, as it was before.
+fn may_have_back(resource: &Resource, home: &Home) -> bool {
+    // On its way back already: whose it is was looked at before.
+    if home.owner == Some(resource.uid) {
+        return true;
+    }
+    let account = resource.status().and_then(|status| status.account.as_ref());
+    let theirs = account.map(|account| account.organization.as_str());
+    home.organization.as_deref().is_none_or(|of| theirs == Some(of))
 }
 
 /// What becomes of a platform that was deleted, where nobody wants it back.
@@ -144,6 +161,15 @@ fn kept(stone: &Tombstone, name: &str) -> String {
         "a deleted platform of this name is kept {until}. To bring it back with its data: kubectl \
          annotate pb {name} {UNDELETE}=true. To remove it for good: kubectl annotate namespace \
          tenant-{name} {PURGE}={name}"
+    )
+}
+
+fn kept_for_others(stone: &Tombstone) -> String {
+    let until = kept_until(stone);
+    format!(
+        "a deleted platform of this name is kept {until} for the organization it belongs to. Choose \
+         another name; or, if it is yours, wait until the control plane has confirmed that this \
+         blueprint is yours too"
     )
 }
 

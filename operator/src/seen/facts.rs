@@ -36,6 +36,8 @@ pub enum Facts {
 pub struct Home {
     /// The blueprint it was made for.
     pub owner: Option<Uuid>,
+    /// The organization that its platform belongs to, where one was confirmed.
+    pub organization: Option<Box<str>>,
     /// It was deleted, and is kept for a while.
     pub deleted: Option<Tombstone>,
     /// What somebody typed who wants it purged.
@@ -110,11 +112,12 @@ impl Facts {
 
 fn home(namespace: &DynamicObject) -> Home {
     let labels = namespace.metadata.labels.as_ref();
-    let owner = labels.and_then(|labels| labels.get(plan::OWNER));
+    let label = |name: &str| labels.and_then(|labels| labels.get(name));
     let notes = namespace.metadata.annotations.as_ref();
     let note = |name: &str| notes.and_then(|notes| notes.get(name));
     Home {
-        owner: owner.and_then(|uid| uid.parse().ok()),
+        owner: label(plan::OWNER).and_then(|uid| uid.parse().ok()),
+        organization: label(plan::ORGANIZATION).map(|name| name.as_str().into()),
         deleted: note(DELETED).and_then(|text| serde_json::from_str(text).ok()),
         purge: note(PURGE).cloned(),
         purged: note(PURGED).and_then(|uid| uid.parse().ok()),

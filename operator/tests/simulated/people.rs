@@ -1,5 +1,6 @@
 //! People and strangers, who do anything.
 
+use blueprint::PlanName;
 use operator::cluster::FINALIZER;
 use operator::kind::Kind;
 use operator::reconcile::UNDELETE;
@@ -19,6 +20,16 @@ impl World {
         }
         self.vary(&mut spec);
         spec
+    }
+
+    /// Whose a platform is, or nobody's.
+    fn account(&mut self) -> Option<Value> {
+        let organization = self.chance.pick(&["acme", "bolt"]).unwrap();
+        let plan = self.chance.pick(&[PlanName::Starter, PlanName::Business]).unwrap();
+        let entitlements = plan.entitlements();
+        let account =
+            json!({"organization": organization, "plan": plan, "entitlements": entitlements});
+        (!self.chance.one_in(4)).then_some(account)
     }
 
     /// One wish more, or less.
@@ -61,7 +72,7 @@ impl World {
             }
             return;
         }
-        match self.chance.below(16) {
+        match self.chance.below(18) {
             0..3 => {
                 self.note(|| format!("{name}: a person deletes it"));
                 self.change(name, |paper| paper.deleted = true);
@@ -97,6 +108,11 @@ impl World {
                     "message": "", "lastTransitionTime": "2026-03-01T00:00:00Z",
                 });
                 self.change(name, |paper| paper.billing = is_late.then_some(billing));
+            }
+            8 | 9 => {
+                let account = self.account();
+                self.note(|| format!("{name}: the control plane confirms {account:?}"));
+                self.change(name, |paper| paper.account = account);
             }
             _ => {
                 let mut spec = paper.spec.clone();

@@ -275,6 +275,20 @@ impl Story<'_> {
                     wrong.push(format!("{name} was deleted, and runs"));
                 }
             }
+            let ready = paper.and_then(|paper| condition(paper, "Ready")).unwrap_or_default();
+            let is_late = paper.is_some_and(|paper| paper.billing.is_some());
+            let is_left = LEFT_ALONE.iter().any(|reason| ready["reason"] == **reason);
+            if is_late && !is_left && stone.is_none() {
+                let serves = world.things.iter().any(|(key, thing)| {
+                    key.0 == format!("tenant-{name}")
+                        && key.1.kind == Kind::Deployment
+                        && *key.1.name == *"runtime"
+                        && thing.value["spec"]["replicas"] != 0
+                });
+                if serves {
+                    wrong.push(format!("{name} is past its grace, and runs"));
+                }
+            }
             let on: Vec<_> = world.databases.iter().filter(|((_, of), _)| of == name).collect();
             for ((server, _), database) in &on {
                 let said = paper.and_then(|it| it.status["database"]["server"].as_str());
@@ -400,6 +414,9 @@ impl Story<'_> {
         }
     }
 }
+
+/// Reasons for which what was there stays as it was.
+const LEFT_ALONE: [&str; 4] = ["Refused", "WriteRefused", "NamespaceTaken", "Unreadable"];
 
 fn condition(paper: &Paper, kind: &str) -> Option<Value> {
     paper.status["conditions"].as_array()?.iter().find(|it| it["type"] == *kind).cloned()

@@ -45,6 +45,8 @@ pub(crate) struct Paper {
     /// What the operator wrote of the status, and what the control plane did.
     pub(crate) status: Value,
     pub(crate) billing: Option<Value>,
+    /// What the control plane confirmed.
+    pub(crate) account: Option<Value>,
     pub(crate) deleted: bool,
 }
 
@@ -170,8 +172,23 @@ impl World {
         }
     }
 
+    /// Whose a platform is does not change with its coming back.
+    fn stays_whose_it_is(&mut self, key: &Key, thing: &Thing) {
+        let Some(before) = self.things.get(key).filter(|before| before.uid == thing.uid) else {
+            return;
+        };
+        let label = |thing: &Thing, name| thing.value["metadata"]["labels"][name].clone();
+        let is_same = |name| label(before, name) == label(thing, name);
+        let of = label(before, plan::ORGANIZATION);
+        if !is_same(plan::OWNER) && !of.is_null() && !is_same(plan::ORGANIZATION) {
+            let by = label(thing, plan::ORGANIZATION);
+            self.violated(format!("{} was of {of}, and came back as one of {by}", key.0));
+        }
+    }
+
     /// An object changed, or came.
     pub(crate) fn commit(&mut self, key: &Key, mut thing: Thing) -> Option<News> {
+        self.stays_whose_it_is(key, &thing);
         self.version += 1;
         self.changes += 1;
         thing.version = self.version;
@@ -337,6 +354,7 @@ impl World {
             finalizers: BTreeSet::new(),
             status: json!({}),
             billing: None,
+            account: None,
             deleted: false,
         };
         self.publish(name, paper);
@@ -387,6 +405,9 @@ impl Paper {
             let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
             let all = conditions.into_iter().chain([billing.clone()]);
             status["conditions"] = all.collect();
+        }
+        if let Some(account) = &self.account {
+            status["account"] = account.clone();
         }
         let mut object = json!({
             "apiVersion": blueprints().api_version,

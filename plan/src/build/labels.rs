@@ -10,6 +10,9 @@ use crate::origin::Origin;
 pub const TENANT: &str = "soulfra.io/tenant";
 /// The label that tells a platform from an earlier one of the same name.
 pub const OWNER: &str = "soulfra.io/owner-uid";
+/// The label of a namespace that names the organization its platform belongs to, where the control
+/// plane has confirmed one: who may have it back once it is deleted.
+pub const ORGANIZATION: &str = "soulfra.io/organization";
 /// The label that names the part of a platform.
 pub const PART: &str = "app.kubernetes.io/name";
 const MANAGER: &str = "app.kubernetes.io/managed-by";

@@ -123,6 +123,10 @@ fn who_writes_replicas_writes_them_alone() {
 fn an_unpaid_bill_or_a_deletion_stops_it_and_keeps_its_data() {
     let installation = installation();
     let unpaid = Seen { past_grace: true, ..Seen::default() };
+    let mut paused = full();
+    paused.spec.paused = true;
+    assert!(Plan::new(&paused, &installation, Seen::default()).unwrap().paused());
+    assert!(!Plan::new(&paused, &installation, unpaid).unwrap().paused(), "no way around a bill");
     let mut deleted = serde_json::to_value(full()).unwrap();
     deleted["metadata"]["deletionTimestamp"] = json!("2026-11-21T12:00:00Z");
     let deleted = serde_json::from_value(deleted).unwrap();

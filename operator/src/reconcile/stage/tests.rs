@@ -95,3 +95,33 @@ fn nothing_brings_back_what_is_going() {
     let wanted = with(blueprint(&[(UNDELETE, "true")]));
     assert!(matches!(in_stage(wanted, home), Stage::Purge(_)));
 }
+
+#[test]
+fn a_deleted_platform_comes_back_to_its_organization_alone() {
+    let of = |organization: Option<&str>| {
+        let mut blueprint = blueprint(&[(UNDELETE, "true")]);
+        blueprint.status.get_or_insert_default().account =
+            organization.map(|name| blueprint::status::Account {
+                organization: name.parse().unwrap(),
+                plan: blueprint::PlanName::Business,
+                entitlements: blueprint::PlanName::Business.entitlements(),
+            });
+        with(blueprint)
+    };
+    let theirs = Home { organization: Some("acme".into()), ..kept(stone(EARLIER)) };
+    assert!(matches!(in_stage(of(Some("acme")), theirs.clone()), Stage::Undelete(_)));
+    for other in [Some("other"), None] {
+        let refused = in_stage(of(other), theirs.clone());
+        let Stage::Refuse(_, "NameKept", why) = refused else { panic!("{other:?}: {refused:?}") };
+        assert!(!why.contains("acme"), "who had it is nobody else's business: {why}");
+    }
+    let nobodys = kept(stone(EARLIER));
+    assert!(matches!(in_stage(of(Some("other")), nobodys), Stage::Undelete(_)));
+    // The wish of who may not have it does not keep it either.
+    let over = Tombstone { by_itself: true, ..stone(EARLIER) };
+    let over = Home { organization: Some("acme".into()), ..kept(over) };
+    assert!(matches!(in_stage(of(Some("other")), over), Stage::Purge(_)));
+    // Half-way back, it is this one's.
+    let half = Home { owner: Some(OURS), ..theirs };
+    assert!(matches!(in_stage(of(None), half), Stage::Undelete(_)));
+}
