@@ -10,7 +10,7 @@ use operator::ask::Ask;
 use operator::cluster::{Counted, Kubernetes, connect};
 use operator::databases::Postgres;
 use operator::lease::Charge;
-use operator::reconcile::{Driver, Memory};
+use operator::reconcile::{Driver, Memory, WRITES_AT_ONCE};
 use operator::run::Fleet;
 use operator::seen::Seen;
 use operator::settings::Settings;
@@ -96,6 +96,7 @@ fn run(settings: &Settings) -> Result<(), String> {
             installation: settings.installation.clone(),
             key,
             clock: Clock::System,
+            writes_at_once: WRITES_AT_ONCE,
             memory: Memory::default(),
         });
         let watches = tokio::spawn(fleet.clone().watch(client, stop.clone()));

@@ -30,6 +30,7 @@ use crate::queue::Ended;
 use crate::seen::Seen;
 
 use build::Built;
+pub use build::PAST_GRACE;
 pub(crate) use build::seen;
 pub use link::ADMIN_LINK;
 pub(crate) use load::Load;
@@ -39,6 +40,9 @@ pub use stage::UNDELETE;
 
 /// A turn must end within this time.
 pub const TURN_DEADLINE: Duration = Duration::from_mins(2);
+
+/// Writes of one turn that are under way at once, usually: each waits for the API server's disk.
+pub const WRITES_AT_ONCE: usize = 6;
 
 /// So long a deleted platform is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
@@ -60,6 +64,8 @@ pub struct Driver {
     pub key: Arc<RootKey>,
     /// What time it is.
     pub clock: Clock,
+    /// Writes of one turn that are under way at once.
+    pub writes_at_once: usize,
     /// What the last turns came to.
     pub memory: Memory,
 }

@@ -18,6 +18,9 @@ use crate::vitals::Vitals;
 /// Every platform is looked at for good measure once in this time.
 const RESYNC: Duration = Duration::from_hours(1);
 
+/// After this time all else is listed too, whatever becomes of blueprints.
+const ALONE: Duration = Duration::from_secs(5);
+
 /// What is watched, and whose turn it is.
 pub struct Fleet {
     seen: Arc<Seen>,
@@ -25,13 +28,20 @@ pub struct Fleet {
     /// All there is was looked at since it was known.
     begun: AtomicBool,
     vitals: Vitals,
+    blueprints_known: CancellationToken,
 }
 
 impl Fleet {
     /// Of which nothing is known yet.
     pub fn new(seen: Arc<Seen>) -> Arc<Self> {
         let begun = AtomicBool::new(false);
-        Arc::new(Self { seen, queue: Arc::default(), begun, vitals: Vitals::default() })
+        Arc::new(Self {
+            seen,
+            queue: Arc::default(),
+            begun,
+            vitals: Vitals::default(),
+            blueprints_known: CancellationToken::new(),
+        })
     }
 
     /// Whose turn it is.
@@ -65,6 +75,9 @@ impl Fleet {
 
     /// All there is of a sort was heard of.
     pub fn listed(&self) {
+        if self.seen.are_blueprints_known() {
+            self.blueprints_known.cancel();
+        }
         if self.seen.is_known() && !self.begun.swap(true, Ordering::Relaxed) {
             tracing::info!(platforms = self.seen.names().len(), "all there is was listed");
             self.look_at_all();
@@ -81,7 +94,10 @@ impl Fleet {
     /// Watches everything until told to stop.
     pub async fn watch(self: Arc<Self>, client: Client, stop: CancellationToken) {
         let mut watches = JoinSet::new();
-        for sort in Listed::all() {
+        for (place, sort) in Listed::all().into_iter().enumerate() {
+            if place == 1 {
+                self.until_blueprints_are_known(&stop).await;
+            }
             let changed = {
                 let fleet = self.clone();
                 move |name: &str| fleet.changed(name)
@@ -94,6 +110,13 @@ impl Fleet {
             watches.spawn(watch(client, seen, sort, changed, listed, stop.clone()));
         }
         watches.join_all().await;
+    }
+
+    /// All else is listed after them: new platforms have their turns as soon as blueprints are
+    /// known, and everything at once takes longer for each.
+    async fn until_blueprints_are_known(&self, stop: &CancellationToken) {
+        let known = tokio::time::timeout(ALONE, self.blueprints_known.cancelled());
+        let _ = stop.run_until_cancelled(known).await;
     }
 
     /// Gives every platform its turns, `workers` at once, until told to stop; turns under way come

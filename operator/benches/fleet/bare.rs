@@ -10,13 +10,16 @@ use plan::{Plan, SecretKey, Secrets, Seen};
 use crate::times::many;
 use crate::world::{World, example};
 
-/// Platforms a second, blueprint and status among what is written.
+/// So many platforms at once; more make it no faster.
+const AT_ONCE: usize = 64;
+
+/// Platforms a second, without blueprint and status, of which only an operator has to know.
 pub(crate) async fn apply(world: &World, count: usize) -> f64 {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let first = NEXT.fetch_add(count, std::sync::atomic::Ordering::SeqCst);
     let begun = Instant::now();
     futures::stream::iter(first..first + count)
-        .for_each_concurrent(16, |number| async move {
+        .for_each_concurrent(AT_ONCE, |number| async move {
             let name = format!("bare-{number}");
             let blueprint = example(&name);
             let installation = &world.driver.installation;

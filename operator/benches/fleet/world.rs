@@ -19,7 +19,7 @@ use operator::databases::{
     Access, AdminLink, DatabaseError, Databases, Made, Postgres, Server, Tables,
 };
 use operator::lease::Epoch;
-use operator::reconcile::{Driver, Memory};
+use operator::reconcile::{Driver, Memory, WRITES_AT_ONCE};
 use operator::run::Fleet;
 use operator::seen::{ChildId, News, Resource, Seen};
 use secrecy::SecretString;
@@ -85,7 +85,7 @@ impl World {
         let names: Vec<_> = (0..count).map(|_| self.next()).collect();
         let made = futures::stream::iter(names).for_each_concurrent(64, |name| async move {
             apply(&self.client, &example(&name)).await;
-            self.until_applied(&name).await;
+            self.until_applied(&name, Duration::from_millis(10)).await;
         });
         made.await;
     }
@@ -95,13 +95,13 @@ impl World {
         let name = self.next();
         let begun = Instant::now();
         apply(&self.client, &example(&name)).await;
-        self.until_applied(&name).await;
+        self.until_applied(&name, Duration::from_millis(1)).await;
         begun.elapsed()
     }
 
-    async fn until_applied(&self, name: &str) {
+    async fn until_applied(&self, name: &str, pause: Duration) {
         while !self.is_applied(name) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -175,6 +175,7 @@ pub(crate) fn operator(client: &Client) -> (Arc<Driver>, Arc<Counted>, Arc<Fleet
         installation,
         key,
         clock: Clock::System,
+        writes_at_once: WRITES_AT_ONCE,
         memory: Memory::default(),
     });
     (driver, calls, Fleet::new(seen))

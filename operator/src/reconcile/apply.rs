@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use blueprint::status::AdminLinkStatus;
+use futures::{StreamExt as _, stream};
 use plan::{Object, Objects, SecretKey, Secrets};
 use serde_json::{Value, json};
 
@@ -52,6 +53,38 @@ impl Filled {
         secrets: &Secrets,
     ) -> Result<Vec<Self>, plan::MissingSecret> {
         objects.iter().map(|object| Self::of(object, secrets)).collect()
+    }
+}
+
+/// When an object is written: after those that it needs, beside all others of its rank.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    /// What everything else is in.
+    Home,
+    /// What limits pods, or is read by them: those made before it would not be counted.
+    Ground,
+    /// Pods, and what is about them.
+    Pods,
+}
+
+impl Rank {
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Namespace => Self::Home,
+            Kind::ResourceQuota
+            | Kind::LimitRange
+            | Kind::NetworkPolicy
+            | Kind::ServiceAccount
+            | Kind::Secret
+            | Kind::ConfigMap
+            | Kind::PersistentVolumeClaim => Self::Ground,
+            Kind::DatabaseCluster
+            | Kind::Deployment
+            | Kind::Service
+            | Kind::PodDisruptionBudget
+            | Kind::HorizontalPodAutoscaler
+            | Kind::HttpRoute => Self::Pods,
+        }
     }
 }
 
@@ -107,25 +140,49 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Applies what differs, in order.
+    /// Applies what differs: what others need first, and several at once of one rank.
     pub(super) async fn apply(&mut self, wanted: &[Filled]) -> Result<(), Failure> {
-        for filled in wanted {
-            let known = self.tenant.children.get(&filled.id);
-            if known.is_some_and(|known| self.is_as_wanted(known, filled)) {
-                continue;
+        for rank in [Rank::Home, Rank::Ground, Rank::Pods] {
+            let (driver, name) = (self.driver, self.name);
+            let differs = wanted.iter().filter(|filled| Rank::of(filled.id.kind) == rank);
+            let writes: Vec<_> = differs
+                .filter_map(|filled| {
+                    let Filled { id, object, .. } = filled;
+                    let known = self.tenant.children.get(id);
+                    let is_right = known.is_some_and(|known| self.is_as_wanted(known, filled));
+                    let at = known.map(at);
+                    let write = Write { tenant: name, id, object, manager: MANAGER, at };
+                    (!is_right)
+                        .then_some(async move { (filled, driver.cluster.apply(write).await) })
+                })
+                .collect();
+            let mut failed = None;
+            let mut writing = stream::iter(writes).buffer_unordered(driver.writes_at_once);
+            // Those under way are heard to their end, whatever becomes of one of them.
+            while let Some((filled, done)) = writing.next().await {
+                match done {
+                    Ok(news) => self.learn_written(filled, news),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
-            let news = self.write(&filled.id, &filled.object, MANAGER).await?;
-            if let News::Child(_, id, child) = &news
-                && child.digest != filled.digest
-            {
-                // The API server writes some value in another way than we do. Known once, it is
-                // no difference.
-                tracing::debug!(tenant = self.name, object = %id, "is written in another way");
-                self.driver.memory.same(self.name, id, filled.digest, child.digest);
+            if let Some(error) = failed {
+                return Err(error.into());
             }
-            self.learn(news);
         }
         Ok(())
+    }
+
+    /// Takes in what the API server made of what was applied.
+    fn learn_written(&mut self, filled: &Filled, news: News) {
+        if let News::Child(_, id, child) = &news
+            && child.digest != filled.digest
+        {
+            // The API server writes some value in another way than we do. Known once, it is
+            // no difference.
+            tracing::debug!(tenant = self.name, object = %id, "is written in another way");
+            self.driver.memory.same(self.name, id, filled.digest, child.digest);
+        }
+        self.learn(news);
     }
 
     fn is_as_wanted(&self, known: &Child, filled: &Filled) -> bool {

@@ -260,18 +260,15 @@ impl Driver {
         server: &Server,
         database: &mut DatabaseStatus,
     ) -> Result<(), DatabaseError> {
-        let current = Some(self.databases.schema_version());
-        // Whose wave has not come, or who stays at a version of its own.
-        let runs_another = plan.version.value != self.installation.version;
-        let is_current = database.schema_version == current
-            || (runs_another && database.schema_version.is_some());
+        // Whose wave has not come, or who stays at a version of its own, runs another.
+        let runs_ours = plan.version.value == self.installation.version;
+        let tables = tables(database.schema_version, self.databases.schema_version(), runs_ours);
         let known = database.passwords.as_ref();
         // While they change it is not known how far that is.
-        if is_current && known.is_some_and(|known| !known.old_are_good) {
+        if tables == Tables::AsTheyAre && known.is_some_and(|known| !known.old_are_good) {
             return Ok(());
         }
         let number = known.map_or(0, |known| known.number);
-        let tables = if is_current { Tables::AsTheyAre } else { Tables::UpToDate };
         let made = self.databases.ensure(server, &plan.name, number, tables).await?;
         database.schema_version = Some(made.version);
         if known.is_none_or(|known| known.number < made.number) {
@@ -311,6 +308,14 @@ impl Driver {
             .with(SecretKey::Files, credential("files"))
             .with(SecretKey::DatabaseApp, access.app)
             .with(SecretKey::DatabaseRead, access.read))
+    }
+}
+
+/// What is to be done to the tables of a database that has some, or none yet.
+fn tables(has: Option<i64>, newest: i64, runs_ours: bool) -> Tables {
+    match has {
+        Some(has) if has == newest || !runs_ours => Tables::AsTheyAre,
+        _ => Tables::UpToDate,
     }
 }
 
@@ -370,3 +375,16 @@ pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(30);
 
 /// The reason of `BillingCurrent` from which on a platform does not run.
 pub const PAST_GRACE: &str = "PastGrace";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_follow_the_version_that_a_platform_is_to_run() {
+        assert_eq!(tables(None, 3, false), Tables::UpToDate, "there have to be some");
+        assert_eq!(tables(Some(3), 3, true), Tables::AsTheyAre);
+        assert_eq!(tables(Some(2), 3, true), Tables::UpToDate, "its wave has come");
+        assert_eq!(tables(Some(2), 3, false), Tables::AsTheyAre, "its program knows no newer ones");
+    }
+}

@@ -58,7 +58,7 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
     }
     if let Some((child, home)) = home
         && !child.going
-        && (home.deleted.is_some() || home.owner != Some(resource.uid))
+        && (home.deleted.is_some() || !is_its_own(resource, home))
     {
         return earlier(resource, home, name, now);
     }
@@ -83,6 +83,14 @@ impl Stage {
 /// Whether a blueprint cannot go before we let it.
 pub(super) fn is_held(resource: &Resource) -> bool {
     resource.metadata().finalizers.iter().flatten().any(|each| each == FINALIZER)
+}
+
+/// Whether a namespace was made for this blueprint. One that has data was: before it was placed,
+/// nothing of an earlier one was there. If the namespace says another, a write for that one came
+/// very late.
+fn is_its_own(resource: &Resource, home: &Home) -> bool {
+    let has_data = resource.status().is_some_and(|status| status.database.is_some());
+    home.owner == Some(resource.uid) || has_data
 }
 
 /// What is there is of a platform of the same name that ended.

@@ -19,7 +19,7 @@ use crate::cluster::{FINALIZER, MANAGER};
 use crate::kind::Kind;
 
 /// Objects in one answer while all are listed: what is held at once of what will not be kept.
-const PAGE: u32 = 100;
+const PAGE: u32 = 250;
 
 /// How the names of notes begin that mean something to us.
 const OURS: &str = "soulfra.io/";

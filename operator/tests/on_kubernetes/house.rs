@@ -18,7 +18,7 @@ use operator::cluster::Kubernetes;
 use operator::databases::Postgres;
 use operator::kind::Kind;
 use operator::queue::{Ended, Queue};
-use operator::reconcile::{Driver, KEPT_FOR, Memory};
+use operator::reconcile::{Driver, KEPT_FOR, Memory, WRITES_AT_ONCE};
 use operator::seen::watch::watch;
 use operator::seen::{Child, ChildId, Listed, News, Seen, Tenant};
 use plan::Installation;
@@ -80,6 +80,7 @@ impl House {
             installation,
             key,
             clock: clock.clone(),
+            writes_at_once: WRITES_AT_ONCE,
             memory: Memory::default(),
         });
         let mut tasks = JoinSet::new();
@@ -140,6 +141,7 @@ impl House {
             installation: self.driver.installation.clone(),
             key: self.driver.key.clone(),
             clock: Clock::fixed(self.clock.now() + SignedDuration::try_from(KEPT_FOR).unwrap()),
+            writes_at_once: WRITES_AT_ONCE,
             memory: Memory::default(),
         }
     }

@@ -14,7 +14,7 @@ use operator::databases::{
     Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server, Tables,
 };
 use operator::lease::Epoch;
-use operator::reconcile::{KEPT_FOR, TURN_DEADLINE};
+use operator::reconcile::{KEPT_FOR, PAST_GRACE, TURN_DEADLINE};
 use operator::seen::{ChildId, News, Resource, Seen};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -166,7 +166,13 @@ impl Ports {
             let is_its_own = tenant
                 .home()
                 .is_none_or(|(_, home)| home.owner == Some(resource.uid) && home.deleted.is_none());
-            blueprint.spec.paused && is_its_own && blueprint.metadata.deletion_timestamp.is_none()
+            // Nobody pauses what is due for an unpaid bill.
+            let is_late = blueprint.status.iter().flat_map(|status| &status.conditions);
+            let is_late = is_late.into_iter().any(|it| it.reason == PAST_GRACE);
+            blueprint.spec.paused
+                && !is_late
+                && is_its_own
+                && blueprint.metadata.deletion_timestamp.is_none()
         });
         let mut since = self.paused.lock().unwrap();
         if !paused {

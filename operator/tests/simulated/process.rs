@@ -58,12 +58,13 @@ pub(crate) enum Arrives {
 impl Process {
     /// Starts one that knows nothing.
     pub(crate) fn start(world: &Shared, installation: &Installation) -> Self {
-        let (epoch, now) = {
+        let (epoch, now, writes_at_once) = {
             let mut inner = world.lock().unwrap();
             inner.operators += 1;
             let epoch = inner.operators;
             inner.note(|| format!("operator {epoch} starts"));
-            (epoch, inner.now())
+            let writes_at_once = 1 + inner.chance.index(6);
+            (epoch, inner.now(), writes_at_once)
         };
         let (seen, alive) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(true)));
         let ports = Arc::new(Ports {
@@ -81,6 +82,7 @@ impl Process {
             installation: installation.clone(),
             key: Arc::new(RootKey::from_bytes([7; 32])),
             clock: clock.clone(),
+            writes_at_once,
             memory: Memory::default(),
         });
         let fleet = Fleet::new(seen.clone());

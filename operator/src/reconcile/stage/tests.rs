@@ -69,6 +69,21 @@ fn an_earlier_platform_ends_also_under_a_blueprint_that_cannot_be_read() {
 }
 
 #[test]
+fn a_write_for_an_earlier_blueprint_that_came_late_takes_nothing_from_this_one() {
+    let mut blueprint = blueprint(&[]);
+    assert!(matches!(in_stage(with(blueprint.clone()), owned_by(EARLIER)), Stage::Delete(None)));
+    let status = blueprint.status.get_or_insert_default();
+    status.database = Some(blueprint::status::DatabaseStatus {
+        placement: blueprint::spec::Placement::Shared,
+        server: "db-1".to_owned(),
+        name: "t_a".to_owned(),
+        schema_version: None,
+        passwords: None,
+    });
+    assert!(matches!(in_stage(with(blueprint), owned_by(EARLIER)), Stage::Build));
+}
+
+#[test]
 fn a_platform_that_was_on_its_way_back_is_kept_anew_when_its_blueprint_goes() {
     let mut over = stone(EARLIER);
     over.by_itself = true;

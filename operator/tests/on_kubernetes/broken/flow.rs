@@ -156,6 +156,7 @@ impl World {
             installation,
             key: like.key.clone(),
             clock: like.clock.clone(),
+            writes_at_once: 1,
             memory: Memory::default(),
         }
     }
