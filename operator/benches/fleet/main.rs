@@ -26,6 +26,7 @@ async fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.first().map(String::as_str) {
         Some("restart") => restart::measure().await,
+        Some("noisy") => noisy(&World::open().await).await,
         Some(word) => fleet(word.parse().unwrap()).await,
         None => fleet(10_000).await,
     }
@@ -63,10 +64,14 @@ async fn fleet(platforms: usize) {
     restart::in_another_process();
 }
 
-/// How long each of a batch takes until everything of it was applied.
 async fn one_after_the_other(world: &World) -> Vec<f64> {
+    batch(world, BATCH).await
+}
+
+/// How long each of a batch takes until everything of it was applied.
+async fn batch(world: &World, count: usize) -> Vec<f64> {
     let mut times = Vec::new();
-    for _ in 0..BATCH {
+    for _ in 0..count {
         times.push(world.make_one().await.as_secs_f64() * 1e3);
     }
     times
@@ -88,23 +93,32 @@ async fn provisioning(world: &World) {
     row("to bare", times::median(&ratios), "x", ROUNDS, times::spread(&ratios));
 }
 
-/// One platform that fails without end and changes a hundred times a second beside the others.
+/// Others beside one that fails without end, and beside one that also changes a hundred times a
+/// second; batches of each kind in turn, so that whatever else goes on meets them all.
 async fn noisy(world: &World) {
-    let quiet = one_after_the_other(world).await;
-    let control = one_after_the_other(world).await;
-    let noise = world.noise(Duration::from_millis(10)).await;
-    let beside = one_after_the_other(world).await;
-    let changes = noise.stop().await;
-    row("changes of one that fails", changes, "", 1, "");
-    row("others' p99 beside it to quiet", p99(&beside) / p99(&quiet), "x", BATCH, "");
-    let spread = p99(&control) / p99(&quiet);
-    row("quiet to quiet", spread, "x", BATCH, "");
-    let spread = spread.max(1.0 / spread);
-    row(
-        "others' p99 beside it to that spread",
-        p99(&beside) / p99(&quiet) / spread,
-        "x",
-        BATCH,
-        "",
-    );
+    let (mut quiet, mut failing, mut changing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut changes = 0;
+    for _ in 0..ROUNDS {
+        quiet.push(batch(world, BATCH / 2).await);
+        let noise = world.noise(None).await;
+        failing.push(batch(world, BATCH / 2).await);
+        noise.stop().await;
+        let noise = world.noise(Some(Duration::from_millis(10))).await;
+        changing.push(batch(world, BATCH / 2).await);
+        changes += noise.stop().await;
+    }
+    let [one, other] = [0, 1].map(|part| {
+        let half = quiet.iter().flat_map(|batch| batch.iter().skip(part).step_by(2));
+        p99(&half.copied().collect::<Vec<_>>())
+    });
+    let spread = (one / other).max(other / one);
+    let [quiet, failing, changing] = [quiet, failing, changing].map(|batches| batches.concat());
+    let count = quiet.len();
+    row("alone, p99", p99(&quiet), "ms", count, times::spread(&quiet));
+    row("half of them to the other half", spread, "x", count, "");
+    row("beside one that fails without end", p99(&failing), "ms", count, times::spread(&failing));
+    let beyond = p99(&failing) / p99(&quiet) / spread;
+    row("that to alone, beyond the halves", beyond, "x", count, "");
+    row("beside one that also changes", p99(&changing), "ms", count, times::spread(&changing));
+    row("its changes", changes, "", ROUNDS, "");
 }

@@ -35,6 +35,8 @@ const BLUEPRINT: &str = include_str!("../../../blueprint/fixtures/small.yaml");
 /// Databases that are really made; the rest are said to be there.
 const REAL: usize = 500;
 const WORKERS: usize = 16;
+/// A platform of which nothing can be written.
+const FAILS: &str = "noisy";
 
 pub(crate) struct World {
     pub(crate) client: Client,
@@ -118,15 +120,18 @@ impl World {
         u32::try_from(self.driver.seen.of(&name(0)).children.len()).unwrap()
     }
 
-    /// A platform that fails without end, and changes so often.
-    pub(crate) async fn noise(&self, every: Duration) -> Noise {
-        let mut noisy = example("noisy");
-        noisy.spec.governance.data_residency = Some("nowhere".to_owned());
+    /// A platform that fails without end, and also changes so often.
+    pub(crate) async fn noise(&self, every: Option<Duration>) -> Noise {
+        let mut noisy = example(FAILS);
         apply(&self.client, &noisy).await;
         let (stop, client) = (CancellationToken::new(), self.client.clone());
         let told = stop.clone();
         let task = tokio::spawn(async move {
             let mut changes = 0_u32;
+            let Some(every) = every else {
+                told.cancelled().await;
+                return changes;
+            };
             let mut turn = tokio::time::interval(every);
             while told.run_until_cancelled(turn.tick()).await.is_some() {
                 noisy.metadata.annotations =
@@ -251,6 +256,10 @@ impl Cluster for Counted {
     }
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
+        if write.tenant == FAILS {
+            let why = "it always fails".to_owned();
+            return Err(CallError::Unavailable { why, after: None });
+        }
         self.one().apply(write).await
     }
 
