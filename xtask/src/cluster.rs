@@ -10,7 +10,6 @@ mod binaries;
 mod certificates;
 mod control_plane;
 mod end;
-mod go;
 mod groups;
 mod images;
 mod layout;

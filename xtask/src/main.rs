@@ -8,6 +8,7 @@ mod bench;
 mod clones;
 mod cluster;
 mod generate;
+mod go;
 mod npm;
 mod postgres;
 mod process;

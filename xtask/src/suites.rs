@@ -5,6 +5,7 @@ mod browser;
 mod cluster;
 mod counts;
 mod crates;
+mod domains;
 mod lint;
 mod one_build;
 mod openai_clients;
@@ -41,6 +42,8 @@ pub(crate) enum Suite {
     Crates,
     /// Tests that need a real Kubernetes, against an API server of this run's own. As root.
     Cluster,
+    /// Tests that need a certificate authority, with one of this run's own.
+    Domains,
     /// OpenAI's own clients, unmodified, against the model server.
     OpenaiClients,
     /// Tests and people build mistral.rs the same way, so that it is compiled once.
@@ -118,6 +121,7 @@ impl Suite {
             Self::Drift => drift(project),
             Self::Crates => crates::all(project),
             Self::Cluster => cluster::run(project),
+            Self::Domains => domains::run(project),
             Self::OpenaiClients => openai_clients::run(project),
             Self::OneBuild => one_build::run(project),
             Self::Browser => browser::run(project),

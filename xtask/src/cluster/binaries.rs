@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
-use super::go::{self, COREDNS, ETCD, KUBERNETES, KWOK, Module};
+use crate::go::{COREDNS, ETCD, KUBERNETES, KWOK, Module};
 use crate::process::Deadline;
 use crate::project::Project;
-use crate::system;
 
 /// What a cluster has beside API server and etcd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
@@ -68,7 +67,7 @@ impl Binaries {
             (parts.kwok, &PRETENDED),
         ];
         for (module, programs) in sets.into_iter().filter(|set| set.0).flat_map(|set| set.1) {
-            binaries.build(project, module, programs, deadline)?;
+            module.make(project, programs, deadline)?;
         }
         if parts.kwok && !binaries.kwok_plays().exists() {
             let played = KWOK.yaml(project, &PLAYED, deadline)?;
@@ -113,32 +112,5 @@ impl Binaries {
 
     fn program(&self, module: &Module, name: &str) -> PathBuf {
         self.tools.join(module.folder()).join(name)
-    }
-
-    fn build(
-        &self,
-        project: &Project,
-        module: &Module,
-        programs: &[&str],
-        deadline: Deadline,
-    ) -> Result<()> {
-        let folder = self.tools.join(module.folder());
-        let is_missing = |name: &&&str| !folder.join(name).exists();
-        if !programs.iter().any(|name| is_missing(&name)) {
-            return Ok(());
-        }
-        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-        // Another run may be building the same: then there is nothing left to do afterwards.
-        let what = "another build of the same programs";
-        let _lock = system::lock(&folder.join("lock"), what, deadline)?;
-        let source = folder.join("module");
-        if programs.iter().any(|name| is_missing(&name)) {
-            module.write(project, &source, deadline)?;
-        }
-        for name in programs.iter().filter(is_missing) {
-            let package = module.package(name);
-            go::build(project, &source, &package, &module.flags(), &folder.join(name), deadline)?;
-        }
-        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::go;
+use crate::go;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 

@@ -88,6 +88,14 @@ fn what_needs_a_cluster_is_where_its_suite_finds_it() {
     none_found(&tracked(), &[mark], elsewhere);
 }
 
+/// The suite `domains` runs these files and no others.
+#[test]
+fn what_needs_pebble_is_where_its_suite_finds_it() {
+    let mark = concat!("needs Pe", "bble");
+    let elsewhere = |path: &str| is_rust(path) && !path.contains("/tests/with_pebble");
+    none_found(&tracked(), &[mark], elsewhere);
+}
+
 #[test]
 fn no_file_names_a_path_of_one_machine() {
     // In halves, so that this file does not find itself.

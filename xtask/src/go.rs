@@ -5,7 +5,7 @@
 //! are built the same way.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::tools;
+use crate::{system, tools};
 
 /// A Go module that programs are built from.
 pub(crate) struct Module {
@@ -28,6 +28,9 @@ pub(crate) const ETCD: Module =
     Module { name: "etcd", path: "go.etcd.io/etcd/server/v3", version: "3.6.12" };
 pub(crate) const COREDNS: Module =
     Module { name: "coredns", path: "github.com/coredns/coredns", version: "1.12.4" };
+/// An authority for tests, and the DNS it asks.
+pub(crate) const PEBBLE: Module =
+    Module { name: "pebble", path: "github.com/letsencrypt/pebble/v2", version: "2.10.1" };
 pub(crate) const KWOK: Module = Module { name: "kwok", path: "sigs.k8s.io/kwok", version: "0.8.0" };
 
 impl Module {
@@ -36,10 +39,42 @@ impl Module {
         format!("{}-{}", self.name, self.version)
     }
 
+    /// Builds those of its programs that are missing.
+    pub(crate) fn make(
+        &self,
+        project: &Project,
+        programs: &[&str],
+        deadline: Deadline,
+    ) -> Result<()> {
+        let folder = project.cache.join("tools").join(self.folder());
+        let is_missing = |name: &&&str| !folder.join(name).exists();
+        if !programs.iter().any(|name| is_missing(&name)) {
+            return Ok(());
+        }
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        // Another run may be building the same: then there is nothing left to do afterwards.
+        let what = "another build of the same programs";
+        let _lock = system::lock(&folder.join("lock"), what, deadline)?;
+        let source = folder.join("module");
+        if programs.iter().any(|name| is_missing(&name)) {
+            self.write(project, &source, deadline)?;
+        }
+        for name in programs.iter().filter(is_missing) {
+            let package = self.package(name);
+            build(project, &source, &package, &self.flags(), &folder.join(name), deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Where one of its programs is, once it was built.
+    pub(crate) fn program(&self, project: &Project, name: &str) -> PathBuf {
+        project.cache.join("tools").join(self.folder()).join(name)
+    }
+
     /// What one of its programs is built from.
     pub(crate) fn package(&self, program: &str) -> String {
         match self.name {
-            "kubernetes" | "kwok" => format!("{}/cmd/{program}", self.path),
+            "kubernetes" | "kwok" | "pebble" => format!("{}/cmd/{program}", self.path),
             _ => self.path.to_owned(),
         }
     }
@@ -207,6 +242,7 @@ mod tests {
     fn programs_are_found_where_their_modules_have_them() {
         assert_eq!(KUBERNETES.package("kubelet"), "k8s.io/kubernetes/cmd/kubelet");
         assert_eq!(KWOK.package("kwok"), "sigs.k8s.io/kwok/cmd/kwok");
+        assert_eq!(PEBBLE.package("pebble"), "github.com/letsencrypt/pebble/v2/cmd/pebble");
         assert_eq!(ETCD.package("etcd"), "go.etcd.io/etcd/server/v3");
     }
 }

@@ -1,0 +1,328 @@
+//! One order, as far as it gets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeType,
+    Identifier, NewOrder, OrderStatus, RetryPolicy,
+};
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{CertificateSigningRequestParams, PublicKeyData as _};
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore};
+use tokio_rustls::rustls::pki_types::CertificateSigningRequestDer;
+use tokio_util::sync::CancellationToken;
+use work::Clock;
+use work::sealed::RootKey;
+
+use super::table::{self, Later};
+use super::{Advanced, Order, PATIENCE, pause};
+use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
+use crate::chain::Chain;
+use crate::limits;
+
+/// An answer to a challenge is kept for so long, should nobody have asked for it.
+const ANSWERED: SignedDuration = SignedDuration::from_hours(24);
+
+/// Nobody waits for longer than this for the next look, whatever is said about the next order.
+const LOOKS: Duration = Duration::from_secs(5);
+
+/// How certificates are ordered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whom they are ordered from: the first, and those after it where it does not answer.
+    pub authorities: Vec<Authority>,
+    /// Orders under way at once.
+    pub at_once: usize,
+    /// How an authority is asked whether it is done.
+    pub polls: RetryPolicy,
+}
+
+/// Orders certificates.
+pub struct Issuer {
+    db: PgPool,
+    accounts: Accounts,
+    settings: Settings,
+    clock: Clock,
+    more: Notify,
+}
+
+impl Issuer {
+    /// One that has not begun.
+    pub fn new(db: PgPool, key: Arc<RootKey>, settings: Settings, clock: Clock) -> Self {
+        let accounts = Accounts::new(db.clone(), key);
+        Self { db, accounts, settings, clock, more: Notify::new() }
+    }
+
+    /// There is an order to be looked at.
+    pub fn notice(&self) {
+        self.more.notify_one();
+    }
+
+    /// Advances what is due, until it is told to stop; what is under way then is ended first.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(self.settings.at_once));
+        while !stop.is_cancelled() {
+            let free = places.available_permits();
+            let due = self.take(free).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no orders can be taken");
+                Vec::new()
+            });
+            let found = due.len();
+            for order in due {
+                let Ok(place) = places.clone().acquire_owned().await else { return };
+                let issuer = self.clone();
+                tokio::spawn(async move {
+                    issuer.one(&order).await;
+                    drop(place);
+                    issuer.notice();
+                });
+            }
+            if found == 0 || places.available_permits() == 0 {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.more.notified() => {}
+                    () = tokio::time::sleep(self.until_next().await) => {}
+                }
+            }
+        }
+        let all = u32::try_from(self.settings.at_once).unwrap_or(u32::MAX);
+        // All places are free once all that was under way has ended.
+        let _ = places.acquire_many(all).await;
+    }
+
+    async fn take(&self, most: usize) -> sqlx::Result<Vec<Order>> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut conn = self.db.acquire().await?;
+        table::take(&mut conn, most, self.clock.now()).await
+    }
+
+    async fn until_next(&self) -> Duration {
+        let next = async {
+            let mut conn = self.db.acquire().await?;
+            table::next_due(&mut conn).await
+        };
+        let Ok(Some(at)) = next.await else { return LOOKS };
+        Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default().min(LOOKS)
+    }
+
+    /// Advances one order, and writes down what came of it.
+    pub async fn one(&self, order: &Order) -> Advanced {
+        match self.advance(order).await {
+            Ok(()) => Advanced::Issued,
+            Err(trouble) => {
+                tracing::info!(name = order.name, %trouble, "no certificate yet");
+                if let Err(error) = self.note(order, &trouble).await {
+                    // It is taken up again all the same, once it is nobody's any more.
+                    tracing::warn!(name = order.name, %error, "cannot be written down");
+                }
+                Advanced::Later(trouble)
+            }
+        }
+    }
+
+    async fn note(&self, order: &Order, trouble: &Trouble) -> sqlx::Result<()> {
+        let now = self.clock.now();
+        let refused = matches!(trouble, Trouble::Refused(_));
+        let refusals = if refused { order.refusals.saturating_add(1) } else { order.refusals };
+        let silent = matches!(trouble, Trouble::Silent(_) | Trouble::Busy { .. });
+        let silent_since = silent.then(|| order.silent_since.unwrap_or(now));
+        let gave_up = silent_since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
+        let pause =
+            SignedDuration::try_from(pause(trouble, refusals, now)).unwrap_or(SignedDuration::MAX);
+        let later = Later {
+            at: now.saturating_add(pause).unwrap_or(now),
+            refusals,
+            silent_since,
+            failure: &trouble.to_string(),
+            anew: refused
+                || matches!(trouble, Trouble::Gone(_))
+                || (gave_up && self.settings.authorities.len() > 1),
+        };
+        let mut conn = self.db.acquire().await?;
+        table::later(&mut conn, order.id, &later).await
+    }
+
+    /// Whom an order is at, or is to be given to: where one does not answer, the next.
+    fn authority(&self, order: &Order, now: Timestamp) -> Result<&Authority, Trouble> {
+        let all = &self.settings.authorities;
+        let named = order.authority.as_ref().map(|name| all.iter().find(|it| it.name == *name));
+        if let Some(named) = named {
+            return named
+                .ok_or_else(|| Trouble::Gone("its authority is not in the settings".to_owned()));
+        }
+        let silent =
+            order.silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+        let turn = usize::try_from(silent.as_secs() / PATIENCE.as_secs()).unwrap_or_default();
+        all.get(turn % all.len().max(1))
+            .ok_or_else(|| Trouble::Ours("there is no authority in the settings".to_owned()))
+    }
+
+    async fn advance(&self, order: &Order) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        let authority = self.authority(order, now)?;
+        let account = self.accounts.at(authority, now).await.map_err(|none| none.why)?;
+        let done = self.with(order, authority, &account).await;
+        if let Err(Trouble::NoAccount(_)) = &done {
+            self.accounts.lost(&authority.name).await?;
+        }
+        done
+    }
+
+    async fn with(
+        &self,
+        order: &Order,
+        authority: &Authority,
+        account: &Account,
+    ) -> Result<(), Trouble> {
+        let mut remote = match &order.url {
+            Some(url) => again!(account.order(url.clone()))?,
+            None => self.give(order, authority, account).await?,
+        };
+        if remote.state().status == OrderStatus::Pending {
+            self.prove(order, &mut remote).await?;
+        }
+        if remote.state().status == OrderStatus::Ready {
+            again!(remote.finalize_csr(&order.csr))?;
+        }
+        let pem = again!(remote.poll_certificate(&self.settings.polls))?;
+        let chain = Chain::read(pem, &order.name, &public_key(&order.csr)?)
+            .map_err(|useless| Trouble::Refused(useless.to_string()))?;
+        let mut tx = self.db.begin().await?;
+        table::store(&mut tx, order, &authority.name, &chain, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Gives the order to an authority.
+    async fn give(
+        &self,
+        order: &Order,
+        authority: &Authority,
+        account: &Account,
+    ) -> Result<instant_acme::Order, Trouble> {
+        let names = [Identifier::Dns(order.name.clone())];
+        let plain = || {
+            let new = NewOrder::new(&names);
+            match &authority.profile {
+                Some(profile) => new.profile(profile),
+                None => new,
+            }
+        };
+        if let Some((key, serial)) = order.replaces.as_deref().and_then(|it| it.split_once('.')) {
+            let replaced = CertificateIdentifier {
+                authority_key_identifier: key.into(),
+                serial: serial.into(),
+            };
+            match again!(account.new_order(&plain().replaces(replaced.clone()))) {
+                // What another authority gave cannot be replaced here, and some know no renewals.
+                Err(Trouble::Gone(_) | Trouble::Refused(_) | Trouble::Silent(_)) => {}
+                made => return self.given(order, authority, made?).await,
+            }
+        }
+        self.spend(order, authority).await?;
+        let made = again!(account.new_order(&plain()))?;
+        self.given(order, authority, made).await
+    }
+
+    /// Writes down where the order is.
+    async fn given(
+        &self,
+        order: &Order,
+        authority: &Authority,
+        made: instant_acme::Order,
+    ) -> Result<instant_acme::Order, Trouble> {
+        let mut conn = self.db.acquire().await?;
+        if table::given(&mut conn, order.id, &authority.name, made.url()).await? {
+            return Ok(made);
+        }
+        // Another run gave it away first: this one is never finalized.
+        Err(Trouble::Busy { why: "it is under way already".to_owned(), after: None })
+    }
+
+    /// Counts the order against what the authority allows.
+    async fn spend(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
+        let mut tx = self.db.begin().await?;
+        let (name, now) = (order.name.as_str(), self.clock.now());
+        let spent = limits::spend(&mut tx, &authority.name, &authority.limits, name, now).await?;
+        tx.commit().await?;
+        spent.map_err(Trouble::Full)
+    }
+
+    /// Answers what the authority wants to see, and waits until it has.
+    async fn prove(&self, order: &Order, remote: &mut instant_acme::Order) -> Result<(), Trouble> {
+        let mut left = NONCES;
+        loop {
+            let mut authorizations = remote.authorizations();
+            let failed = loop {
+                match authorizations.next().await {
+                    None => break None,
+                    Some(Err(error)) => break Some(error),
+                    Some(Ok(authorization)) => self.answer(order, authorization).await?,
+                }
+            };
+            match failed {
+                None => break,
+                Some(error) if is_bad_nonce(&error) && left > 0 => left -= 1,
+                Some(error) => return Err(error.into()),
+            }
+        }
+        match again!(remote.poll_ready(&self.settings.polls)) {
+            Ok(OrderStatus::Ready) => Ok(()),
+            Ok(_) => Err(why(remote).await),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn answer(
+        &self,
+        order: &Order,
+        mut authorization: AuthorizationHandle<'_>,
+    ) -> Result<(), Trouble> {
+        if authorization.status != AuthorizationStatus::Pending {
+            return Ok(());
+        }
+        let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) else {
+            return Err(Trouble::Refused("the authority offers no proof by HTTP".to_owned()));
+        };
+        let text = challenge.key_authorization();
+        let until = self.clock.now() + ANSWERED;
+        let mut conn = self.db.acquire().await?;
+        let token = challenge.token.clone();
+        table::put_answer(&mut conn, &token, &order.name, text.as_str(), until).await?;
+        drop(conn);
+        match again!(challenge.set_ready()) {
+            // It was told so before, and the answer was lost: how the order stands says more.
+            Err(Trouble::Refused(_) | Trouble::Gone(_)) => Ok(()),
+            told => told,
+        }
+    }
+}
+
+/// What the authority has to say about an order that it refused.
+async fn why(remote: &mut instant_acme::Order) -> Trouble {
+    let mut authorizations = remote.authorizations();
+    while let Some(Ok(authorization)) = authorizations.next().await {
+        let problem =
+            authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+        if let Some(problem) = problem {
+            return match Trouble::from(problem) {
+                Trouble::Refused(why) | Trouble::Gone(why) => Trouble::Refused(why),
+                other => other,
+            };
+        }
+    }
+    Trouble::Refused("the authority refused the order and said no more".to_owned())
+}
+
+/// The public key that a request is about.
+fn public_key(csr: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let csr = CertificateSigningRequestDer::from(csr);
+    let params = CertificateSigningRequestParams::from_der(&csr)
+        .map_err(|error| Trouble::Ours(error.to_string()))?;
+    Ok(params.public_key.subject_public_key_info())
+}

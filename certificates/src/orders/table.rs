@@ -1,0 +1,355 @@
+//! Orders, certificates and answers to challenges in the database.
+
+use jiff::Timestamp;
+use jiff_sqlx::{Timestamp as Sql, ToSqlx as _};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use uuid::Uuid;
+use work::sealed::{self, Place, RootKey};
+
+use super::{Order, TAKEN};
+use crate::acme::Trouble;
+use crate::chain::Chain;
+use crate::limits;
+use crate::sealed_text;
+
+/// What an edge answers to an authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For which name.
+    pub name: String,
+    /// The body.
+    pub text: String,
+}
+
+/// The table's and the key's part of where a key is sealed.
+pub(crate) fn key_field(id: Uuid) -> String {
+    format!("key:{id}")
+}
+
+/// A place for a key of a certificate.
+pub(crate) fn key_place(field: &str) -> Place<'_> {
+    Place { tenant: "fleet", table: "certificates.certificate", field }
+}
+
+struct Row {
+    id: Uuid,
+    name: String,
+    replaces: Option<String>,
+    authority: Option<String>,
+    url: Option<String>,
+    refusals: i16,
+    silent_since: Option<Sql>,
+    failure: Option<String>,
+    key: Vec<u8>,
+    csr: Vec<u8>,
+}
+
+impl From<Row> for Order {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            replaces: row.replaces,
+            authority: row.authority,
+            url: row.url,
+            refusals: u8::try_from(row.refusals).unwrap_or(u8::MAX),
+            silent_since: row.silent_since.map(Sql::to_jiff),
+            failure: row.failure,
+            key: row.key,
+            csr: row.csr,
+        }
+    }
+}
+
+/// Orders a certificate for a name, unless one is ordered already. Its key is made now, so that
+/// whatever becomes of the order, the key is here.
+///
+/// # Errors
+/// The database, or the making of a key.
+pub async fn want(
+    conn: &mut PgConnection,
+    root: &RootKey,
+    name: &str,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let is_open = sqlx::query_scalar!(
+        r#"select exists (select from certificates.acme_order where name = $1 and state = 'open')
+               as "is_open!""#,
+        name
+    );
+    if is_open.fetch_one(&mut *conn).await? {
+        return Ok(false);
+    }
+    let id = Uuid::now_v7();
+    let ours = |error: &dyn std::fmt::Display| Trouble::Ours(error.to_string());
+    let key = KeyPair::generate().map_err(|error| ours(&error))?;
+    let mut params = CertificateParams::new([name.to_owned()]).map_err(|error| ours(&error))?;
+    params.distinguished_name = DistinguishedName::new();
+    let csr = params.serialize_request(&key).map_err(|error| ours(&error))?;
+    let text: SecretString = sealed_text::text(key.serialized_der());
+    let field = key_field(id);
+    let sealed = sealed::seal(root, key_place(&field), &text).map_err(|error| ours(&error))?;
+    let done = sqlx::query!(
+        "insert into certificates.acme_order
+             (id, name, replaces, key, csr, state, next_at, begun_at)
+         select $1, $2, (select identifier from certificates.certificate
+                         where name = $2 and replaced_at is null),
+                $3, $4, 'open', $5, $5
+         on conflict (name) where state = 'open' do nothing",
+        id,
+        name,
+        sealed,
+        csr.der().as_ref(),
+        now.to_sqlx() as Sql,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Names that have been proven and have no certificate, or one that is to be renewed by now; at
+/// most so many.
+///
+/// # Errors
+/// The database.
+pub async fn due_for_renewal(
+    conn: &mut PgConnection,
+    most: i64,
+    now: Timestamp,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select claim.name from certificates.claim
+         left join certificates.certificate
+                on certificate.name = claim.name and certificate.replaced_at is null
+         where claim.state = 'verified'
+           and (certificate.id is null or certificate.renew_at <= $1)
+           and not exists (select from certificates.acme_order
+                           where acme_order.name = claim.name and acme_order.state = 'open')
+         order by certificate.not_after nulls first limit $2",
+        now.to_sqlx() as Sql,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes orders that are to be advanced by now, at most so many.
+pub(super) async fn take(
+    conn: &mut PgConnection,
+    most: i64,
+    now: Timestamp,
+) -> sqlx::Result<Vec<Order>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "update certificates.acme_order set next_at = $3
+         where id in (select id from certificates.acme_order
+                      where next_at <= $1 and state = 'open'
+                      order by next_at limit $2 for update skip locked)
+         returning id, name, replaces, authority, url, refusals, silent_since, failure, key, csr",
+        now.to_sqlx() as Sql,
+        most,
+        (now + TAKEN).to_sqlx() as Sql,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Order::from).collect())
+}
+
+/// When the next order is to be advanced.
+///
+/// # Errors
+/// The database.
+pub async fn next_due(conn: &mut PgConnection) -> sqlx::Result<Option<Timestamp>> {
+    let next = sqlx::query_scalar!(
+        r#"select min(next_at) as "next: Sql" from certificates.acme_order where state = 'open'"#
+    );
+    Ok(next.fetch_one(conn).await?.map(Sql::to_jiff))
+}
+
+/// The open order for a name.
+///
+/// # Errors
+/// The database.
+pub async fn open(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Order>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, name, replaces, authority, url, refusals, silent_since, failure, key, csr
+         from certificates.acme_order where name = $1 and state = 'open'",
+        name
+    );
+    Ok(row.fetch_optional(conn).await?.map(Order::from))
+}
+
+/// An authority has taken the order. False where another run gave it to one meanwhile.
+pub(super) async fn given(
+    conn: &mut PgConnection,
+    id: Uuid,
+    authority: &str,
+    url: &str,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update certificates.acme_order set authority = $2, url = $3
+         where id = $1 and state = 'open' and url is null",
+        id,
+        authority,
+        url
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What every edge is to answer from now on.
+pub(super) async fn put_answer(
+    conn: &mut PgConnection,
+    token: &str,
+    name: &str,
+    text: &str,
+    until: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into certificates.challenge (token, name, answer, until) values ($1, $2, $3, $4)
+         on conflict (token) do update set answer = excluded.answer, until = excluded.until",
+        token,
+        name,
+        text,
+        until.to_sqlx() as Sql,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What is to be answered to an authority that asks for a token.
+///
+/// # Errors
+/// The database.
+pub async fn answer(conn: &mut PgConnection, token: &str) -> sqlx::Result<Option<Answer>> {
+    sqlx::query_as!(
+        Answer,
+        "select name, answer as text from certificates.challenge where token = $1",
+        token
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The certificate of a name that counts.
+///
+/// # Errors
+/// The database.
+pub async fn current(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Chain>> {
+    let row = sqlx::query!(
+        r#"select chain, identifier, not_before as "not_before: Sql", not_after as "not_after: Sql"
+           from certificates.certificate where name = $1 and replaced_at is null"#,
+        name
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Chain {
+        pem: row.chain,
+        identifier: row.identifier,
+        not_before: row.not_before.to_jiff(),
+        not_after: row.not_after.to_jiff(),
+    }))
+}
+
+/// The certificate is there: it counts from now on, and edges are told. False where another run
+/// was quicker.
+pub(super) async fn store(
+    conn: &mut PgConnection,
+    order: &Order,
+    authority: &str,
+    chain: &Chain,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query!(
+        "update certificates.acme_order set state = 'issued', ended_at = $2, failure = null
+         where id = $1 and state = 'open'",
+        order.id,
+        now.to_sqlx() as Sql,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "update certificates.certificate set replaced_at = $2
+         where name = $1 and replaced_at is null",
+        order.name,
+        now.to_sqlx() as Sql,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "insert into certificates.certificate
+             (id, name, authority, chain, key, identifier, not_before, not_after, issued_at, renew_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        order.id,
+        order.name,
+        authority,
+        chain.pem,
+        order.key,
+        chain.identifier,
+        chain.not_before.to_sqlx() as Sql,
+        chain.not_after.to_sqlx() as Sql,
+        now.to_sqlx() as Sql,
+        chain.renew_at().to_sqlx() as Sql,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("delete from certificates.challenge where name = $1", order.name)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_scalar!(r#"select pg_notify('certificates', $1)::text as "told""#, order.name)
+        .fetch_one(conn)
+        .await?;
+    Ok(true)
+}
+
+/// Where an order is to go on, after trouble.
+pub(super) struct Later<'a> {
+    pub(super) at: Timestamp,
+    pub(super) refusals: u8,
+    pub(super) silent_since: Option<Timestamp>,
+    pub(super) failure: &'a str,
+    /// It is to be given to an authority anew.
+    pub(super) anew: bool,
+}
+
+pub(super) async fn later(
+    conn: &mut PgConnection,
+    id: Uuid,
+    later: &Later<'_>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update certificates.acme_order
+         set next_at = $2, refusals = $3, silent_since = $4, failure = $5,
+             url = case when $6 then null else url end,
+             authority = case when $6 then null else authority end
+         where id = $1 and state = 'open'",
+        id,
+        later.at.to_sqlx() as Sql,
+        i16::from(later.refusals),
+        later.silent_since.map(jiff_sqlx::ToSqlx::to_sqlx) as Option<Sql>,
+        later.failure,
+        later.anew,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes answers that nobody will ask for any more, and forgets limits that nobody is near.
+///
+/// # Errors
+/// The database.
+pub async fn tidy(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query!("delete from certificates.challenge where until < $1", now.to_sqlx() as Sql)
+        .execute(&mut *conn)
+        .await?;
+    limits::tidy(conn, now).await
+}
