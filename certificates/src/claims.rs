@@ -65,6 +65,8 @@ pub struct Claim {
     pub state: State,
     /// When it was made.
     pub claimed_at: Timestamp,
+    /// When it was looked at last.
+    pub looked_at: Option<Timestamp>,
     /// Looks in a row at which a verified name did not belong here any more.
     pub misses: u8,
     /// Why it is not verified; nothing before the first look.
@@ -205,6 +207,10 @@ pub async fn record(
     now: Timestamp,
 ) -> sqlx::Result<Changed> {
     let Some((claim, holder)) = table::lock(conn, id).await? else { return Ok(Changed::default()) };
+    // It lost its name since, and what was looked for then proves nothing any more.
+    if look.token_sought != claim.token {
+        return Ok(Changed::default());
+    }
     let standing = match &holder {
         Some(_) => decide::Standing::Held,
         None if table::is_in_quarantine(conn, &claim.name, now).await? => {
@@ -213,7 +219,7 @@ pub async fn record(
         None => decide::Standing::Free,
     };
     let mut changed = Changed::default();
-    match decide::decide(&claim, look, standing) {
+    match decide::decide(&claim, look, standing, now) {
         decide::Decision::Verify => {
             if let Some(holder) = holder {
                 table::displace(conn, &holder, now).await?;

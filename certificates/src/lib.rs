@@ -4,6 +4,7 @@
 //! names    what a person typed     -> Name, one spelling, or why nobody can have it
 //! claims   want -> look at the DNS -> record             whose a name is
 //! orders   want -> advance, at an authority by ACME      how its certificate comes
+//! keeper   looks at what is due, and orders what is missing
 //! local    the authority of one machine, for names below `.localhost`
 //! ```
 //! Tables are in the schema `certificates` of the database `fleet`; all of it is plain functions on
@@ -12,6 +13,7 @@
 pub mod acme;
 pub mod claims;
 pub mod dns;
+pub mod keeper;
 pub mod limits;
 pub mod local;
 pub mod names;

@@ -66,19 +66,20 @@ impl Limits {
         Self { orders: one, registered: one, name: one }
     }
 
-    /// Each limit that an order for a name counts against, and what it counts by.
-    pub fn of(&self, name: &str) -> [(String, Limit); 3] {
+    /// What an order counts against when it is made.
+    pub fn of_order(&self) -> [(String, Limit); 1] {
+        [("orders".to_owned(), self.orders)]
+    }
+
+    /// What a certificate for a name counts against when it is asked for.
+    pub fn of_certificate(&self, name: &str) -> [(String, Limit); 2] {
         let registered = Name::stored(name);
         let registered = registered.registered();
-        [
-            ("orders".to_owned(), self.orders),
-            (format!("registered {registered}"), self.registered),
-            (format!("name {name}"), self.name),
-        ]
+        [(format!("registered {registered}"), self.registered), (format!("name {name}"), self.name)]
     }
 }
 
-/// Takes one order from each limit of an authority, or from none.
+/// Takes one from each of these limits of an authority, or from none.
 ///
 /// The caller begins the transaction and ends it.
 ///
@@ -87,13 +88,12 @@ impl Limits {
 pub(crate) async fn spend(
     conn: &mut PgConnection,
     authority: &str,
-    limits: &Limits,
-    name: &str,
+    limits: &[(String, Limit)],
     now: Timestamp,
 ) -> sqlx::Result<Result<(), Timestamp>> {
     let mut spent = Vec::new();
     // Always in this order, so that two never wait for each other.
-    for (what, limit) in limits.of(name) {
+    for (what, limit) in limits {
         sqlx::query!(
             "insert into certificates.spent (authority, what, full_at) values ($1, $2, $3)
              on conflict do nothing",
@@ -167,13 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_counts_against_its_account_its_domain_and_its_name() {
+    fn an_order_counts_against_its_account_and_a_certificate_against_its_domain_and_name() {
         let limits = Limits::lets_encrypt();
-        let of = limits.of("shop.example.co.uk");
+        let [(what, orders)] = limits.of_order();
+        assert_eq!((what.as_str(), orders.every), ("orders", SignedDuration::from_secs(36)));
+        let of = limits.of_certificate("shop.example.co.uk");
         assert_eq!(
             of.each_ref().map(|(what, _)| what.as_str()),
-            ["orders", "registered example.co.uk", "name shop.example.co.uk"]
+            ["registered example.co.uk", "name shop.example.co.uk"]
         );
-        assert_eq!(of[0].1.every, SignedDuration::from_secs(36));
     }
 }

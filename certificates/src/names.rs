@@ -24,6 +24,9 @@ pub enum BadName {
     /// `*.example.com`.
     #[error("a wildcard cannot be claimed: claim each name by itself")]
     Wildcard,
+    /// The name of its TXT record would be longer than the DNS allows.
+    #[error("this name is too long: at most {LONGEST} characters")]
+    TooLong,
     /// An address.
     #[error("this is an address, not a name: a certificate needs a domain name")]
     Address,
@@ -50,6 +53,9 @@ pub enum BadName {
 /// installations live there.
 const RESERVED: [&str; 8] =
     ["localhost", "local", "internal", "onion", "invalid", "arpa", "alt", "example"];
+
+/// In front of it stands what a TXT record proves it by.
+const LONGEST: usize = 253 - "_platform-challenge.".len();
 
 impl Name {
     /// Reads what a person typed: capital letters, a last dot and letters of other scripts are
@@ -78,6 +84,9 @@ impl Name {
         // Browsers take a name whose last label is a number for an address.
         if last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x") {
             return Err(BadName::Address);
+        }
+        if ascii.len() > LONGEST {
+            return Err(BadName::TooLong);
         }
         if RESERVED.contains(&last) {
             return Err(BadName::Reserved);

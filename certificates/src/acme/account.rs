@@ -71,54 +71,65 @@ impl Accounts {
             let http = Http::new(authority.root.as_deref())?;
             Ok(Account::builder_with_http(Box::new(http)))
         };
+        let contact: Vec<&str> = authority.contact.iter().map(String::as_str).collect();
         if let Some(url) = stored.url {
             let key = PrivatePkcs8KeyDer::from(der);
             let directory = authority.directory.clone();
             return Ok(builder()?.from_parts(url, key, directory).await?);
         }
-        let account = match &authority.binding {
+        let Some(binding) = &authority.binding else {
             // Asked again with the same key, the authority tells the account that there is.
-            None => {
-                let key = || -> Result<_, Trouble> {
-                    let der = PrivatePkcs8KeyDer::from(der.clone());
-                    Ok((Key::from_pkcs8_der(der.clone_key())?, PrivateKeyDer::Pkcs8(der)))
-                };
-                let directory = &authority.directory;
-                again!(builder()?.create_from_key(key()?, directory.clone()))?.0
+            let key = || -> Result<_, Trouble> {
+                let der = PrivatePkcs8KeyDer::from(der.clone());
+                Ok((Key::from_pkcs8_der(der.clone_key())?, PrivateKeyDer::Pkcs8(der)))
+            };
+            let directory = &authority.directory;
+            let made = again!(builder()?.create_from_key(key()?, directory.clone()));
+            let account = made?.0;
+            if !contact.is_empty() {
+                again!(account.update_contacts(&contact))?;
             }
-            Some(binding) => {
-                let bytes = sealed_text::bytes(&binding.key)?;
-                let binding = ExternalAccountKey::new(binding.id.clone(), &bytes);
-                let contact: Vec<&str> = authority.contact.iter().map(String::as_str).collect();
-                let new = NewAccount {
-                    contact: &contact,
-                    terms_of_service_agreed: true,
-                    only_return_existing: false,
-                };
-                let directory = &authority.directory;
-                let made = again!(builder()?.create(&new, directory.clone(), Some(&binding)));
-                let (account, credentials) = made?;
-                let der = credentials.private_key().secret_pkcs8_der();
-                let sealed = sealed::seal(&self.key, place, &sealed_text::text(der))
-                    .map_err(|error| Trouble::Ours(error.to_string()))?;
-                sqlx::query!(
-                    "update certificates.account set key = $2 where authority = $1",
-                    authority.name,
-                    sealed
-                )
-                .execute(&self.db)
-                .await?;
-                account
-            }
+            self.made(authority, &stored.key, &account).await?;
+            return Ok(account);
         };
-        sqlx::query!(
-            "update certificates.account set url = $2 where authority = $1",
+        let bytes = sealed_text::bytes(&binding.key)?;
+        let binding = ExternalAccountKey::new(binding.id.clone(), &bytes);
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let directory = &authority.directory;
+        let made = again!(builder()?.create(&new, directory.clone(), Some(&binding)));
+        let (account, credentials) = made?;
+        let der = credentials.private_key().secret_pkcs8_der();
+        let sealed = sealed::seal(&self.key, place, &sealed_text::text(der))
+            .map_err(|error| Trouble::Ours(error.to_string()))?;
+        if !self.made(authority, &sealed, &account).await? {
+            // Another process made one meanwhile: that one counts, from the next time on.
+            let why = "an account was made by another process".to_owned();
+            return Err(Trouble::Busy { why, after: None });
+        }
+        Ok(account)
+    }
+
+    /// Writes down what the authority calls the account, with its key. False where there is one.
+    async fn made(
+        &self,
+        authority: &Authority,
+        key: &[u8],
+        account: &Account,
+    ) -> Result<bool, Trouble> {
+        let done = sqlx::query!(
+            "update certificates.account set key = $2, url = $3
+             where authority = $1 and url is null",
             authority.name,
+            key,
             account.id()
         )
         .execute(&self.db)
         .await?;
-        Ok(account)
+        Ok(done.rows_affected() > 0)
     }
 
     /// The key of the account, made and written down where there is none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http_body_util::Limited;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -70,16 +70,22 @@ impl HttpClient for Http {
         request: hyper::Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
         let answer = self.0.request(request);
-        Box::pin(async move {
-            let answer = tokio::time::timeout(DEADLINE, answer).await;
-            let answer = answer.map_err(|late| Error::Other(late.into()))?;
-            let answer = answer.map_err(|error| Error::Other(error.into()))?;
+        // To its end: a body that stands still would hold up everybody who waits for an account.
+        let whole = async move {
+            let answer = answer.await.map_err(|error| Error::Other(error.into()))?;
             let status = answer.status();
             if status == hyper::StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let after = after(answer.headers(), SystemTime::now());
                 return Err(Error::Other(Busy { status: status.as_u16(), after }.into()));
             }
-            Ok(BytesResponse::from(answer.map(|body| Limited::new(body, LARGEST))))
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, LARGEST).collect().await.map_err(Error::Other)?;
+            let body = Full::new(body.to_bytes());
+            Ok(BytesResponse::from(hyper::Response::from_parts(head, body)))
+        };
+        Box::pin(async move {
+            let answer = tokio::time::timeout(DEADLINE, whole).await;
+            answer.map_err(|late| Error::Other(late.into()))?
         })
     }
 }

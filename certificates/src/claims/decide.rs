@@ -10,7 +10,9 @@ use super::{Claim, MISSES, State};
 /// What is in the DNS about a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// The TXT record has the claim's token.
+    /// What the TXT record was to say.
+    pub token_sought: String,
+    /// It says so.
     pub token: bool,
     /// Where the name leads.
     pub leads: Leads,
@@ -80,12 +82,15 @@ pub(super) struct Stay {
     pub(super) why: Option<Why>,
 }
 
-pub(super) fn decide(claim: &Claim, look: &Look, standing: Standing) -> Decision {
+/// Looks that count as misses are so far apart: three of them are days, whatever else looks.
+const APART: SignedDuration = SignedDuration::from_hours(12);
+
+pub(super) fn decide(claim: &Claim, look: &Look, standing: Standing, now: Timestamp) -> Decision {
     let stay = |misses, why| Decision::Stay(Stay { misses, why });
     match claim.state {
         State::Released => stay(0, claim.why),
         State::Verified(_) if look.token || look.leads != Leads::Elsewhere => stay(0, None),
-        State::Verified(_) if look.is_unsure => stay(claim.misses, None),
+        State::Verified(_) if look.is_unsure || is_early(claim, now) => stay(claim.misses, None),
         State::Verified(_) if claim.misses + 1 >= MISSES => Decision::Lose,
         State::Verified(_) => stay(claim.misses + 1, None),
         State::Pending if look.token => Decision::Verify,
@@ -98,6 +103,10 @@ pub(super) fn decide(claim: &Claim, look: &Look, standing: Standing) -> Decision
             Standing::Free | Standing::Quarantined => stay(0, Some(missing(claim, look))),
         },
     }
+}
+
+fn is_early(claim: &Claim, now: Timestamp) -> bool {
+    claim.looked_at.is_some_and(|last| now.duration_since(last) < APART)
 }
 
 fn missing(claim: &Claim, look: &Look) -> Why {

@@ -1,5 +1,7 @@
 //! Looking at the DNS for a claim.
 
+use std::time::Duration;
+
 use super::decide::{Leads, Look};
 use super::{Claim, Zones};
 use crate::dns::{Dns, NoAnswer};
@@ -10,8 +12,17 @@ const STEPS: usize = 8;
 const SHOWN: usize = 6;
 const SHOWN_LENGTH: usize = 120;
 
+/// A look takes no longer: what was not answered by then is not known.
+const DEADLINE: Duration = Duration::from_secs(45);
+
 /// Looks for the records of a claim.
 pub async fn look(dns: &dyn Dns, zones: &Zones, claim: &Claim) -> Look {
+    let found = tokio::time::timeout(DEADLINE, records(dns, zones, claim)).await;
+    let look = found.unwrap_or_else(|_| Look { is_unsure: true, ..Look::default() });
+    Look { token_sought: claim.token.clone(), ..look }
+}
+
+async fn records(dns: &dyn Dns, zones: &Zones, claim: &Claim) -> Look {
     let challenge = claim.challenge();
     let target = claim.points_at(zones);
     let (texts, leads) =

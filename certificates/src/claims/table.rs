@@ -25,6 +25,7 @@ struct Row {
     state: String,
     claimed_at: Sql,
     verified_at: Option<Sql>,
+    looked_at: Option<Sql>,
     misses: i16,
     why: Option<String>,
     found: Vec<String>,
@@ -49,6 +50,7 @@ impl TryFrom<Row> for Claim {
             target: row.target,
             state,
             claimed_at: row.claimed_at.to_jiff(),
+            looked_at: row.looked_at.map(Sql::to_jiff),
             misses: u8::try_from(row.misses).unwrap_or_default(),
             why: row.why.and_then(|why| why.parse().ok()),
             found: row.found,
@@ -67,8 +69,8 @@ fn read(rows: Vec<Row>) -> Result<Vec<Claim>, sqlx::Error> {
 pub async fn of_tenant(conn: &mut PgConnection, tenant: Uuid) -> sqlx::Result<Vec<Claim>> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, misses,
-                why, found
+        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, looked_at,
+                misses, why, found
          from certificates.claim where tenant_uid = $1 and state <> 'released' order by name",
         tenant
     )
@@ -84,8 +86,8 @@ pub async fn of_tenant(conn: &mut PgConnection, tenant: Uuid) -> sqlx::Result<Ve
 pub async fn find(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Claim>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, misses,
-                why, found
+        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, looked_at,
+                misses, why, found
          from certificates.claim where id = $1",
         id
     )
@@ -101,8 +103,8 @@ pub async fn find(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Clai
 pub async fn verified(conn: &mut PgConnection, name: &Name) -> sqlx::Result<Option<Claim>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, misses,
-                why, found
+        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, looked_at,
+                misses, why, found
          from certificates.claim where name = $1 and state = 'verified'",
         name.as_str()
     )
@@ -124,7 +126,7 @@ pub async fn due(conn: &mut PgConnection, most: i64, now: Timestamp) -> sqlx::Re
                       where look_at <= $1 and state <> 'released'
                       order by look_at limit $2 for update skip locked)
          returning id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at,
-                   misses, why, found",
+                   looked_at, misses, why, found",
         now.to_sqlx() as Sql,
         most,
         (now + A_LOOK_TAKES).to_sqlx() as Sql,
@@ -145,14 +147,15 @@ pub async fn next_due(conn: &mut PgConnection) -> sqlx::Result<Option<Timestamp>
     Ok(next.fetch_one(conn).await?.map(Sql::to_jiff))
 }
 
-/// Somebody says that the records are there now.
+/// Somebody says that the records are there now. Names that are proven are looked at in their own
+/// time: a look at them can only take them away.
 ///
 /// # Errors
 /// The database.
 pub async fn look_now(conn: &mut PgConnection, tenant: Uuid, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query!(
         "update certificates.claim set look_at = $2
-         where tenant_uid = $1 and state <> 'released' and look_at > $2",
+         where tenant_uid = $1 and state = 'pending' and look_at > $2",
         tenant,
         now.to_sqlx() as Sql,
     )
@@ -240,8 +243,8 @@ pub(super) async fn lock(
     // In one order, so that two never wait for each other.
     let rows = sqlx::query_as!(
         Row,
-        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, misses,
-                why, found
+        "select id, name, tenant, tenant_uid, token, target, state, claimed_at, verified_at, looked_at,
+                misses, why, found
          from certificates.claim
          where id = $1
             or (state = 'verified'
@@ -302,10 +305,24 @@ pub(super) async fn release(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match was_verified {
-        Some(true) => quarantine(conn, &claim.name, now).await,
-        _ => Ok(()),
+    if was_verified != Some(true) {
+        return Ok(());
     }
+    drop_order(conn, &claim.name, now).await?;
+    quarantine(conn, &claim.name, now).await
+}
+
+/// Nobody has the name any more for which a certificate is ordered.
+async fn drop_order(conn: &mut PgConnection, name: &Name, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update certificates.acme_order set state = 'dropped', ended_at = $2
+         where name = $1 and state = 'open'",
+        name.as_str(),
+        now.to_sqlx() as Sql,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn verify(
@@ -349,6 +366,7 @@ pub(super) async fn lose(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     to_pending(conn, claim, Why::Lost, &look.found, now).await?;
+    drop_order(conn, &claim.name, now).await?;
     quarantine(conn, &claim.name, now).await
 }
 
@@ -362,12 +380,13 @@ async fn to_pending(
     sqlx::query!(
         "update certificates.claim
          set state = 'pending', verified_at = null, misses = 0, why = $2, found = $3, token = $4,
-             look_at = $5
+             target = $5, look_at = $6
          where id = $1",
         claim.id,
         why.word(),
         found,
         token(),
+        target(),
         (now + next_look(claim, false, &Look::default(), now)).to_sqlx() as Sql,
     )
     .execute(conn)

@@ -20,13 +20,16 @@ use super::table::{self, Later};
 use super::{Advanced, Order, PATIENCE, pause};
 use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
 use crate::chain::Chain;
-use crate::limits;
+use crate::limits::{self, Limit};
 
 /// An answer to a challenge is kept for so long, should nobody have asked for it.
 const ANSWERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// Nobody waits for longer than this for the next look, whatever is said about the next order.
 const LOOKS: Duration = Duration::from_secs(5);
+
+/// And so long at least, though some order that another process has taken may be due.
+const SHORTEST: Duration = Duration::from_millis(20);
 
 /// How certificates are ordered.
 #[derive(Clone, Debug)]
@@ -79,11 +82,14 @@ impl Issuer {
                     issuer.notice();
                 });
             }
-            if found == 0 || places.available_permits() == 0 {
+            let is_full = places.available_permits() == 0;
+            if found == 0 || is_full {
+                // Who ends gives notice: until then there is nothing to be taken.
+                let pause = if is_full { LOOKS } else { self.until_next().await };
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.more.notified() => {}
-                    () = tokio::time::sleep(self.until_next().await) => {}
+                    () = tokio::time::sleep(pause.max(SHORTEST)) => {}
                 }
             }
         }
@@ -112,11 +118,12 @@ impl Issuer {
 
     /// Advances one order, and writes down what came of it.
     pub async fn one(&self, order: &Order) -> Advanced {
-        match self.advance(order).await {
+        let mut order = order.clone();
+        match self.advance(&mut order).await {
             Ok(()) => Advanced::Issued,
             Err(trouble) => {
                 tracing::info!(name = order.name, %trouble, "no certificate yet");
-                if let Err(error) = self.note(order, &trouble).await {
+                if let Err(error) = self.note(&order, &trouble).await {
                     // It is taken up again all the same, once it is nobody's any more.
                     tracing::warn!(name = order.name, %error, "cannot be written down");
                 }
@@ -130,7 +137,11 @@ impl Issuer {
         let refused = matches!(trouble, Trouble::Refused(_));
         let refusals = if refused { order.refusals.saturating_add(1) } else { order.refusals };
         let silent = matches!(trouble, Trouble::Silent(_) | Trouble::Busy { .. });
-        let silent_since = silent.then(|| order.silent_since.unwrap_or(now));
+        let silent_since = match trouble {
+            // Of the authority nothing was heard meanwhile.
+            Trouble::Full(_) | Trouble::Ours(_) => order.silent_since,
+            _ => silent.then(|| order.silent_since.unwrap_or(now)),
+        };
         let gave_up = silent_since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
         let pause =
             SignedDuration::try_from(pause(trouble, refusals, now)).unwrap_or(SignedDuration::MAX);
@@ -139,6 +150,7 @@ impl Issuer {
             refusals,
             silent_since,
             failure: &trouble.to_string(),
+            known: order.url.as_deref(),
             anew: refused
                 || matches!(trouble, Trouble::Gone(_))
                 || (gave_up && self.settings.authorities.len() > 1),
@@ -162,7 +174,7 @@ impl Issuer {
             .ok_or_else(|| Trouble::Ours("there is no authority in the settings".to_owned()))
     }
 
-    async fn advance(&self, order: &Order) -> Result<(), Trouble> {
+    async fn advance(&self, order: &mut Order) -> Result<(), Trouble> {
         let now = self.clock.now();
         let authority = self.authority(order, now)?;
         let account = self.accounts.at(authority, now).await.map_err(|none| none.why)?;
@@ -175,7 +187,7 @@ impl Issuer {
 
     async fn with(
         &self,
-        order: &Order,
+        order: &mut Order,
         authority: &Authority,
         account: &Account,
     ) -> Result<(), Trouble> {
@@ -187,9 +199,19 @@ impl Issuer {
             self.prove(order, &mut remote).await?;
         }
         if remote.state().status == OrderStatus::Ready {
+            // A renewal that names what it replaces costs nothing.
+            if remote.state().replaces.is_none() {
+                self.spend(authority, &authority.limits.of_certificate(&order.name)).await?;
+            }
             again!(remote.finalize_csr(&order.csr))?;
         }
-        let pem = again!(remote.poll_certificate(&self.settings.polls))?;
+        let pem = match again!(remote.poll_certificate(&self.settings.polls)) {
+            // It stays so for ever, whatever it is that went wrong.
+            Err(_) if remote.state().status == OrderStatus::Invalid => {
+                return Err(why(&mut remote).await);
+            }
+            done => done?,
+        };
         let chain = Chain::read(pem, &order.name, &public_key(&order.csr)?)
             .map_err(|useless| Trouble::Refused(useless.to_string()))?;
         let mut tx = self.db.begin().await?;
@@ -201,7 +223,7 @@ impl Issuer {
     /// Gives the order to an authority.
     async fn give(
         &self,
-        order: &Order,
+        order: &mut Order,
         authority: &Authority,
         account: &Account,
     ) -> Result<instant_acme::Order, Trouble> {
@@ -224,7 +246,7 @@ impl Issuer {
                 made => return self.given(order, authority, made?).await,
             }
         }
-        self.spend(order, authority).await?;
+        self.spend(authority, &authority.limits.of_order()).await?;
         let made = again!(account.new_order(&plain()))?;
         self.given(order, authority, made).await
     }
@@ -232,12 +254,13 @@ impl Issuer {
     /// Writes down where the order is.
     async fn given(
         &self,
-        order: &Order,
+        order: &mut Order,
         authority: &Authority,
         made: instant_acme::Order,
     ) -> Result<instant_acme::Order, Trouble> {
         let mut conn = self.db.acquire().await?;
         if table::given(&mut conn, order.id, &authority.name, made.url()).await? {
+            order.url = Some(made.url().to_owned());
             return Ok(made);
         }
         // Another run gave it away first: this one is never finalized.
@@ -245,10 +268,13 @@ impl Issuer {
     }
 
     /// Counts the order against what the authority allows.
-    async fn spend(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
+    async fn spend(
+        &self,
+        authority: &Authority,
+        limits: &[(String, Limit)],
+    ) -> Result<(), Trouble> {
         let mut tx = self.db.begin().await?;
-        let (name, now) = (order.name.as_str(), self.clock.now());
-        let spent = limits::spend(&mut tx, &authority.name, &authority.limits, name, now).await?;
+        let spent = limits::spend(&mut tx, &authority.name, limits, self.clock.now()).await?;
         tx.commit().await?;
         spent.map_err(Trouble::Full)
     }
@@ -272,9 +298,8 @@ impl Issuer {
             }
         }
         match again!(remote.poll_ready(&self.settings.polls)) {
-            Ok(OrderStatus::Ready) => Ok(()),
-            Ok(_) => Err(why(remote).await),
-            Err(trouble) => Err(trouble),
+            _ if remote.state().status == OrderStatus::Invalid => Err(why(remote).await),
+            done => done.map(drop),
         }
     }
 
@@ -305,18 +330,19 @@ impl Issuer {
 
 /// What the authority has to say about an order that it refused.
 async fn why(remote: &mut instant_acme::Order) -> Trouble {
+    let own = remote.state().error.as_ref().map(Trouble::from);
     let mut authorizations = remote.authorizations();
     while let Some(Ok(authorization)) = authorizations.next().await {
         let problem =
             authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref());
         if let Some(problem) = problem {
-            return match Trouble::from(problem) {
-                Trouble::Refused(why) | Trouble::Gone(why) => Trouble::Refused(why),
-                other => other,
-            };
+            return Trouble::Refused(Trouble::from(problem).to_string());
         }
     }
-    Trouble::Refused("the authority refused the order and said no more".to_owned())
+    Trouble::Refused(own.map_or_else(
+        || "the authority refused the order and said no more".to_owned(),
+        |own| own.to_string(),
+    ))
 }
 
 /// The public key that a request is about.

@@ -316,6 +316,8 @@ pub(super) struct Later<'a> {
     pub(super) refusals: u8,
     pub(super) silent_since: Option<Timestamp>,
     pub(super) failure: &'a str,
+    /// Where the order is, for all that this run knows: another may have got further since.
+    pub(super) known: Option<&'a str>,
     /// It is to be given to an authority anew.
     pub(super) anew: bool,
 }
@@ -327,9 +329,10 @@ pub(super) async fn later(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update certificates.acme_order
-         set next_at = $2, refusals = $3, silent_since = $4, failure = $5,
-             url = case when $6 then null else url end,
-             authority = case when $6 then null else authority end
+         set next_at = $2, refusals = $3, failure = $5,
+             silent_since = case when url is not distinct from $7 then $4::timestamptz end,
+             url = case when $6 and url is not distinct from $7 then null else url end,
+             authority = case when $6 and url is not distinct from $7 then null else authority end
          where id = $1 and state = 'open'",
         id,
         later.at.to_sqlx() as Sql,
@@ -337,6 +340,7 @@ pub(super) async fn later(
         later.silent_since.map(jiff_sqlx::ToSqlx::to_sqlx) as Option<Sql>,
         later.failure,
         later.anew,
+        later.known,
     )
     .execute(conn)
     .await?;

@@ -169,3 +169,16 @@ async fn a_platform_that_comes_back_has_its_names(db: PgPool) {
     let its = want(&db, &after, &["shop.example.com"], noon()).await;
     assert_eq!((its[0].id, its[0].is_verified()), (first.id, true));
 }
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn looking_often_takes_no_name_from_anybody(db: PgPool) {
+    let (dns, acme) = (Zone::default(), tenant("acme"));
+    let claim = claim(&db, &acme, "shop.example.com").await;
+    dns.point(&claim);
+    look(&db, &dns, &claim, noon()).await;
+    dns.clear();
+    for minute in 1..20 {
+        look(&db, &dns, &claim, noon() + SignedDuration::from_mins(minute)).await;
+    }
+    assert!(again(&db, &claim).await.is_verified());
+}

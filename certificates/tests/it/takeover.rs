@@ -197,3 +197,35 @@ async fn of_a_thousand_races_each_has_one_winner(db: PgPool) {
             .unwrap();
     assert_eq!((held, all), (1_000, 1_000));
 }
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn a_cname_that_a_displaced_platform_left_behind_wins_nothing_later(db: PgPool) {
+    let (dns, old, new) = (Zone::default(), tenant("old"), tenant("new"));
+    let had = claim(&db, &old, "shop.example.com").await;
+    dns.point(&had);
+    look(&db, &dns, &had, noon()).await;
+    let wants = claim(&db, &new, "shop.example.com").await;
+    dns.set_token(&wants);
+    look(&db, &dns, &wants, noon()).await;
+    // The new one gives it up, and the CNAME of the old one is still there.
+    want(&db, &new, &[], noon()).await;
+    for day in [1, 8, 400] {
+        look(&db, &dns, &had, noon() + days(day)).await;
+        assert_eq!(owner(&db, "shop.example.com").await, None, "day {day}");
+    }
+}
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn a_look_that_began_before_the_name_was_lost_proves_nothing(db: PgPool) {
+    let (dns, old, new) = (Zone::default(), tenant("old"), tenant("new"));
+    let had = claim(&db, &old, "shop.example.com").await;
+    dns.set_token(&had);
+    look(&db, &dns, &had, noon()).await;
+    let seen = claims::look(&dns, &zones(), &had).await;
+    let wants = claim(&db, &new, "shop.example.com").await;
+    dns.set_token(&wants);
+    look(&db, &dns, &wants, noon()).await;
+    let mut conn = db.acquire().await.unwrap();
+    claims::record(&mut conn, had.id, &seen, noon()).await.unwrap();
+    assert_eq!(owner(&db, "shop.example.com").await, Some(new));
+}

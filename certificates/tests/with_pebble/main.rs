@@ -5,6 +5,7 @@
 mod answers;
 mod broken;
 mod issuing;
+mod keeping;
 mod proxy;
 mod rig;
 

@@ -1,15 +1,19 @@
 //! Pebble and the DNS it asks, on free ports of this machine.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use certificates::acme::Authority;
 use certificates::limits::Limits;
+use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
@@ -24,6 +28,9 @@ pub(crate) struct Rig {
     pub(crate) directory: String,
     /// Host and port.
     pub(crate) address: String,
+    /// The DNS, and where it is told what to answer.
+    pub(crate) dns: SocketAddr,
+    told: String,
     /// Of Pebble's own HTTPS.
     pub(crate) root: String,
     _programs: [Child; 2],
@@ -68,10 +75,36 @@ impl Rig {
         Self {
             directory: format!("https://127.0.0.1:{https}/dir"),
             address: format!("127.0.0.1:{https}"),
+            dns: SocketAddr::from(([127, 0, 0, 1], dns)),
+            told: format!("127.0.0.1:{tests}"),
             root,
             _programs: [names, pebble],
             folder,
         }
+    }
+
+    /// From now on the DNS says that this is another name of that.
+    pub(crate) async fn set_cname(&self, name: &str, target: &str) {
+        let said = json!({"host": format!("{name}."), "target": format!("{target}.")});
+        self.say("/set-cname", &said).await;
+    }
+
+    /// From now on the DNS has this text too.
+    pub(crate) async fn set_txt(&self, name: &str, text: &str) {
+        self.say("/set-txt", &json!({"host": format!("{name}."), "value": text})).await;
+    }
+
+    /// From now on the DNS fails for this name.
+    pub(crate) async fn refuse(&self, name: &str) {
+        self.say("/set-servfail", &json!({"host": format!("{name}.")})).await;
+    }
+
+    async fn say(&self, path: &str, said: &serde_json::Value) {
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let request = hyper::Request::post(format!("http://{}{path}", self.told));
+        let request = request.body(Full::from(said.to_string())).unwrap();
+        assert!(client.request(request).await.unwrap().status().is_success());
     }
 
     /// Who asks Pebble.
