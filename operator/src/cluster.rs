@@ -52,7 +52,8 @@ pub struct Write<'a> {
     pub object: &'a Value,
     /// [`MANAGER`] or [`DELETION_MANAGER`].
     pub manager: &'static str,
-    /// The one that is there; `None` where none was seen.
+    /// The one that is there; `None` where none was seen. A namespace is made only where there is
+    /// none then; of what is in one, what is there is brought to say the same.
     pub at: Option<At>,
 }
 

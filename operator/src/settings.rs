@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use database::Admin;
 use plan::Installation;
-use secrecy::zeroize::Zeroizing;
 use serde::Deserialize;
 use work::sealed::{RootKey, RootKeyError};
 
@@ -95,11 +94,7 @@ impl Settings {
         if !self.root_key_is_mounted {
             return Ok(RootKey::read_or_create(&self.root_key)?);
         }
-        let text = Zeroizing::new(text_of(&self.root_key)?);
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim_end(), &mut bytes[..])
-            .map_err(|_| RootKeyError::Damaged { path: self.root_key.clone() })?;
-        Ok(RootKey::from_bytes(*bytes))
+        Ok(RootKey::read_mounted(&self.root_key)?)
     }
 
     /// The servers, by name.

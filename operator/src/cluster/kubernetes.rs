@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
-    PropagationPolicy,
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+    Preconditions, PropagationPolicy,
 };
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Config};
 use plan::decide::GpuNodes;
+use plan::{OWNER, TENANT};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -22,7 +23,11 @@ use super::{
 };
 use crate::kind::Kind;
 use crate::seen::watch::{blueprints, news_of_blueprint, news_of_child};
-use crate::seen::{ChildId, News, Resource};
+use crate::seen::{Child, ChildId, News, Resource};
+
+/// Under this name the API server knows who made a namespace. What it says is said by [`MANAGER`] too
+/// from then on.
+const BIRTH_MANAGER: &str = "soulfra-operator-birth";
 
 /// How the API server is found.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -75,6 +80,29 @@ impl Kubernetes {
     fn blueprints(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &blueprints())
     }
+
+    /// Makes the namespace of a platform, with nothing but whose it is. A patch cannot say that
+    /// none may be there: one that came late, for a platform that is no more, would take the
+    /// namespace away from the next of its name.
+    async fn make_home(&self, tenant: &str, id: &ChildId, object: &Value) -> Result<At, CallError> {
+        let what = format!("{id} of {tenant}");
+        let labels = &object["metadata"]["labels"];
+        let (Some(of), Some(owner)) = (labels[TENANT].as_str(), labels[OWNER].as_str()) else {
+            // Only a note was to be made on it.
+            return Err(CallError::Missing(what));
+        };
+        let mut bare = DynamicObject::new(&id.name, &Kind::Namespace.resource());
+        let marks = [(TENANT, of), (OWNER, owner)];
+        let marks = marks.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        bare.metadata.labels = Some(marks.into());
+        let by =
+            PostParams { field_manager: Some(BIRTH_MANAGER.to_owned()), ..PostParams::default() };
+        let made = timed(&what, self.api(tenant, Kind::Namespace).create(&by, &bare)).await?;
+        match news_of_child(Kind::Namespace, &made) {
+            Some(News::Child(_, _, Child { uid, version, .. })) => Ok(At { uid, version }),
+            _ => Err(strange(&what)),
+        }
+    }
 }
 
 /// The namespace of a platform.
@@ -109,6 +137,10 @@ impl Cluster for Kubernetes {
 
     async fn apply(&self, write: Write<'_>) -> Result<News, CallError> {
         let Write { tenant, id, object, manager, at } = write;
+        let at = match at {
+            None if id.kind == Kind::Namespace => Some(self.make_home(tenant, id, object).await?),
+            seen => seen,
+        };
         let mut object = object.clone();
         if let (Some(At { uid, version }), Some(metadata)) =
             (at, object["metadata"].as_object_mut())

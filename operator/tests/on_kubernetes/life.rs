@@ -2,13 +2,16 @@
 
 use blueprint::status::Phase;
 use kube::api::{Patch, PatchParams, PostParams};
+use operator::cluster::{CallError, Cluster as _, Kubernetes, MANAGER, Write};
 use operator::kind::Kind;
 use operator::reconcile::{KEPT_FOR, UNDELETE};
+use operator::seen::ChildId;
 use operator::seen::facts::PURGE;
+use plan::{OWNER, TENANT};
 use serde_json::{Value, json};
 
 use crate::House;
-use crate::house::{admin, said};
+use crate::house::{admin, client, said};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test --suite cluster"]
@@ -32,6 +35,30 @@ async fn a_blueprint_becomes_a_platform_and_its_status_says_how_far_it_is() {
     assert!(status.conditions.iter().all(|it| it.observed_generation == ready.metadata.generation));
     let database = &status.database.as_ref().unwrap().name;
     assert!(admin().connect_to(database).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test --suite cluster"]
+async fn a_namespace_that_is_there_is_made_by_nobody_again() {
+    let house = House::open(2).await;
+    let name = house.name("a");
+    house.apply(&name, |_| {}).await;
+    house.until_made(&name).await;
+    let namespace = format!("tenant-{name}");
+    let before = house.namespaces().get(&namespace).await.unwrap();
+    // What an operator asked for long ago, when there was another platform of this name.
+    let late = Kubernetes::new(client().await, "late");
+    let earlier = uuid::Uuid::new_v4().to_string();
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "labels": {TENANT: name, OWNER: earlier}},
+    });
+    let id = ChildId { kind: Kind::Namespace, name: namespace.as_str().into() };
+    let write = Write { tenant: &name, id: &id, object: &object, manager: MANAGER, at: None };
+    assert!(matches!(late.apply(write).await, Err(CallError::Conflict(_))));
+    let after = house.namespaces().get(&namespace).await.unwrap();
+    assert_eq!(after.metadata.labels, before.metadata.labels);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,11 @@ fn refused<T>(what: &str, why: &str) -> Result<T, CallError> {
     Err(CallError::Refused { what: what.to_owned(), why: why.to_owned() })
 }
 
+/// Whose the namespace is is not said in it.
+fn is_a_note(wish: &Value) -> bool {
+    wish["metadata"]["labels"][plan::OWNER].is_null()
+}
+
 impl World {
     pub(crate) fn home(&self, tenant: &str) -> Found {
         let key = home_of(tenant);
@@ -51,6 +56,12 @@ impl World {
         let found = self.things.get(&key);
         match (found, at) {
             (None, Some(_)) => return conflict(&what),
+            // It is there already.
+            (Some(_), None) if id.kind == Kind::Namespace => return conflict(&what),
+            // Only a note was to be made on it.
+            (None, None) if id.kind == Kind::Namespace && is_a_note(wish) => {
+                return Err(CallError::Missing(what));
+            }
             (Some(found), Some(at)) if found.uid != at.uid || found.version != at.version => {
                 return conflict(&what);
             }

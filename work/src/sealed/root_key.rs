@@ -94,8 +94,24 @@ impl RootKey {
         if owner != rustix::process::geteuid().as_raw() && owner != 0 {
             return Err(exposed(format!("belongs to user {owner}")));
         }
+        Self::from_file(file, path)
+    }
+
+    /// Reads the key from the file of a Secret that Kubernetes has mounted: such a file is a link,
+    /// and the group may read it.
+    pub fn read_mounted(path: &Path) -> Result<Self, RootKeyError> {
+        let file = File::open(path);
+        Self::from_file(
+            file.map_err(|source| RootKeyError::Io { path: path.to_owned(), source })?,
+            path,
+        )
+    }
+
+    fn from_file(file: File, path: &Path) -> Result<Self, RootKeyError> {
         let mut text = Zeroizing::new(String::with_capacity(66));
-        file.take(66).read_to_string(&mut text).map_err(io)?;
+        file.take(66)
+            .read_to_string(&mut text)
+            .map_err(|source| RootKeyError::Io { path: path.to_owned(), source })?;
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(text.trim_end(), &mut bytes[..])
             .map_err(|_| RootKeyError::Damaged { path: path.to_owned() })?;
