@@ -5,6 +5,7 @@
 //! claims   want -> look at the DNS -> record             whose a name is
 //! orders   want -> advance, at an authority by ACME      how its certificate comes
 //! keeper   looks at what is due, and orders what is missing
+//! served   what edges read: names, platforms, certificates
 //! local    the authority of one machine, for names below `.localhost`
 //! ```
 //! Tables are in the schema `certificates` of the database `fleet`; all of it is plain functions on
@@ -18,6 +19,7 @@ pub mod limits;
 pub mod local;
 pub mod names;
 pub mod orders;
+pub mod served;
 
 mod chain;
 mod sealed_text;

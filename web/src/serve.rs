@@ -5,7 +5,9 @@
 //! waiting would hold a file descriptor all the same.
 
 mod complaint;
+mod connection;
 mod places;
+mod secure;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -13,24 +15,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
-use tower::util::MapRequest;
-use tower_http::timeout::TimeoutBody;
+use tokio_util::task::TaskTracker;
 
 pub use self::complaint::Complaint;
-pub use self::places::Places;
+use self::connection::{Version, Visit};
+pub use self::places::{Places, TakenPlace};
+pub use self::secure::{Asked, ByName, Secured};
 
 /// What a visitor too many gets over plain HTTP; over TLS, saying it would cost a handshake.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -54,13 +49,18 @@ pub enum Transport {
     /// HTTP as it is.
     Plain,
     /// HTTP over TLS.
-    Tls(TlsAcceptor),
+    Tls(Secured),
 }
 
 impl Transport {
     /// HTTP over TLS with these settings.
     pub fn tls(config: Arc<ServerConfig>) -> Self {
-        Self::Tls(TlsAcceptor::from(config))
+        Self::Tls(Secured::One(TlsAcceptor::from(config)))
+    }
+
+    /// HTTP over TLS with settings that are chosen for each visitor.
+    pub fn tls_by_name(names: Arc<dyn ByName>) -> Self {
+        Self::Tls(Secured::ByName(names))
     }
 }
 
@@ -118,8 +118,7 @@ pub async fn serve(
     places: Places,
 ) {
     let limits = places.limits();
-    let running = GracefulShutdown::new();
-    let server = server(limits);
+    let running = TaskTracker::new();
     let (mut broken, mut full) = (Complaint::default(), Complaint::default());
     loop {
         let (stream, address) = tokio::select! {
@@ -146,39 +145,40 @@ pub async fn serve(
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write));
         let stream = Box::pin(stream);
-        let (server, router, watcher) = (server.clone(), router.clone(), running.watcher());
+        let (router, stop) = (router.clone(), stop.clone());
         match &transport {
             Transport::Plain => {
-                let peer = Peer { address, tls_name: None };
-                let server = server.http1_only();
-                tokio::spawn(async move {
-                    connection(&server, limits, stream, peer, router, watcher).await;
-                    drop(place);
-                });
+                let visit = Visit { peer: Peer { address, tls_name: None }, place, limits, stop };
+                running.spawn(visit.serve(stream, Version::One, router));
             }
-            Transport::Tls(acceptor) => {
-                let handshake = acceptor.accept(stream);
-                tokio::spawn(async move {
+            Transport::Tls(secured) => {
+                let handshake = secured.clone().accept(stream);
+                running.spawn(async move {
                     // A visitor who never speaks is let go here too.
-                    if let Ok(Ok(stream)) = tokio::time::timeout(limits.head, handshake).await {
-                        let tls = stream.get_ref().1;
-                        let tls_name = tls.server_name().map(Arc::from);
-                        let server = match tls.alpn_protocol() {
-                            Some(b"h2") => server.http2_only(),
-                            _ => server.http1_only(),
-                        };
-                        let peer = Peer { address, tls_name };
-                        connection(&server, limits, stream, peer, router, watcher).await;
-                    }
-                    drop(place);
+                    let Ok(Ok(stream)) = tokio::time::timeout(limits.head, handshake).await else {
+                        return;
+                    };
+                    let tls = stream.get_ref().1;
+                    let tls_name = tls.server_name().map(|name| name.to_ascii_lowercase().into());
+                    let version = match tls.alpn_protocol() {
+                        Some(b"h2") => Version::Two,
+                        _ => Version::One,
+                    };
+                    let peer = Peer { address, tls_name };
+                    Visit { peer, place, limits, stop }.serve(stream, version, router).await;
                 });
             }
         }
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, running.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.drain, ended(&running)).await.is_err() {
         tracing::info!("some answers were still running when the time to stop was up");
     }
+}
+
+async fn ended(running: &TaskTracker) {
+    running.close();
+    running.wait().await;
 }
 
 /// Closes it, without waiting for anything.
@@ -189,42 +189,6 @@ fn refuse(stream: TcpStream, transport: &Transport) {
         if let Err(error) = said {
             tracing::debug!(%error, "a visitor too many was not told so");
         }
-    }
-}
-
-fn server(limits: Limits) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(limits.head).max_headers(100);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(Duration::from_secs(20));
-    server
-}
-
-/// The version is always known beforehand: detecting it by the first bytes has no time limit, so
-/// a visitor who sends none would stay for ever.
-async fn connection<S>(
-    server: &auto::Builder<TokioExecutor>,
-    limits: Limits,
-    stream: S,
-    peer: Peer,
-    router: Router,
-    watcher: Watcher,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = MapRequest::new(router, move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        request.map(|body| Body::new(TimeoutBody::new(limits.body, body)))
-    });
-    let connection = server
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) enum Soak {
     /// 200 times the operator in charge is killed, stopped for a while or told to end, while people
     /// change their platforms: another one goes on soon, and all comes to what was wished. As root.
     Handover,
+    /// 20,000 requests over raw sockets whose heads name several platforms: none reaches another than
+    /// the one its connection is for.
+    Confusion,
     /// 1,000,000 simulated histories of the operator: whatever goes wrong, the end is the same.
     Operator,
 }
@@ -164,6 +167,13 @@ impl Soak {
                 environment: &[("SOULFRA_MOMENTS", "200")],
                 wants_database: true,
                 wants_cluster: true,
+                ..USUAL
+            },
+            Self::Confusion => Plan {
+                tests: &["--test", "it", "of_many_confused"],
+                crates: &["--package", "edge"],
+                environment: &[("SOULFRA_ROUNDS", "20000")],
+                wants_database: true,
                 ..USUAL
             },
             Self::Operator => Plan {

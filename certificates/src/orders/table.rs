@@ -109,6 +109,30 @@ pub async fn want(
     Ok(done.rows_affected() > 0)
 }
 
+/// Takes in a certificate that came another way, such as one for a whole zone that somebody bought.
+/// It counts from now on, and is renewed like any other once its name is somebody's.
+///
+/// # Errors
+/// The database, or a chain that is not for this name and this key.
+pub async fn bring(
+    conn: &mut PgConnection,
+    root: &RootKey,
+    name: &str,
+    chain: String,
+    key: &KeyPair,
+    now: Timestamp,
+) -> Result<Uuid, Trouble> {
+    let ours = |error: &dyn std::fmt::Display| Trouble::Ours(error.to_string());
+    let public = rcgen::PublicKeyData::subject_public_key_info(key);
+    let chain = Chain::read(chain, name, &public).map_err(|useless| ours(&useless))?;
+    let id = Uuid::now_v7();
+    let field = key_field(id);
+    let text: SecretString = sealed_text::text(key.serialized_der());
+    let sealed = sealed::seal(root, key_place(&field), &text).map_err(|error| ours(&error))?;
+    put(conn, Put { id, name, authority: "brought", chain: &chain, key: &sealed }, now).await?;
+    Ok(id)
+}
+
 /// Names that have been proven and have no certificate, or one that is to be renewed by now; at
 /// most so many.
 ///
@@ -276,10 +300,32 @@ pub(super) async fn store(
     if ended.rows_affected() == 0 {
         return Ok(false);
     }
+    let Order { id, name, key, .. } = order;
+    put(conn, Put { id: *id, name, authority, chain, key }, now).await?;
+    sqlx::query!("delete from certificates.challenge where name = $1", order.name)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_scalar!(r#"select pg_notify('certificates', $1)::text as "told""#, order.name)
+        .fetch_one(conn)
+        .await?;
+    Ok(true)
+}
+
+/// A certificate, with its sealed key.
+struct Put<'a> {
+    id: Uuid,
+    name: &'a str,
+    authority: &'a str,
+    chain: &'a Chain,
+    key: &'a [u8],
+}
+
+/// It counts from now on, in place of the one before.
+async fn put(conn: &mut PgConnection, put: Put<'_>, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query!(
         "update certificates.certificate set replaced_at = $2
          where name = $1 and replaced_at is null",
-        order.name,
+        put.name,
         now.to_sqlx() as Sql,
     )
     .execute(&mut *conn)
@@ -288,26 +334,20 @@ pub(super) async fn store(
         "insert into certificates.certificate
              (id, name, authority, chain, key, identifier, not_before, not_after, issued_at, renew_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        order.id,
-        order.name,
-        authority,
-        chain.pem,
-        order.key,
-        chain.identifier,
-        chain.not_before.to_sqlx() as Sql,
-        chain.not_after.to_sqlx() as Sql,
+        put.id,
+        put.name,
+        put.authority,
+        put.chain.pem,
+        put.key,
+        put.chain.identifier,
+        put.chain.not_before.to_sqlx() as Sql,
+        put.chain.not_after.to_sqlx() as Sql,
         now.to_sqlx() as Sql,
-        chain.renew_at().to_sqlx() as Sql,
+        put.chain.renew_at().to_sqlx() as Sql,
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("delete from certificates.challenge where name = $1", order.name)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query_scalar!(r#"select pg_notify('certificates', $1)::text as "told""#, order.name)
-        .fetch_one(conn)
-        .await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Where an order is to go on, after trouble.

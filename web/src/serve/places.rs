@@ -19,9 +19,16 @@ struct Taken {
     by_address: BTreeMap<IpAddr, usize>,
 }
 
+/// A place taken, until the last clone of this is dropped. Each request carries one: who takes the
+/// connection over, as for a WebSocket, keeps it for as long.
+#[derive(Debug, Clone)]
+pub struct TakenPlace {
+    _place: Arc<Place>,
+}
+
 /// A place taken, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+struct Place {
     address: IpAddr,
     taken: Arc<Mutex<Taken>>,
 }
@@ -37,7 +44,7 @@ impl Places {
     }
 
     /// A place for someone from `ip`. `None` when all are taken, or all that the address may have.
-    pub(super) fn take(&self, ip: IpAddr) -> Option<Place> {
+    pub(super) fn take(&self, ip: IpAddr) -> Option<TakenPlace> {
         let address = counted_as(ip);
         let most = if address.is_loopback() {
             self.limits.from_this_machine
@@ -51,7 +58,8 @@ impl Places {
         }
         taken.all += 1;
         taken.by_address.insert(address, held + 1);
-        Some(Place { address, taken: Arc::clone(&self.taken) })
+        let place = Place { address, taken: Arc::clone(&self.taken) };
+        Some(TakenPlace { _place: Arc::new(place) })
     }
 }
 
@@ -92,7 +100,7 @@ mod tests {
     use super::*;
 
     /// Takes as many as it is given.
-    fn fill(places: &Places, ip: &str) -> Vec<Place> {
+    fn fill(places: &Places, ip: &str) -> Vec<TakenPlace> {
         let ip = ip.parse().unwrap();
         std::iter::from_fn(|| places.take(ip)).collect()
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("certificates", &["web", "work"]),
+    ("edge", &["web", "work", "certificates"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     ("operator", &["blueprint", "plan", "web", "work", "database", "tenant-runtime"]),
     (

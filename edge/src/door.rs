@@ -1,0 +1,185 @@
+//! The two doors: plain HTTP, where authorities look and everybody else is sent on, and HTTPS.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::uri::Uri;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use certificates::orders;
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+use web::serve::Peer;
+
+use crate::forward::Forward;
+use crate::headers::{REQUEST_ID, introduce};
+use crate::pages;
+use crate::table::{Met, Table};
+
+/// Where authorities look.
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+/// Tokens that are looked up at once, and how long one may take.
+const LOOKUPS: usize = 16;
+const LOOKUP: Duration = Duration::from_secs(3);
+/// Longer ones are no authority's.
+const LONGEST_TOKEN: usize = 128;
+/// Half a year, this name alone.
+const ONLY_HTTPS: (HeaderName, HeaderValue) =
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
+
+/// What stands behind both doors.
+pub struct Doors {
+    table: Arc<Table>,
+    db: PgPool,
+    forward: Forward,
+    lookups: Semaphore,
+    /// As visitors name it; 443 is not said.
+    https_port: u16,
+}
+
+impl Doors {
+    /// Doors to the platforms of a table. Visitors meet HTTPS at this port.
+    pub fn new(table: Arc<Table>, db: PgPool, https_port: u16) -> Arc<Self> {
+        let lookups = Semaphore::new(LOOKUPS);
+        Arc::new(Self { table, db, forward: Forward::new(), lookups, https_port })
+    }
+
+    /// Plain HTTP.
+    pub fn plain(self: &Arc<Self>) -> Router {
+        Router::new().fallback(plain).with_state(self.clone())
+    }
+
+    /// Behind TLS.
+    pub fn secure(self: &Arc<Self>) -> Router {
+        Router::new().fallback(secure).with_state(self.clone())
+    }
+
+    /// The same address under another name, over HTTPS.
+    fn at(&self, host: &str, uri: &Uri) -> Option<HeaderValue> {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let port =
+            if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) };
+        format!("https://{host}{port}{path}").parse().ok()
+    }
+
+    /// Where visitors of this name are sent, if not here.
+    fn elsewhere(&self, host: &str, met: &Met) -> Option<String> {
+        let primary = met.platform.primary_host.as_ref().filter(|primary| *primary != host)?;
+        // Until it can be met there, it is met here.
+        let there = self.table.find(primary)?;
+        let is_same = there.platform.uid == met.platform.uid;
+        (is_same && there.certificate.is_some()).then(|| primary.clone())
+    }
+}
+
+async fn plain(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+    if let Some(token) = request.uri().path().strip_prefix(CHALLENGES) {
+        return doors.challenge(token).await;
+    }
+    let host = web::host::of(request.uri(), request.headers());
+    let met = host.as_deref().and_then(|host| Some((host, doors.table.find(host)?)));
+    match met {
+        None => pages::nobody(request.headers()),
+        Some((_, Met { platform, certificate: None })) => {
+            pages::no_certificate(request.headers(), &platform)
+        }
+        Some((host, _)) => moved(doors.at(host, request.uri())),
+    }
+}
+
+async fn secure(State(doors): State<Arc<Doors>>, mut request: Request) -> Response {
+    let begun = Instant::now();
+    let id = HeaderValue::from_str(&Uuid::now_v7().to_string());
+    let id = id.unwrap_or_else(|_| HeaderValue::from_static("none"));
+    let host = web::host::of(request.uri(), request.headers());
+    let peer = request.extensions().get::<Peer>().cloned();
+    let visitor = peer.as_ref().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+    introduce(request.headers_mut(), visitor, &id);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+
+    let is_misdirected = peer.is_none_or(|peer| peer.tls_name.as_deref() != host.as_deref());
+    let mut response = match host.as_deref() {
+        _ if is_misdirected => pages::misdirected(request.headers()),
+        Some(host) => doors.meet(host, request).await,
+        None => pages::nobody(request.headers()),
+    };
+
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.clone());
+    let (name, value) = ONLY_HTTPS;
+    headers.entry(name).or_insert(value);
+    tracing::info!(
+        target: "edge::access",
+        id = id.to_str().unwrap_or_default(),
+        host = host.as_deref().unwrap_or_default(),
+        %method,
+        // Without what stands behind the question mark: links that sign people in have it there.
+        path,
+        status = response.status().as_u16(),
+        ms = begun.elapsed().as_millis(),
+        %visitor,
+        "served"
+    );
+    response
+}
+
+impl Doors {
+    async fn meet(&self, host: &str, request: Request) -> Response {
+        let Some(met) = self.table.find(host) else {
+            return pages::nobody(request.headers());
+        };
+        if let Some(primary) = self.elsewhere(host, &met) {
+            return moved(self.at(&primary, request.uri()));
+        }
+        if let Some(instead) = pages::standing(request.headers(), &met.platform) {
+            return instead;
+        }
+        self.forward.to(&met.platform, host, request).await
+    }
+
+    /// What an authority finds.
+    async fn challenge(&self, token: &str) -> Response {
+        let is_one = !token.is_empty()
+            && token.len() <= LONGEST_TOKEN
+            && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !is_one {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        // Whoever asks for many of them waits in this line and no further in.
+        let lookup = async {
+            let _turn = self.lookups.acquire().await.ok()?;
+            let mut conn = self.db.acquire().await.ok()?;
+            Some(orders::answer(&mut conn, token).await)
+        };
+        match tokio::time::timeout(LOOKUP, lookup).await {
+            Ok(Some(Ok(Some(answer)))) => {
+                let is_text = [(header::CONTENT_TYPE, "application/octet-stream")];
+                (is_text, answer.text).into_response()
+            }
+            Ok(Some(Ok(None))) => StatusCode::NOT_FOUND.into_response(),
+            Ok(Some(Err(error))) => {
+                tracing::warn!(%error, "an authority looked, and the answer cannot be read");
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            }
+            Ok(None) | Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        }
+    }
+}
+
+/// With the same method and body; for a while only, since names change hands.
+fn moved(to: Option<HeaderValue>) -> Response {
+    match to {
+        Some(to) => {
+            let kept = HeaderValue::from_static("max-age=300");
+            let headers =
+                HeaderMap::from_iter([(header::LOCATION, to), (header::CACHE_CONTROL, kept)]);
+            (StatusCode::PERMANENT_REDIRECT, headers).into_response()
+        }
+        None => StatusCode::BAD_REQUEST.into_response(),
+    }
+}

@@ -1,0 +1,163 @@
+//! Keeps what an edge knows up to date: read once whole, then what changed, as it changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use certificates::served::{self, CHANNEL, Changes, Moment};
+use sqlx::postgres::PgListener;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::disk::{Disk, DiskError, aside};
+use crate::table::Table;
+
+/// Asked for changes so often, though nobody told of any.
+const SELDOM: Duration = Duration::from_secs(20);
+/// All is read anew so often: what was missed, however that was, is not missed for ever.
+const WHOLE: Duration = Duration::from_hours(1);
+/// After a failure, at first; doubled each time, up to [`LONGEST`].
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(10);
+/// Certificates that are fetched at once.
+const BATCH: usize = 200;
+
+/// Follows the database.
+pub struct Follower {
+    db: PgPool,
+    table: Arc<Table>,
+    disk: Disk,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the disk: {0}")]
+    Disk(#[from] DiskError),
+    #[error("the connection to the database is gone")]
+    Gone,
+}
+
+impl Follower {
+    /// One that has not begun.
+    pub fn new(db: PgPool, table: Arc<Table>, disk: Disk) -> Self {
+        Self { db, table, disk }
+    }
+
+    /// Fills the table with what is on the disk, so that visitors are served before the database
+    /// was reached.
+    ///
+    /// # Errors
+    /// [`DiskError`]
+    pub async fn begin(&self) -> Result<(), DiskError> {
+        let disk = self.disk.clone();
+        let kept = aside(move || disk.load()).await?;
+        self.table.replace(&kept);
+        Ok(())
+    }
+
+    /// Goes on until told to stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut pause = SHORTEST;
+        while !stop.is_cancelled() {
+            let begun = Instant::now();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Err(error) = self.follow() => {
+                    tracing::warn!(%error, "names and certificates stay as they are known here");
+                }
+            }
+            // One that held for a while failed for another reason.
+            pause = if begun.elapsed() > LONGEST { SHORTEST } else { (pause * 2).min(LONGEST) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Listens first and reads then: what changes between the two is told.
+    async fn follow(&self) -> Result<std::convert::Infallible, Failed> {
+        let mut told = PgListener::connect_with(&self.db).await?;
+        told.listen(CHANNEL).await?;
+        loop {
+            let mut next = self.read_all().await?;
+            let until = Instant::now() + WHOLE;
+            while Instant::now() < until {
+                match tokio::time::timeout(SELDOM, told.try_recv()).await {
+                    Ok(heard) => {
+                        heard?.ok_or(Failed::Gone)?;
+                    }
+                    Err(_nobody_told) => {}
+                }
+                // One look is enough for all that was told of by now.
+                while told.next_buffered().is_some() {}
+                next = self.read_since(next).await?;
+            }
+        }
+    }
+
+    async fn read_all(&self) -> Result<Moment, Failed> {
+        let mut conn = self.db.acquire().await?;
+        let mut tx = at_one_moment(&mut conn).await?;
+        let all = served::all(&mut tx).await?;
+        tx.commit().await?;
+        let (next, ids) = (all.next, certificates_of(&all));
+        tracing::info!(names = all.hosts.len(), platforms = all.platforms.len(), "all is read");
+        self.table.replace(&all);
+        let disk = self.disk.clone();
+        let missing = aside(move || {
+            disk.replace(&all)?;
+            disk.missing(ids)
+        });
+        self.keep(&mut conn, &missing.await?).await?;
+        Ok(next)
+    }
+
+    async fn read_since(&self, since: Moment) -> Result<Moment, Failed> {
+        let mut conn = self.db.acquire().await?;
+        let mut tx = at_one_moment(&mut conn).await?;
+        let changes = served::since(&mut tx, since).await?;
+        tx.commit().await?;
+        let (next, ids) = (changes.next, certificates_of(&changes));
+        if changes == (Changes { next, ..Changes::default() }) {
+            return Ok(next);
+        }
+        let disk = self.disk.clone();
+        let kept = aside(move || {
+            disk.apply(&changes)?;
+            Ok((disk.missing(ids)?, changes))
+        });
+        let (missing, changes) = kept.await?;
+        // What is served is on the disk by then, unless it is very much at once.
+        let (soon, later) = missing.split_at(missing.len().min(BATCH));
+        self.keep(&mut conn, soon).await?;
+        self.table.apply(&changes);
+        self.keep(&mut conn, later).await?;
+        Ok(next)
+    }
+
+    /// Keeps these certificates on the disk, before anybody asks for them.
+    async fn keep(&self, conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), Failed> {
+        for ids in ids.chunks(BATCH) {
+            let issued = served::issued(&mut *conn, ids).await?;
+            let disk = self.disk.clone();
+            aside(move || disk.keep(&issued)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that is read is of the same moment.
+async fn at_one_moment(
+    conn: &mut PgConnection,
+) -> sqlx::Result<sqlx::Transaction<'_, sqlx::Postgres>> {
+    conn.begin_with("begin isolation level repeatable read read only").await
+}
+
+fn certificates_of(changes: &Changes) -> Vec<Uuid> {
+    changes.hosts.iter().filter_map(|host| host.certificate).collect()
+}

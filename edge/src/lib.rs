@@ -1,0 +1,22 @@
+//! What the Internet meets: TLS by the name that is asked for, and each request to the platform it
+//! is for, and to no other.
+//!
+//! ```text
+//! database `fleet` --follow--> table (all names, in memory) and disk (sealed)
+//! visitor --tls (keys: memory, disk, database)--> door --forward--> the platform's pods
+//! ```
+//! With Postgres and the API server gone all of it goes on, after a restart too: names,
+//! platforms and certificates are on this machine's disk.
+
+pub mod disk;
+pub mod door;
+pub mod follow;
+pub mod health;
+pub mod keys;
+pub mod settings;
+pub mod table;
+pub mod tls;
+
+mod forward;
+mod headers;
+mod pages;

@@ -1,0 +1,123 @@
+//! `edge --settings FILE`: serves all names of a fleet until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use clap::Parser;
+use edge::disk::Disk;
+use edge::door::Doors;
+use edge::follow::Follower;
+use edge::health;
+use edge::keys::Keys;
+use edge::settings::Settings;
+use edge::table::Table;
+use edge::tls::Tls;
+use sqlx::postgres::PgPoolOptions;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use web::serve::{Limits, Places, Transport};
+
+/// Serves the names of a fleet: TLS by name, and each request to the platform it is for.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where visitors are met, the database, the key and the folder, as YAML.
+    #[arg(long, env = "SOULFRA_EDGE_SETTINGS")]
+    settings: PathBuf,
+    /// What is logged, like `info` or `edge=debug`.
+    #[arg(long, env = "SOULFRA_LOG", default_value = "info")]
+    log: String,
+}
+
+/// Following takes one, and one is for reading; the others are for certificates and challenges.
+const CONNECTIONS: u32 = 8;
+/// Nobody waits for the database longer.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// Probes; nobody else has business there.
+const PROBES: usize = 64;
+
+fn main() -> ExitCode {
+    let Arguments { settings, log } = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(log))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let outcome = Settings::read(&settings).map_err(|error| error.to_string());
+    match outcome.and_then(|settings| run(&settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("could not work: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let key = Arc::new(settings.key().map_err(|error| error.to_string())?);
+        let database = settings.database().map_err(|error| error.to_string())?;
+        let db = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+        // Lazily: what is on the disk is served without it.
+        let db = db.connect_lazy_with(database);
+        let disk = Disk::open(&settings.folder.join("edge.redb"), &key);
+        let disk = disk.map_err(|error| error.to_string())?;
+        let table = Arc::new(Table::default());
+        let follower = Follower::new(db.clone(), table.clone(), disk.clone());
+        follower.begin().await.map_err(|error| error.to_string())?;
+        tracing::info!(names = table.names(), "known from before");
+        let keys = Arc::new(Keys::new(settings.ready_certificates, disk, db.clone(), key));
+        let tls = Tls::new(table.clone(), keys).map_err(|error| error.to_string())?;
+        let outside = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
+        let doors = Doors::new(table.clone(), db, outside);
+
+        let stop = stop_when_told()?;
+        let visitors = Places::new(Limits::of(settings.connections));
+        let probes = Places::new(Limits::of(PROBES));
+        let tls = Transport::tls_by_name(Arc::new(tls));
+        let serving = [
+            open(settings.http, Transport::Plain, doors.plain(), &visitors, &stop).await?,
+            open(settings.https, tls, doors.secure(), &visitors, &stop).await?,
+            open(settings.health, Transport::Plain, health::router(table), &probes, &stop).await?,
+        ];
+        follower.run(stop.clone()).await;
+        for serving in serving {
+            serving.await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    })
+}
+
+async fn open(
+    at: SocketAddr,
+    transport: Transport,
+    router: Router,
+    places: &Places,
+    stop: &CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>, String> {
+    let listener = TcpListener::bind(at).await;
+    let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
+    let serving = web::serve::serve(listener, transport, router, stop.clone(), places.clone());
+    Ok(tokio::spawn(serving))
+}
+
+fn stop_when_told() -> Result<CancellationToken, String> {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
+}

@@ -1,0 +1,129 @@
+//! What an edge says itself, in place of a platform: to people as a page, to programs as a problem.
+
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::response::{Html, IntoResponse as _, Response};
+use certificates::served::{Platform, Standing};
+use web::Problem;
+
+/// Nobody is met under this name.
+pub(crate) fn nobody(asked: &HeaderMap) -> Response {
+    let problem = Problem::not_found("no-platform", "Nothing is here under this name.")
+        .detail("The address may be mistyped, or its owner has not finished setting it up.");
+    answer(asked, None, problem)
+}
+
+/// The connection was made for another name.
+pub(crate) fn misdirected(asked: &HeaderMap) -> Response {
+    let title = "This connection was made for another name.";
+    let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", title)
+        .detail("Open a new connection for this one.");
+    answer(asked, None, problem)
+}
+
+/// The name has no certificate yet.
+pub(crate) fn no_certificate(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "This address is being set up.";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-certificate", title)
+        .detail("Its certificate is on the way. That takes a minute or two as a rule.")
+        .retry_after(30);
+    answer(asked, Some(platform), problem)
+}
+
+/// The platform is not to answer; `None` where it is.
+pub(crate) fn standing(asked: &HeaderMap, platform: &Platform) -> Option<Response> {
+    let (code, title, detail, after) = match platform.standing {
+        Standing::Serving => return None,
+        Standing::Suspended => (
+            "suspended",
+            "This site is paused.",
+            "Its owner can take it up again at any time.",
+            3600,
+        ),
+        Standing::Failed => (
+            "failed",
+            "This site cannot be shown at the moment.",
+            "Something is wrong on our side. It is known, and being looked at.",
+            60,
+        ),
+    };
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, title)
+        .detail(detail)
+        .retry_after(after);
+    Some(answer(asked, Some(platform), problem))
+}
+
+/// The platform does not answer.
+pub(crate) fn unreachable(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "This site does not answer at the moment.";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unreachable", title)
+        .detail("It may be starting. Trying again in a few seconds may help.")
+        .retry_after(5);
+    answer(asked, Some(platform), problem)
+}
+
+/// The platform took too long.
+pub(crate) fn too_slow(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "This site took too long to answer.";
+    let problem = Problem::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", title)
+        .detail("Whether what was asked for has been done is not known. Look before trying again.");
+    answer(asked, Some(platform), problem)
+}
+
+/// In the name of the platform where it is known, and in nobody's else.
+fn answer(asked: &HeaderMap, platform: Option<&Platform>, problem: Problem) -> Response {
+    if !wants_page(asked) {
+        return never_kept(problem.into_response());
+    }
+    let title = escaped(&problem.title);
+    let detail = escaped(problem.detail.as_deref().unwrap_or_default());
+    let whose = platform.map(|platform| escaped(&platform.display_name));
+    let contact = platform.and_then(|platform| platform.support_email.as_deref()).map(|address| {
+        let address = escaped(address);
+        format!("<p>Questions: <a href=\"mailto:{address}\">{address}</a></p>")
+    });
+    let tab = whose.as_ref().map_or_else(|| title.clone(), |whose| format!("{title} {whose}"));
+    let whose = whose.map(|whose| format!("<p>{whose}</p>")).unwrap_or_default();
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{tab}</title>\
+         <main>{whose}<h1>{title}</h1><p>{detail}</p>{contact}</main></html>",
+        contact = contact.unwrap_or_default(),
+    );
+    let mut response = (problem.status, Html(page)).into_response();
+    let headers = response.headers_mut();
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    never_kept(response)
+}
+
+/// It is about this moment.
+fn never_kept(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn wants_page(asked: &HeaderMap) -> bool {
+    let accept = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}

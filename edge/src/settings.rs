@@ -1,0 +1,129 @@
+//! The one file that an edge is told everything by.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
+use work::sealed::{RootKey, RootKeyError};
+
+/// What an edge is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Where plain HTTP is met.
+    #[serde(default = "eighty")]
+    pub http: SocketAddr,
+    /// Where HTTPS is met.
+    #[serde(default = "four_four_three")]
+    pub https: SocketAddr,
+    /// The port of HTTPS as visitors know it, where something before the edge changes it.
+    #[serde(default)]
+    pub https_port_outside: Option<u16>,
+    /// Where `/healthz` and `/readyz` are.
+    #[serde(default = "health")]
+    pub health: SocketAddr,
+    /// The file that holds the URL of a role which may read the schema `certificates`.
+    pub database: PathBuf,
+    /// The file of the key that certificates are sealed with.
+    pub key: PathBuf,
+    /// The key is of a Secret that Kubernetes has mounted: its file is a link and the group may
+    /// read it, which is refused of a file else.
+    #[serde(default)]
+    pub key_is_mounted: bool,
+    /// The folder for what is kept on this machine.
+    pub folder: PathBuf,
+    /// Connections of visitors at once.
+    #[serde(default = "twenty_thousand")]
+    pub connections: usize,
+    /// Certificates that are kept ready in memory; others are read from the disk.
+    #[serde(default = "sixteen_thousand")]
+    pub ready_certificates: u64,
+}
+
+fn eighty() -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::UNSPECIFIED, 80))
+}
+
+fn four_four_three() -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443))
+}
+
+fn health() -> SocketAddr {
+    SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9_401))
+}
+
+fn twenty_thousand() -> usize {
+    20_000
+}
+
+fn sixteen_thousand() -> u64 {
+    16_000
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file cannot be read.
+    #[error("cannot read {file}: {cause}", file = file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// What went wrong.
+        cause: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{file} cannot be used: {why}", file = file.display())]
+    Content {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] RootKeyError),
+}
+
+impl Settings {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+        let text = text_of(file)?;
+        serde_saphyr::from_str(&text).map_err(|error| SettingsError::Content {
+            file: file.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    /// What certificates are sealed with.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn key(&self) -> Result<RootKey, SettingsError> {
+        let key = if self.key_is_mounted {
+            RootKey::read_mounted(&self.key)
+        } else {
+            RootKey::read(&self.key)
+        };
+        Ok(key?)
+    }
+
+    /// The database.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn database(&self) -> Result<PgConnectOptions, SettingsError> {
+        // Never repeated: a password may be in it.
+        let why = || "not a URL such as postgres://user:password@host:5432/fleet".to_owned();
+        let options = text_of(&self.database)?.trim().parse();
+        options.map_err(|_| SettingsError::Content { file: self.database.clone(), why: why() })
+    }
+}
+
+fn text_of(file: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(file)
+        .map_err(|cause| SettingsError::File { file: file.to_owned(), cause })
+}
