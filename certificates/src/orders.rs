@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 pub use advance::{Issuer, Settings};
 pub use instant_acme::RetryPolicy;
-pub use table::{Answer, answer, bring, current, due_for_renewal, next_due, open, tidy, want};
+pub use table::{
+    Answer, answer, answer_for, bring, current, due_for_renewal, next_due, open, tidy, want,
+};
 pub(crate) use table::{key_field, key_place};
 
 use crate::acme::Trouble;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -10,12 +10,10 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::uri::Uri;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use certificates::orders;
-use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 use web::serve::Peer;
 
+use crate::challenges::Challenges;
 use crate::forward::Forward;
 use crate::headers::{REQUEST_ID, introduce};
 use crate::pages;
@@ -23,11 +21,6 @@ use crate::table::{Met, Table};
 
 /// Where authorities look.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
-/// Tokens that are looked up at once, and how long one may take.
-const LOOKUPS: usize = 16;
-const LOOKUP: Duration = Duration::from_secs(3);
-/// Longer ones are no authority's.
-const LONGEST_TOKEN: usize = 128;
 /// Half a year, this name alone.
 const ONLY_HTTPS: (HeaderName, HeaderValue) =
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
@@ -35,18 +28,16 @@ const ONLY_HTTPS: (HeaderName, HeaderValue) =
 /// What stands behind both doors.
 pub struct Doors {
     table: Arc<Table>,
-    db: PgPool,
+    challenges: Arc<Challenges>,
     forward: Forward,
-    lookups: Semaphore,
     /// As visitors name it; 443 is not said.
     https_port: u16,
 }
 
 impl Doors {
     /// Doors to the platforms of a table. Visitors meet HTTPS at this port.
-    pub fn new(table: Arc<Table>, db: PgPool, https_port: u16) -> Arc<Self> {
-        let lookups = Semaphore::new(LOOKUPS);
-        Arc::new(Self { table, db, forward: Forward::new(), lookups, https_port })
+    pub fn new(table: Arc<Table>, challenges: Arc<Challenges>, https_port: u16) -> Arc<Self> {
+        Arc::new(Self { table, challenges, forward: Forward::new(), https_port })
     }
 
     /// Plain HTTP.
@@ -144,29 +135,15 @@ impl Doors {
 
     /// What an authority finds.
     async fn challenge(&self, token: &str) -> Response {
-        let is_one = !token.is_empty()
-            && token.len() <= LONGEST_TOKEN
-            && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        if !is_one {
-            return StatusCode::NOT_FOUND.into_response();
-        }
-        // Whoever asks for many of them waits in this line and no further in.
-        let lookup = async {
-            let _turn = self.lookups.acquire().await.ok()?;
-            let mut conn = self.db.acquire().await.ok()?;
-            Some(orders::answer(&mut conn, token).await)
-        };
-        match tokio::time::timeout(LOOKUP, lookup).await {
-            Ok(Some(Ok(Some(answer)))) => {
-                let is_text = [(header::CONTENT_TYPE, "application/octet-stream")];
-                (is_text, answer.text).into_response()
+        match self.challenges.at_token(token).await {
+            Ok(Some(text)) => {
+                ([(header::CONTENT_TYPE, "application/octet-stream")], text).into_response()
             }
-            Ok(Some(Ok(None))) => StatusCode::NOT_FOUND.into_response(),
-            Ok(Some(Err(error))) => {
-                tracing::warn!(%error, "an authority looked, and the answer cannot be read");
+            Ok(None) => StatusCode::NOT_FOUND.into_response(),
+            Err(why) => {
+                tracing::warn!(%why, "an authority looked, and was not answered");
                 StatusCode::SERVICE_UNAVAILABLE.into_response()
             }
-            Ok(None) | Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! With Postgres and the API server gone all of it goes on, after a restart too: names,
 //! platforms and certificates are on this machine's disk.
 
+pub mod challenges;
 pub mod disk;
 pub mod door;
 pub mod follow;

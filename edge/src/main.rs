@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
+use edge::challenges::Challenges;
 use edge::disk::Disk;
 use edge::door::Doors;
 use edge::follow::Follower;
@@ -74,9 +75,11 @@ fn run(settings: &Settings) -> Result<(), String> {
         follower.begin().await.map_err(|error| error.to_string())?;
         tracing::info!(names = table.names(), "known from before");
         let keys = Arc::new(Keys::new(settings.ready_certificates, disk, db.clone(), key));
-        let tls = Tls::new(table.clone(), keys).map_err(|error| error.to_string())?;
+        let challenges = Challenges::new(db);
+        let tls = Tls::new(table.clone(), keys, challenges.clone());
+        let tls = tls.map_err(|error| error.to_string())?;
         let outside = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
-        let doors = Doors::new(table.clone(), db, outside);
+        let doors = Doors::new(table.clone(), challenges, outside);
 
         let stop = stop_when_told()?;
         let visitors = Places::new(Limits::of(settings.connections));

@@ -11,6 +11,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 use web::serve::{Asked, ByName};
 
+use crate::challenges::{Challenges, PROTOCOL};
 use crate::keys::Keys;
 use crate::table::Table;
 
@@ -18,6 +19,7 @@ use crate::table::Table;
 pub struct Tls {
     table: Arc<Table>,
     keys: Arc<Keys>,
+    challenges: Arc<Challenges>,
     /// Of nobody: who asks for a name that nobody has is told by TLS.
     nobody: Arc<ServerConfig>,
 }
@@ -27,7 +29,11 @@ impl Tls {
     ///
     /// # Errors
     /// Where the library refuses its own settings.
-    pub fn new(table: Arc<Table>, keys: Arc<Keys>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        table: Arc<Table>,
+        keys: Arc<Keys>,
+        challenges: Arc<Challenges>,
+    ) -> Result<Self, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut nobody = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -37,7 +43,7 @@ impl Tls {
         // Shared by all that are made from it: a name resumes its own sessions only, whatever
         // settings they were begun with.
         nobody.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Self { table, keys, nobody: Arc::new(nobody) })
+        Ok(Self { table, keys, challenges, nobody: Arc::new(nobody) })
     }
 
     async fn of(&self, name: Option<&str>) -> Option<Arc<ServerConfig>> {
@@ -45,6 +51,18 @@ impl Tls {
         let key = self.keys.get(id).await?;
         let mut settings = ServerConfig::clone(&self.nobody);
         settings.cert_resolver = Arc::new(Of(Some(key)));
+        Some(Arc::new(settings))
+    }
+
+    /// For an authority that looks whether the name leads here.
+    async fn proof(&self, name: Option<&str>) -> Option<Arc<ServerConfig>> {
+        let name = name.filter(|name| self.table.find(name).is_some())?;
+        let found = self.challenges.of_name(name).await;
+        let key = found
+            .inspect_err(|why| tracing::warn!(%why, "an authority looked, and was not answered"));
+        let mut settings = ServerConfig::clone(&self.nobody);
+        settings.cert_resolver = Arc::new(Of(Some(Arc::new(key.ok()??))));
+        settings.alpn_protocols = vec![PROTOCOL.to_vec()];
         Some(Arc::new(settings))
     }
 }
@@ -55,7 +73,9 @@ impl ByName for Tls {
         asked: &'a Asked,
     ) -> Pin<Box<dyn Future<Output = Arc<ServerConfig>> + Send + 'a>> {
         Box::pin(async {
-            let own = self.of(asked.name.as_deref()).await;
+            let name = asked.name.as_deref();
+            let is_authority = asked.protocols.iter().any(|each| each == PROTOCOL);
+            let own = if is_authority { self.proof(name).await } else { self.of(name).await };
             own.unwrap_or_else(|| self.nobody.clone())
         })
     }

@@ -162,7 +162,9 @@ pub async fn serve(
                     let tls_name = tls.server_name().map(|name| name.to_ascii_lowercase().into());
                     let version = match tls.alpn_protocol() {
                         Some(b"h2") => Version::Two,
-                        _ => Version::One,
+                        Some(b"http/1.1") | None => Version::One,
+                        // The handshake was all that was wanted.
+                        Some(_) => return,
                     };
                     let peer = Peer { address, tls_name };
                     Visit { peer, place, limits, stop }.serve(stream, version, router).await;

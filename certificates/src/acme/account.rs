@@ -161,6 +161,35 @@ impl Accounts {
         Ok(stored.fetch_one(&self.db).await?)
     }
 
+    /// Gives an account another key. The one before is of no use from then on.
+    ///
+    /// The library makes the new key, and hands it out with the authority's answer: where that is
+    /// lost, the account may be too, and another one is made when it is next needed.
+    ///
+    /// # Errors
+    /// The authority or the database. Where the database does not take the new key, this process
+    /// goes on with it all the same, and it can be asked again.
+    pub async fn change_key(&self, authority: &Authority, now: Timestamp) -> Result<(), NoAccount> {
+        let mut account = self.at(authority, now).await?;
+        let no_account = |why| NoAccount { authority: authority.name.clone(), why };
+        // Nobody opens the account meanwhile, with the key that it had.
+        let mut open = self.open.lock().await;
+        let changed = again!(account.update_key()).map_err(no_account)?;
+        open.insert(authority.name.clone(), account);
+        let new: SecretString = sealed_text::text(changed.private_key().secret_pkcs8_der());
+        let place =
+            Place { tenant: "fleet", table: "certificates.account", field: &authority.name };
+        let sealed = sealed::seal(&self.key, place, &new)
+            .map_err(|error| no_account(Trouble::Ours(error.to_string())))?;
+        let written = sqlx::query!(
+            "update certificates.account set key = $2 where authority = $1",
+            authority.name,
+            sealed
+        );
+        written.execute(&self.db).await.map_err(|error| no_account(error.into()))?;
+        Ok(())
+    }
+
     /// The authority does not know the account any more: the next time it is made anew, with the
     /// same key.
     ///

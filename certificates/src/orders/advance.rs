@@ -58,6 +58,11 @@ impl Issuer {
         Self { db, accounts, settings, clock, more: Notify::new() }
     }
 
+    /// The accounts that orders are made from.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// There is an order to be looked at.
     pub fn notice(&self) {
         self.more.notify_one();
@@ -311,8 +316,14 @@ impl Issuer {
         if authorization.status != AuthorizationStatus::Pending {
             return Ok(());
         }
-        let Some(mut challenge) = authorization.challenge(ChallengeType::Http01) else {
-            return Err(Trouble::Refused("the authority offers no proof by HTTP".to_owned()));
+        let kinds = proofs(order.refusals);
+        let offers = |kind: &ChallengeType| {
+            authorization.challenges.iter().any(|challenge| challenge.r#type == *kind)
+        };
+        let kind = kinds.into_iter().find(offers);
+        let Some(mut challenge) = kind.and_then(|kind| authorization.challenge(kind)) else {
+            let why = "the authority offers no proof by HTTP or by TLS".to_owned();
+            return Err(Trouble::Refused(why));
         };
         let text = challenge.key_authorization();
         let until = self.clock.now() + ANSWERED;
@@ -325,6 +336,16 @@ impl Issuer {
             Err(Trouble::Refused(_) | Trouble::Gone(_)) => Ok(()),
             told => told,
         }
+    }
+}
+
+/// How a name is proven: over plain HTTP, and where that was refused by TLS, in turns. Some have one
+/// of the two ports closed.
+fn proofs(refusals: u8) -> [ChallengeType; 2] {
+    if refusals.is_multiple_of(2) {
+        [ChallengeType::Http01, ChallengeType::TlsAlpn01]
+    } else {
+        [ChallengeType::TlsAlpn01, ChallengeType::Http01]
     }
 }
 

@@ -260,6 +260,19 @@ pub async fn answer(conn: &mut PgConnection, token: &str) -> sqlx::Result<Option
     .await
 }
 
+/// What is to be answered to an authority that asks for a name, by TLS.
+///
+/// # Errors
+/// The database.
+pub async fn answer_for(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select answer from certificates.challenge where name = $1 order by until desc limit 1",
+        name
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// The certificate of a name that counts.
 ///
 /// # Errors

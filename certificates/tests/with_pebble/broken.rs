@@ -6,7 +6,7 @@ use work::Clock;
 
 use crate::answers::Answers;
 use crate::proxy::{Fault, Proxy};
-use crate::rig::Rig;
+use crate::rig::{Looks, Rig};
 use crate::{root_key, settings};
 
 /// Calls of one issuance, its account included, and some more should there be others one day.
@@ -19,7 +19,7 @@ const TRIES: usize = 5;
 async fn whichever_call_goes_wrong_there_is_one_certificate_in_the_end(db: PgPool) {
     let answers = Answers::from(&db).await;
     // A refused nonce would be one call more.
-    let rig = Rig::start(answers.port, &[("PEBBLE_WFE_NONCEREJECT", "0")]).await;
+    let rig = Rig::start(Looks::at(answers.port), &[("PEBBLE_WFE_NONCEREJECT", "0")]).await;
     let proxy = Proxy::before(&rig).await;
     let faults = [
         Fault::ResetBefore,

@@ -1,9 +1,18 @@
 //! From an order to a certificate.
 
+use std::sync::Arc;
+
 use certificates::orders;
 use sqlx::PgPool;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use work::Clock;
 
+use crate::rig::Looks;
 use crate::{issue, rig, root_key, settings, work};
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]
@@ -15,6 +24,23 @@ async fn a_name_gets_a_certificate(db: PgPool) {
     let mut conn = db.acquire().await.unwrap();
     let chain = orders::current(&mut conn, "shop.example.com").await.unwrap().unwrap();
     assert!(chain.not_after > Clock::System.now());
+    // Who trusts the authority trusts it, without knowing what is between the two.
+    let mut roots = RootCertStore::empty();
+    let root = rig.issuing_root().await;
+    roots.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let visitor = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    let chain = CertificateDer::pem_slice_iter(chain.pem.as_bytes());
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().unwrap();
+    let name = "shop.example.com".try_into().unwrap();
+    let verified = visitor.build().unwrap().verify_server_cert(
+        &chain[0],
+        &chain[1..],
+        &name,
+        &[],
+        UnixTime::now(),
+    );
+    verified.unwrap();
     assert!(orders::open(&mut conn, "shop.example.com").await.unwrap().is_none());
 }
 
@@ -23,7 +49,7 @@ async fn a_name_gets_a_certificate(db: PgPool) {
 async fn many_names_get_one_certificate_each_although_nonces_are_refused(db: PgPool) {
     let answers = crate::answers::Answers::from(&db).await;
     let refuses = [("PEBBLE_WFE_NONCEREJECT", "15")];
-    let rig = crate::Rig::start(answers.port, &refuses).await;
+    let rig = crate::Rig::start(Looks::at(answers.port), &refuses).await;
     let working = work(&db, settings(vec![rig.authority("pebble")]));
     let names: Vec<_> = (0..50).map(|at| format!("n{at}.example.com")).collect();
     issue(&db, &working, &names).await;

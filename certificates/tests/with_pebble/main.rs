@@ -2,6 +2,7 @@
 //! `SOULFRA_TEST_CHALLTESTSRV` say where its programs are: `cargo xtask test --suite domains`.
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
+mod accounts;
 mod answers;
 mod broken;
 mod issuing;
@@ -21,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use work::Clock;
 use work::sealed::RootKey;
 
-use rig::Rig;
+use rig::{Looks, Rig};
 
 /// Issuing of one certificate takes no longer, whatever goes wrong on the way.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -71,5 +72,5 @@ async fn issue(db: &PgPool, working: &Working, names: &[String]) {
 /// An authority of this run, and somebody who answers it from this database.
 async fn rig(db: &PgPool) -> (Rig, answers::Answers) {
     let answers = answers::Answers::from(db).await;
-    (Rig::start(answers.port, &[]).await, answers)
+    (Rig::start(Looks::at(answers.port), &[]).await, answers)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use certificates::acme::Authority;
 use certificates::limits::Limits;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -31,15 +31,32 @@ pub(crate) struct Rig {
     /// The DNS, and where it is told what to answer.
     pub(crate) dns: SocketAddr,
     told: String,
+    management: String,
     /// Of Pebble's own HTTPS.
     pub(crate) root: String,
     _programs: [Child; 2],
     folder: TempDir,
 }
 
+/// Where an authority looks, and whom it lets in.
+#[derive(Clone, Copy)]
+pub(crate) struct Looks {
+    pub(crate) http: u16,
+    pub(crate) tls: u16,
+    /// Only accounts that exist with it outside of ACME: by name and key.
+    pub(crate) asks_who: Option<(&'static str, &'static str)>,
+}
+
+impl Looks {
+    /// Over plain HTTP.
+    pub(crate) fn at(http: u16) -> Self {
+        Self { http, tls: 1, asks_who: None }
+    }
+}
+
 impl Rig {
-    /// Starts one whose DNS leads every name to this machine, and which looks at this port.
-    pub(crate) async fn start(http_port: u16, environment: &[(&str, &str)]) -> Self {
+    /// Starts one whose DNS leads every name to this machine.
+    pub(crate) async fn start(looks: Looks, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = secure(folder.path());
         let [https, management, dns, tests] = free_ports();
@@ -48,10 +65,11 @@ impl Rig {
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": folder.path().join("cert.pem"),
             "privateKey": folder.path().join("key.pem"),
-            "httpPort": http_port,
-            "tlsPort": 1,
+            "httpPort": looks.http,
+            "tlsPort": looks.tls,
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": false,
+            "externalAccountBindingRequired": looks.asks_who.is_some(),
+            "externalAccountMACKeys": looks.asks_who.map(|(id, key)| json!({id: key})),
             "retryAfter": {"authz": 1, "order": 1},
             "keyAlgorithm": "ecdsa",
             "profiles": {
@@ -77,6 +95,7 @@ impl Rig {
             address: format!("127.0.0.1:{https}"),
             dns: SocketAddr::from(([127, 0, 0, 1], dns)),
             told: format!("127.0.0.1:{tests}"),
+            management: format!("127.0.0.1:{management}"),
             root,
             _programs: [names, pebble],
             folder,
@@ -105,6 +124,15 @@ impl Rig {
         let request = hyper::Request::post(format!("http://{}{path}", self.told));
         let request = request.body(Full::from(said.to_string())).unwrap();
         assert!(client.request(request).await.unwrap().status().is_success());
+    }
+
+    /// Whom to trust for what it issues, in PEM.
+    pub(crate) async fn issuing_root(&self) -> String {
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build(self.connector());
+        let uri = format!("https://{}/roots/0", self.management).parse().unwrap();
+        let body = client.get(uri).await.unwrap().into_body();
+        String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
     /// Who asks Pebble.

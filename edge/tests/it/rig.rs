@@ -9,7 +9,8 @@ use axum::Router;
 use bytes::Bytes;
 use certificates::orders;
 use certificates::served::{self, Platform, Standing};
-use edge::disk::Disk;
+use edge::challenges::Challenges;
+use edge::disk::{Disk, DiskError};
 use edge::door::Doors;
 use edge::follow::Follower;
 use edge::keys::Keys;
@@ -43,7 +44,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Rig {
     pub(crate) db: PgPool,
     authority: Issuer<'static, KeyPair>,
-    root: String,
+    /// Whom visitors trust.
+    pub(crate) roots: Vec<String>,
     pub(crate) folder: TempDir,
     pub(crate) edge: Edge,
 }
@@ -83,7 +85,7 @@ impl Rig {
         let pem = root.self_signed(&key).unwrap().pem();
         let folder = tempfile::tempdir().unwrap();
         let edge = Edge::start(db.clone(), folder.path()).await;
-        Self { db, authority: Issuer::new(root, key), root: pem, folder, edge }
+        Self { db, authority: Issuer::new(root, key), roots: vec![pem], folder, edge }
     }
 
     /// A platform that is met under its own name and these others, all of them with certificates.
@@ -156,7 +158,9 @@ impl Rig {
     /// A visitor who asks TLS for one name; `None` where TLS refuses.
     pub(crate) async fn visitor(&self, name: &str, protocol: &str) -> Option<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.root.as_bytes()).unwrap()).unwrap();
+        for root in &self.roots {
+            roots.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
+        }
         let mut config =
             ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
@@ -225,17 +229,18 @@ async fn answered(answer: hyper::Response<hyper::body::Incoming>) -> Answer {
 impl Edge {
     /// One that keeps what it knows in this folder.
     pub(crate) async fn start(db: PgPool, folder: &Path) -> Self {
-        let disk = Disk::open(&folder.join("edge.redb"), &root_key()).unwrap();
+        let disk = opened(&folder.join("edge.redb")).await;
         let table = Arc::new(Table::default());
         let follower = Follower::new(db.clone(), table.clone(), disk.clone());
         follower.begin().await.unwrap();
-        let keys = Arc::new(Keys::new(1_000, disk, db.clone(), root_key()));
-        let tls = Arc::new(Tls::new(table.clone(), keys).unwrap());
+        let challenges = Challenges::new(db.clone());
+        let keys = Arc::new(Keys::new(1_000, disk, db, root_key()));
+        let tls = Arc::new(Tls::new(table.clone(), keys, challenges.clone()).unwrap());
         let stop = CancellationToken::new();
         let places = Places::new(Limits::of(400));
         let [plain, secure] = [listener().await, listener().await];
         let (http, https) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
-        let doors = Doors::new(table, db, https.port());
+        let doors = Doors::new(table, challenges, https.port());
         let serve = web::serve::serve;
         let (tls, told) = (Transport::tls_by_name(tls), stop.clone());
         let plain = serve(plain, Transport::Plain, doors.plain(), stop.clone(), places.clone());
@@ -252,6 +257,21 @@ impl Edge {
             task.await.unwrap();
         }
     }
+}
+
+/// As soon as the one before has let go of it: what it wrote last may still be under way.
+async fn opened(path: &Path) -> Disk {
+    let opened = async {
+        loop {
+            match Disk::open(path, &root_key()) {
+                Err(DiskError::File(redb::Error::DatabaseAlreadyOpen)) => {
+                    tokio::task::yield_now().await;
+                }
+                opened => break opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, opened).await.unwrap()
 }
 
 async fn listener() -> TcpListener {
