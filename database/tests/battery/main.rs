@@ -18,6 +18,7 @@ use database::embedded::{Durability, Installation, Options, Server};
 use database::fence::Fence;
 use database::tenant::TenantDatabase;
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -81,7 +82,7 @@ impl Town {
 }
 
 fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| codes.contains(&&*code))
 }
 

@@ -19,7 +19,6 @@ use operator::seen::{ChildId, News, Resource, Seen};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use crate::world::{Database, Shared, World, home_of};
 
@@ -317,12 +316,11 @@ impl Databases for Ports {
         number: u32,
         _: Tables,
     ) -> Result<Made, DatabaseError> {
-        let of = self.seen.of(name.as_str()).resource.map(|resource| resource.uid);
         let key = (shared(server).to_owned(), name.to_string());
         let epoch = self.epoch;
         self.sql(shared(server), move |world| {
             world.passes_fence(&key.0, epoch)?;
-            let number = world.make(key, of, number);
+            let number = world.make(key, number);
             Ok(Made { version: SCHEMA, number })
         })
         .await
@@ -383,7 +381,7 @@ impl World {
     }
 
     /// Returns the number of its passwords.
-    fn make(&mut self, key: (String, String), of: Option<Uuid>, number: u32) -> u32 {
+    fn make(&mut self, key: (String, String), number: u32) -> u32 {
         self.asked(&key.1.clone());
         if let Some(made) = self.databases.get_mut(&key) {
             made.number = made.number.max(number);
@@ -397,6 +395,8 @@ impl World {
                 format!("{} has a database on {server}, and one is made on {}", key.1, key.0);
             self.violated(what);
         }
+        // Whoever asks may have heard late of whose the name is by now: the namespace knows.
+        let of = self.owner(&key.1);
         self.databases.insert(key, Database { of, number });
         number
     }
