@@ -21,6 +21,8 @@ const TAKEN: i64 = 256;
 /// Nobody waits for longer than this, whatever is said about the next look: somebody may have
 /// claimed a name meanwhile.
 const LONGEST: Duration = Duration::from_secs(2);
+/// Authorities are asked about certificates that are due for it so often.
+const ASKS: Duration = Duration::from_mins(1);
 /// Answers that nobody asks for any more are removed so often.
 const TIDIES: Duration = Duration::from_hours(1);
 
@@ -58,6 +60,25 @@ impl Keeper {
 
     /// Goes on until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
+        tokio::join!(self.keep(&stop), self.ask(&stop));
+    }
+
+    /// Authorities are asked when to renew. Beside all else: one that is slow holds nothing up.
+    async fn ask(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let asked = self.issuer.ask_when(TAKEN).await;
+            let asked = asked.inspect_err(|error| tracing::warn!(%error, "nobody is asked"));
+            if asked.is_ok_and(|count| i64::try_from(count).is_ok_and(|count| count == TAKEN)) {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(ASKS) => {}
+            }
+        }
+    }
+
+    async fn keep(&self, stop: &CancellationToken) {
         let mut tidy = tokio::time::interval(TIDIES);
         while !stop.is_cancelled() {
             let pause = match self.one_round().await {

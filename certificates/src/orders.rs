@@ -11,6 +11,7 @@
 //! twice for it.
 
 mod advance;
+mod renewal;
 mod table;
 
 use std::time::Duration;

@@ -121,7 +121,7 @@ impl Issued {
     }
 }
 
-/// From now on edges know this of a platform.
+/// From now on edges know this of a platform, unless it is gone: that is for ever.
 ///
 /// # Errors
 /// The database.
@@ -134,7 +134,8 @@ pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<(
          set backend = excluded.backend, own_host = excluded.own_host,
              primary_host = excluded.primary_host, state = excluded.state,
              display_name = excluded.display_name, support_email = excluded.support_email
-         where (was.backend, was.own_host, was.primary_host, was.state, was.display_name,
+         where was.state <> 'gone'
+           and (was.backend, was.own_host, was.primary_host, was.state, was.display_name,
                 was.support_email)
                is distinct from
                (excluded.backend, excluded.own_host, excluded.primary_host, excluded.state,

@@ -19,7 +19,7 @@ pub(crate) const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// Questions to the database at once, and how long one may take: whoever asks for many waits in
 /// this line, and no further in.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longer tokens are no authority's.
 const LONGEST_TOKEN: usize = 128;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use web::serve::Peer;
 
 use crate::challenges::Challenges;
-use crate::forward::Forward;
-use crate::headers::{REQUEST_ID, introduce};
+use crate::forward::{Forward, Visitor};
+use crate::headers::REQUEST_ID;
 use crate::pages;
 use crate::table::{Met, Table};
 
@@ -76,27 +76,29 @@ async fn plain(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let met = host.as_deref().and_then(|host| Some((host, doors.table.find(host)?)));
     match met {
         None => pages::nobody(request.headers()),
-        Some((_, Met { platform, certificate: None })) => {
+        Some((_, Met { platform, certificate: None, .. })) => {
             pages::no_certificate(request.headers(), &platform)
         }
         Some((host, _)) => moved(doors.at(host, request.uri())),
     }
 }
 
-async fn secure(State(doors): State<Arc<Doors>>, mut request: Request) -> Response {
+async fn secure(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let begun = Instant::now();
     let id = HeaderValue::from_str(&Uuid::now_v7().to_string());
     let id = id.unwrap_or_else(|_| HeaderValue::from_static("none"));
     let host = web::host::of(request.uri(), request.headers());
     let peer = request.extensions().get::<Peer>().cloned();
     let visitor = peer.as_ref().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
-    introduce(request.headers_mut(), visitor, &id);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
 
     let is_misdirected = peer.is_none_or(|peer| peer.tls_name.as_deref() != host.as_deref());
     let mut response = match host.as_deref() {
         _ if is_misdirected => pages::misdirected(request.headers()),
-        Some(host) => doors.meet(host, request).await,
+        Some(host) => {
+            let visitor = Visitor { address: visitor, host, request: &id };
+            doors.meet(&visitor, request).await
+        }
         None => pages::nobody(request.headers()),
     };
 
@@ -120,17 +122,17 @@ async fn secure(State(doors): State<Arc<Doors>>, mut request: Request) -> Respon
 }
 
 impl Doors {
-    async fn meet(&self, host: &str, request: Request) -> Response {
-        let Some(met) = self.table.find(host) else {
+    async fn meet(&self, visitor: &Visitor<'_>, request: Request) -> Response {
+        let Some(met) = self.table.find(visitor.host) else {
             return pages::nobody(request.headers());
         };
-        if let Some(primary) = self.elsewhere(host, &met) {
+        if let Some(primary) = self.elsewhere(visitor.host, &met) {
             return moved(self.at(&primary, request.uri()));
         }
         if let Some(instead) = pages::standing(request.headers(), &met.platform) {
             return instead;
         }
-        self.forward.to(&met.platform, host, request).await
+        self.forward.to(&met, visitor, request).await
     }
 
     /// What an authority finds.

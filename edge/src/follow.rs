@@ -20,6 +20,8 @@ const WHOLE: Duration = Duration::from_hours(1);
 /// After a failure, at first; doubled each time, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
+/// All names and certificates are read within this time.
+const READS: Duration = Duration::from_mins(5);
 /// Certificates that are fetched at once.
 const BATCH: usize = 200;
 
@@ -37,7 +39,7 @@ enum Failed {
     Database(#[from] sqlx::Error),
     #[error("the disk: {0}")]
     Disk(#[from] DiskError),
-    #[error("the connection to the database is gone")]
+    #[error("the database does not answer")]
     Gone,
 }
 
@@ -49,14 +51,12 @@ impl Follower {
 
     /// Fills the table with what is on the disk, so that visitors are served before the database
     /// was reached.
-    ///
-    /// # Errors
-    /// [`DiskError`]
-    pub async fn begin(&self) -> Result<(), DiskError> {
+    pub async fn begin(&self) {
         let disk = self.disk.clone();
-        let kept = aside(move || disk.load()).await?;
-        self.table.replace(&kept);
-        Ok(())
+        match aside(move || disk.load()).await {
+            Ok(kept) => self.table.replace(&kept),
+            Err(error) => tracing::warn!(%error, "nothing is known from before"),
+        }
     }
 
     /// Goes on until told to stop.
@@ -84,18 +84,19 @@ impl Follower {
         let mut told = PgListener::connect_with(&self.db).await?;
         told.listen(CHANNEL).await?;
         loop {
-            let mut next = self.read_all().await?;
+            let mut next = in_time(self.read_all()).await?;
             let until = Instant::now() + WHOLE;
             while Instant::now() < until {
                 match tokio::time::timeout(SELDOM, told.try_recv()).await {
                     Ok(heard) => {
                         heard?.ok_or(Failed::Gone)?;
                     }
-                    Err(_nobody_told) => {}
+                    // Nobody told of anything: or nobody can.
+                    Err(_) => in_time(still_there(&mut told)).await?,
                 }
                 // One look is enough for all that was told of by now.
                 while told.next_buffered().is_some() {}
-                next = self.read_since(next).await?;
+                next = in_time(self.read_since(next)).await?;
             }
         }
     }
@@ -149,6 +150,16 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// A server that is gone without a word says nothing for ever.
+async fn in_time<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    tokio::time::timeout(READS, work).await.map_err(|_late| Failed::Gone)?
+}
+
+async fn still_there(told: &mut PgListener) -> Result<(), Failed> {
+    sqlx::query("select 1").execute(told).await?;
+    Ok(())
 }
 
 /// Everything that is read is of the same moment.

@@ -1,5 +1,7 @@
 //! Hands a request on to the platform it is for, and the answer back.
 
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,13 +11,17 @@ use axum::http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use axum::http::{HeaderMap, StatusCode, Version};
 use axum::response::Response;
 use certificates::served::Platform;
+use http_body_util::BodyExt as _;
+use hyper::upgrade::Upgraded;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio_io_timeout::TimeoutStream;
 use web::serve::TakenPlace;
 
-use crate::headers::{strip_connection, wants_websocket};
+use crate::headers::{introduce, strip_connection, wants_websocket};
 use crate::pages;
+use crate::table::Met;
 
 /// Until a platform takes a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -26,6 +32,17 @@ const ANSWER: Duration = Duration::from_mins(5);
 const IDLE: Duration = Duration::from_secs(10);
 /// For one platform.
 const IDLE_AT_MOST: usize = 64;
+
+/// The longest silence of one who speaks over a `WebSocket`.
+const SILENCE: Duration = Duration::from_mins(10);
+
+/// Who asks, and for what name.
+pub(crate) struct Visitor<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) host: &'a str,
+    /// How the request is called.
+    pub(crate) request: &'a HeaderValue,
+}
 
 /// Who asks platforms.
 #[derive(Clone)]
@@ -44,17 +61,25 @@ impl Forward {
         Self(client)
     }
 
-    /// The answer of the platform, or what is to be said in its place. The request's headers
-    /// say by now who the visitor is.
-    pub(crate) async fn to(&self, platform: &Platform, host: &str, request: Request) -> Response {
+    /// The answer of the platform, or what is to be said in its place.
+    pub(crate) async fn to(
+        &self,
+        Met { platform, places, .. }: &Met,
+        visitor: &Visitor<'_>,
+        request: Request,
+    ) -> Response {
         let asked = accepted(request.headers());
+        let Ok(taken) = places.clone().try_acquire_owned() else {
+            tracing::warn!(platform = platform.name, "all its places for requests are taken");
+            return pages::busy(&asked, platform);
+        };
         let is_websocket =
             request.version() == Version::HTTP_11 && wants_websocket(request.headers());
-        let Some(mut request) = readdressed(request, platform, host) else {
+        let Some(mut request) = readdressed(request, platform, visitor, is_websocket) else {
             tracing::error!(platform = platform.name, "its address cannot be used");
             return pages::unreachable(&asked, platform);
         };
-        let visitor = is_websocket.then(|| hyper::upgrade::on(&mut request));
+        let outside = is_websocket.then(|| hyper::upgrade::on(&mut request));
         let place = request.extensions_mut().remove::<TakenPlace>();
         let answer = tokio::time::timeout(ANSWER, self.0.request(request)).await;
         let mut answer = match answer {
@@ -62,39 +87,64 @@ impl Forward {
             Ok(Err(error)) => {
                 let connected = !error.is_connect();
                 tracing::info!(platform = platform.name, connected, %error, "no answer");
-                return pages::unreachable(&asked, platform);
+                return if connected {
+                    pages::broken(&asked, platform)
+                } else {
+                    pages::unreachable(&asked, platform)
+                };
             }
             Err(_late) => {
                 tracing::info!(platform = platform.name, "no answer in time");
                 return pages::too_slow(&asked, platform);
             }
         };
-        match visitor {
-            Some(visitor) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        match outside {
+            Some(outside) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 let inside = hyper::upgrade::on(&mut answer);
                 tokio::spawn(async move {
-                    if let (Ok(visitor), Ok(inside)) = tokio::join!(visitor, inside) {
-                        let (mut visitor, mut inside) =
-                            (TokioIo::new(visitor), TokioIo::new(inside));
+                    if let (Ok(outside), Ok(inside)) = tokio::join!(outside, inside) {
+                        let (mut outside, mut inside) = (patient(outside), patient(inside));
                         // Its end is one or the other's; why makes no difference here.
-                        let _ended = tokio::io::copy_bidirectional(&mut visitor, &mut inside).await;
+                        let _ended = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
                     }
-                    drop(place);
+                    drop((place, taken));
                 });
+                answer.map(Body::new)
             }
             // Nobody asked for that.
             _ if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                return pages::unreachable(&asked, platform);
+                pages::broken(&asked, platform)
             }
-            _ => strip_connection(answer.headers_mut()),
+            _ => {
+                strip_connection(answer.headers_mut());
+                // The place is taken for as long as there is something to be said.
+                answer.map(|body| {
+                    Body::new(body.map_frame(move |frame| {
+                        let _until_its_end = &taken;
+                        frame
+                    }))
+                })
+            }
         }
-        answer.map(Body::new)
     }
 }
 
+/// Who says nothing for so long is not there any more: what speaks over a `WebSocket` asks now and
+/// then whether the other is.
+fn patient(stream: Upgraded) -> Pin<Box<TimeoutStream<TokioIo<Upgraded>>>> {
+    let mut stream = TimeoutStream::new(TokioIo::new(stream));
+    stream.set_read_timeout(Some(SILENCE));
+    stream.set_write_timeout(Some(SILENCE));
+    Box::pin(stream)
+}
+
 /// The same request, to the platform's pods.
-fn readdressed(request: Request, platform: &Platform, host: &str) -> Option<Request> {
-    let is_websocket = wants_websocket(request.headers());
+fn readdressed(
+    request: Request,
+    platform: &Platform,
+    visitor: &Visitor<'_>,
+    is_websocket: bool,
+) -> Option<Request> {
     let (mut head, body) = request.into_parts();
     let mut parts = Parts::default();
     parts.scheme = Some(Scheme::HTTP);
@@ -104,12 +154,14 @@ fn readdressed(request: Request, platform: &Platform, host: &str) -> Option<Requ
     head.uri = Uri::from_parts(parts).ok()?;
     head.version = Version::HTTP_11;
     strip_connection(&mut head.headers);
+    // After that: what a visitor names there goes, and must not be what is said here.
+    introduce(&mut head.headers, visitor.address, visitor.request);
     if is_websocket {
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
     // The one that was decided on, and no other that was sent.
-    head.headers.insert(header::HOST, host.parse().ok()?);
+    head.headers.insert(header::HOST, visitor.host.parse().ok()?);
     Some(Request::from_parts(head, body))
 }
 

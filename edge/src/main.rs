@@ -72,7 +72,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let disk = disk.map_err(|error| error.to_string())?;
         let table = Arc::new(Table::default());
         let follower = Follower::new(db.clone(), table.clone(), disk.clone());
-        follower.begin().await.map_err(|error| error.to_string())?;
+        follower.begin().await;
         tracing::info!(names = table.names(), "known from before");
         let keys = Arc::new(Keys::new(settings.ready_certificates, disk, db.clone(), key));
         let challenges = Challenges::new(db);

@@ -62,6 +62,23 @@ pub(crate) fn unreachable(asked: &HeaderMap, platform: &Platform) -> Response {
     answer(asked, Some(platform), problem)
 }
 
+/// All its places for requests are taken.
+pub(crate) fn busy(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "Very many people are here at the moment.";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", title)
+        .detail("Nothing has been done yet. Trying again in a few seconds may help.")
+        .retry_after(5);
+    answer(asked, Some(platform), problem)
+}
+
+/// The platform had the request, and its answer did not come.
+pub(crate) fn broken(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "The answer of this site got lost.";
+    let problem = Problem::new(StatusCode::BAD_GATEWAY, "broken", title)
+        .detail("Whether what was asked for has been done is not known. Look before trying again.");
+    answer(asked, Some(platform), problem)
+}
+
 /// The platform took too long.
 pub(crate) fn too_slow(asked: &HeaderMap, platform: &Platform) -> Response {
     let title = "This site took too long to answer.";

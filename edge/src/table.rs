@@ -7,7 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use certificates::served::{Changes, Host, Platform};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
+
+/// Requests to one platform under way at once: each may take a connection to it, and one platform
+/// must not take them all.
+const AT_ONCE: usize = 1_000;
 
 /// All names there are.
 #[derive(Default)]
@@ -16,7 +21,7 @@ pub struct Table(RwLock<Known>);
 #[derive(Default)]
 struct Known {
     hosts: HashMap<Box<str>, At>,
-    platforms: HashMap<Uuid, Arc<Platform>>,
+    platforms: HashMap<Uuid, Entry>,
 }
 
 #[derive(Clone, Copy)]
@@ -25,11 +30,18 @@ struct At {
     certificate: Option<Uuid>,
 }
 
+struct Entry {
+    platform: Arc<Platform>,
+    places: Arc<Semaphore>,
+}
+
 /// Who is met under a name.
 #[derive(Clone, Debug)]
 pub struct Met {
     /// The platform.
     pub platform: Arc<Platform>,
+    /// Its places for requests under way.
+    pub places: Arc<Semaphore>,
     /// The certificate of the name; `None` while there is none.
     pub certificate: Option<Uuid>,
 }
@@ -39,14 +51,22 @@ impl Table {
     pub fn find(&self, name: &str) -> Option<Met> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let At { platform, certificate } = *known.hosts.get(name)?;
-        Some(Met { platform: known.platforms.get(&platform)?.clone(), certificate })
+        let Entry { platform, places } = known.platforms.get(&platform)?;
+        Some(Met { platform: platform.clone(), places: places.clone(), certificate })
     }
 
     /// There is this, and nothing else.
     pub fn replace(&self, all: &Changes) {
-        let mut known = Known::default();
-        known.apply(all);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Known::default();
+        // Requests under way go on, and count as they did.
+        for platform in &all.platforms {
+            if let Some(entry) = known.platforms.remove(&platform.uid) {
+                new.platforms.insert(platform.uid, entry);
+            }
+        }
+        new.apply(all);
+        *known = new;
     }
 
     /// This changed.
@@ -66,7 +86,10 @@ impl Known {
             self.platforms.remove(uid);
         }
         for platform in &changes.platforms {
-            self.platforms.insert(platform.uid, Arc::new(platform.clone()));
+            let was = self.platforms.remove(&platform.uid).map(|entry| entry.places);
+            let places = was.unwrap_or_else(|| Arc::new(Semaphore::new(AT_ONCE)));
+            let platform = Arc::new(platform.clone());
+            self.platforms.insert(platform.uid, Entry { platform, places });
         }
         for name in &changes.gone_hosts {
             self.hosts.remove(name.as_str());

@@ -156,6 +156,11 @@ impl Driver {
                 self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Build => {
+                if turn.tenant.is_of_another() {
+                    // What is known of the blueprint may be of long ago, and the namespace be of
+                    // the one that came after it.
+                    self.is_as_known(&mut turn).await?;
+                }
                 let built = self.build(&mut turn).await;
                 self.tell_not_taken(&mut turn, &built).await?;
                 built?;

@@ -44,10 +44,10 @@ pub struct Settings {
 
 /// Orders certificates.
 pub struct Issuer {
-    db: PgPool,
-    accounts: Accounts,
-    settings: Settings,
-    clock: Clock,
+    pub(super) db: PgPool,
+    pub(super) accounts: Accounts,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
     more: Notify,
 }
 

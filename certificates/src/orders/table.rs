@@ -1,6 +1,6 @@
 //! Orders, certificates and answers to challenges in the database.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::{Timestamp as Sql, ToSqlx as _};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use secrecy::SecretString;
@@ -359,6 +359,61 @@ async fn put(conn: &mut PgConnection, put: Put<'_>, now: Timestamp) -> sqlx::Res
         put.chain.renew_at().to_sqlx() as Sql,
     )
     .execute(&mut *conn)
+    .await?;
+    Ok(())
+}
+
+/// A certificate whose authority is asked when to renew it.
+pub(super) struct Asked {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) authority: String,
+    pub(super) identifier: String,
+}
+
+/// Takes certificates that are to be asked about by now, at most so many; without an answer they
+/// are asked about again in half a day.
+pub(super) async fn due_for_asking(
+    conn: &mut PgConnection,
+    most: i64,
+    now: Timestamp,
+) -> sqlx::Result<Vec<Asked>> {
+    sqlx::query_as!(
+        Asked,
+        "update certificates.certificate set ask_at = $3
+         where id in (select id from certificates.certificate
+                      where ask_at <= $1 and replaced_at is null and not_after > $1
+                      order by ask_at limit $2 for update skip locked)
+         returning id, name, authority, identifier",
+        now.to_sqlx() as Sql,
+        most,
+        (now + SignedDuration::from_hours(12)).to_sqlx() as Sql,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// It is renewed at this time, unless a time that was chosen before is still within; and never
+/// so late that it might be too late.
+pub(super) async fn renew_within(
+    conn: &mut PgConnection,
+    id: Uuid,
+    [start, at, end]: [Timestamp; 3],
+    ask_at: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update certificates.certificate
+         set ask_at = $5,
+             renew_at = case when renew_at between $2 and $4 then renew_at
+                             else least($3, not_after - (not_after - not_before) / 10) end
+         where id = $1 and replaced_at is null",
+        id,
+        start.to_sqlx() as Sql,
+        at.to_sqlx() as Sql,
+        end.to_sqlx() as Sql,
+        ask_at.to_sqlx() as Sql,
+    )
+    .execute(conn)
     .await?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use work::Clock;
 
 use crate::{PATIENCE, rig, root_key, settings};
 
-fn zones() -> Zones {
+pub(crate) fn zones() -> Zones {
     Zones {
         own: vec!["soulfra.test".to_owned()],
         targets: "edge.soulfra.test".to_owned(),

@@ -8,6 +8,7 @@ mod broken;
 mod issuing;
 mod keeping;
 mod proxy;
+mod renewing;
 mod rig;
 
 use std::sync::Arc;

@@ -90,6 +90,7 @@ impl Rig {
         pebble.envs([("PEBBLE_VA_NOSLEEP", "1")]).envs(environment.iter().copied());
         let pebble = ready(pebble, "ACME directory available at").await;
         until_listening(https).await;
+        until_listening(management).await;
         Self {
             directory: format!("https://127.0.0.1:{https}/dir"),
             address: format!("127.0.0.1:{https}"),
@@ -124,6 +125,20 @@ impl Rig {
         let request = hyper::Request::post(format!("http://{}{path}", self.told));
         let request = request.body(Full::from(said.to_string())).unwrap();
         assert!(client.request(request).await.unwrap().status().is_success());
+    }
+
+    /// From now on it says this when asked when to renew a certificate.
+    pub(crate) async fn set_renewal(&self, certificate: &str, said: &serde_json::Value) {
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build(self.connector());
+        let body = json!({"certificate": certificate, "ariResponse": said.to_string()});
+        let request =
+            hyper::Request::post(format!("https://{}/set-renewal-info/", self.management))
+                .header("user-agent", "tests");
+        let request = request.body(Full::from(body.to_string())).unwrap();
+        let answer = client.request(request).await.unwrap();
+        let (status, body) = (answer.status(), answer.into_body().collect().await.unwrap());
+        assert!(status.is_success(), "{status}: {:?}", body.to_bytes());
     }
 
     /// Whom to trust for what it issues, in PEM.

@@ -42,7 +42,10 @@ async fn a_platform_is_told_who_the_visitor_is_by_the_edge_alone(db: PgPool) {
             .body(Full::from("three"))
             .unwrap()
     };
-    let one = hyper::Request::post("/p?q=r").header("host", "A.example.com:443");
+    // Whoever names what the edge says takes nothing of it away.
+    let one = hyper::Request::post("/p?q=r")
+        .header("host", "A.example.com:443")
+        .header("connection", "x-forwarded-for, x-forwarded-proto, x-request-id");
     let two = hyper::Request::post("https://a.example.com/p?q=r");
     let answers = [
         rig.ask("a.example.com", request(one)).await,

@@ -232,7 +232,7 @@ impl Edge {
         let disk = opened(&folder.join("edge.redb")).await;
         let table = Arc::new(Table::default());
         let follower = Follower::new(db.clone(), table.clone(), disk.clone());
-        follower.begin().await.unwrap();
+        follower.begin().await;
         let challenges = Challenges::new(db.clone());
         let keys = Arc::new(Keys::new(1_000, disk, db, root_key()));
         let tls = Arc::new(Tls::new(table.clone(), keys, challenges.clone()).unwrap());

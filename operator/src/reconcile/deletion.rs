@@ -109,8 +109,9 @@ impl Driver {
         Ok(())
     }
 
-    /// A blueprint may want a platform back of which no watch has told yet.
-    async fn is_as_known(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
+    /// A blueprint may want a platform back of which no watch has told yet, and one that is known
+    /// may be gone.
+    pub(super) async fn is_as_known(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
         let found = self.cluster.blueprint(turn.name).await?;
         let of = |resource: &Arc<Resource>| (resource.uid, resource.version);
         let (is, news) = match found {

@@ -102,6 +102,12 @@ impl Tenant {
         })
     }
 
+    /// The namespace says that it is another blueprint's than the one that is known.
+    pub fn is_of_another(&self) -> bool {
+        let known = self.resource.as_ref().map(|resource| resource.uid);
+        self.home().is_some_and(|(child, home)| !child.going && home.owner != known)
+    }
+
     /// How far a Deployment is.
     pub fn rollout(&self, name: &str) -> Option<&Rollout> {
         let id = ChildId { kind: Kind::Deployment, name: name.into() };

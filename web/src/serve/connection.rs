@@ -74,6 +74,8 @@ fn second() -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .max_pending_accept_reset_streams(20)
+        // Of what waits to be taken so much is kept for each stream: a visitor has a hundred.
+        .max_send_buf_size(32 << 10)
         .keep_alive_interval(Duration::from_secs(20));
     server
 }
