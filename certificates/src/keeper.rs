@@ -60,7 +60,7 @@ impl Keeper {
 
     /// Goes on until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
-        tokio::join!(self.keep(&stop), self.ask(&stop));
+        tokio::join!(Box::pin(self.keep(&stop)), Box::pin(self.ask(&stop)));
     }
 
     /// Authorities are asked when to renew. Beside all else: one that is slow holds nothing up.

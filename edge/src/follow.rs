@@ -84,7 +84,7 @@ impl Follower {
         let mut told = PgListener::connect_with(&self.db).await?;
         told.listen(CHANNEL).await?;
         loop {
-            let mut next = in_time(self.read_all()).await?;
+            let mut next = Box::pin(in_time(self.read_all())).await?;
             let until = Instant::now() + WHOLE;
             while Instant::now() < until {
                 match tokio::time::timeout(SELDOM, told.try_recv()).await {
@@ -96,7 +96,7 @@ impl Follower {
                 }
                 // One look is enough for all that was told of by now.
                 while told.next_buffered().is_some() {}
-                next = in_time(self.read_since(next)).await?;
+                next = Box::pin(in_time(self.read_since(next))).await?;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! When certificates are renewed.
 
 use certificates::Name;
+use certificates::acme::Authority;
 use certificates::claims::{self, Tenant};
 use certificates::orders::{self, Issuer};
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +17,9 @@ use crate::{issue, rig, root_key, settings, work};
 #[ignore = "needs Pebble"]
 async fn a_certificate_is_renewed_when_its_authority_says_so(db: PgPool) {
     let (rig, _answers) = rig(&db).await;
-    let settings = settings(vec![rig.authority("pebble")]);
+    // Where none is asked for, Pebble takes any of its profiles.
+    let profile = Some("default".to_owned());
+    let settings = settings(vec![Authority { profile, ..rig.authority("pebble") }]);
     let working = work(&db, settings.clone());
     let mut conn = db.acquire().await.unwrap();
     let now = Clock::System.now();
