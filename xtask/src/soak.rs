@@ -171,7 +171,6 @@ impl Soak {
             },
             Self::Confusion => Plan {
                 tests: &["--test", "it", "of_many_confused"],
-                crates: &["--package", "edge"],
                 environment: &[("SOULFRA_ROUNDS", "20000")],
                 wants_database: true,
                 ..USUAL

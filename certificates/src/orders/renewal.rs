@@ -45,8 +45,7 @@ impl Issuer {
         let done = async {
             let Said { start, end, ask_at } = self.said(&asked, now).await?;
             // Somewhere in between, so that not all that were ordered together come together.
-            let within = rand::rng()
-                .random_range(start.as_second()..end.as_second().max(start.as_second() + 1));
+            let within = rand::rng().random_range(start.as_second()..end.as_second());
             let at = Timestamp::from_second(within).unwrap_or(start);
             let mut conn = self.db.acquire().await?;
             table::renew_within(&mut conn, asked.id, [start, at, end], ask_at).await?;

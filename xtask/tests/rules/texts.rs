@@ -26,8 +26,8 @@ const PRINTERS: [&str; 6] = [
 /// Who may choose an exit code.
 const MAINS: [&str; 7] = [
     "create-ai-platform/src/main.rs",
-    "model-server/src/main.rs",
     "edge/src/main.rs",
+    "model-server/src/main.rs",
     "operator/src/main.rs",
     "tenant-runtime/src/main.rs",
     "xtask/src/main.rs",
