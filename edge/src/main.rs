@@ -19,7 +19,6 @@ use edge::table::Table;
 use edge::tls::Tls;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use web::serve::{Limits, Places, Transport};
@@ -81,7 +80,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let outside = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
         let doors = Doors::new(table.clone(), challenges, outside);
 
-        let stop = stop_when_told()?;
+        let stop = web::stop::when_told().map_err(|error| error.to_string())?;
         let visitors = Places::new(Limits::of(settings.connections));
         let probes = Places::new(Limits::of(PROBES));
         let tls = Transport::tls_by_name(Arc::new(tls));
@@ -109,18 +108,4 @@ async fn open(
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
     let serving = web::serve::serve(listener, transport, router, stop.clone(), places.clone());
     Ok(tokio::spawn(serving))
-}
-
-fn stop_when_told() -> Result<CancellationToken, String> {
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        told.cancel();
-    });
-    Ok(stop)
 }

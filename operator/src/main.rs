@@ -15,8 +15,6 @@ use operator::run::Fleet;
 use operator::seen::Seen;
 use operator::settings::Settings;
 use operator::{health, printer};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use work::Clock;
 
@@ -85,7 +83,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         tracing::info!(me, "this operator is called so");
         let seen = Arc::new(Seen::default());
         let fleet = Fleet::new(seen.clone());
-        let stop = stop_when_told()?;
+        let stop = web::stop::when_told().map_err(|error| error.to_string())?;
         let health = health::open(settings.health).await.map_err(|error| error.to_string())?;
         let health = tokio::spawn(health::serve(health, fleet.clone(), stop.clone()));
         let cluster = Kubernetes::new(client.clone(), &me);
@@ -114,18 +112,4 @@ fn run(settings: &Settings) -> Result<(), String> {
         watches.await.map_err(|error| error.to_string())?;
         health.await.map_err(|error| error.to_string())
     })
-}
-
-fn stop_when_told() -> Result<CancellationToken, String> {
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        told.cancel();
-    });
-    Ok(stop)
 }

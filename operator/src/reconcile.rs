@@ -166,8 +166,11 @@ impl Driver {
                 built?;
                 self.memory.settle(name, &turn, self.clock.now());
             }
-            stage::Stage::Refuse(resource, reason, message) => {
+            stage::Stage::Refuse(resource, reason, message, again) => {
                 self.tell_refused(&mut turn, &resource, reason, message).await?;
+                if let Some(again) = again {
+                    turn.done.look_again(again);
+                }
                 self.memory.settle(name, &turn, self.clock.now());
             }
             stage::Stage::Undelete(resource) => {

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tenant_runtime::program::{self, Settings};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// Serves one platform, whose blueprint and secrets are files, behind an edge that ends TLS.
@@ -40,16 +38,7 @@ fn main() -> ExitCode {
 fn serve(settings: Settings) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let asked = stop.clone();
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            asked.cancel();
-        });
+        let stop = web::stop::when_told().map_err(|error| error.to_string())?;
         program::run(settings, stop, announce).await.map_err(|error| error.to_string())
     })
 }

@@ -27,8 +27,8 @@ pub(super) enum Stage {
     Hold(Arc<Resource>),
     /// What the blueprint says.
     Build,
-    /// Nothing but to say why.
-    Refuse(Arc<Resource>, &'static str, String),
+    /// Nothing but to say why; after this time it may be otherwise, though nothing was changed.
+    Refuse(Arc<Resource>, &'static str, String, Option<Duration>),
     /// The deleted platform of this name comes back with this blueprint.
     Undelete(Arc<Resource>),
     /// The platform stops, and is kept for a while. Its blueprint may be gone already.
@@ -63,11 +63,11 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
         return earlier(resource, home, name, now);
     }
     if let Err(unreadable) = &resource.blueprint {
-        return refuse_unreadable(resource, unreadable);
+        return refuse_unreadable(resource, unreadable, None);
     }
     if home.is_some_and(|(child, _)| child.going) {
         let message = format!("the namespace tenant-{name} of an earlier platform is going");
-        return Stage::Refuse(resource.clone(), "NamespaceGoing", message);
+        return Stage::Refuse(resource.clone(), "NamespaceGoing", message, None);
     }
     if held { Stage::Build } else { Stage::Hold(resource.clone()) }
 }
@@ -103,19 +103,21 @@ fn earlier(resource: &Arc<Resource>, home: &Home, name: &str, now: Timestamp) ->
     let is_wished = notes.and_then(|notes| notes.get(UNDELETE)).is_some_and(|wish| wish == "true");
     let is_theirs = may_have_back(resource, home);
     let is_wanted = is_wished && is_theirs;
+    let mut free_after = None;
     if !is_wanted || stone.purging {
         // A new blueprint of its name keeps nothing any longer.
-        let stage = ended(home, stone, name, now);
-        if matches!(stage, Stage::Purge(_)) {
-            return stage;
+        match ended(home, stone, name, now) {
+            stage @ Stage::Purge(_) => return stage,
+            Stage::Wait(left) => free_after = Some(left),
+            _ => {}
         }
     }
     match &resource.blueprint {
-        Err(unreadable) => refuse_unreadable(resource, unreadable),
+        Err(unreadable) => refuse_unreadable(resource, unreadable, free_after),
         Ok(_) if is_wanted => Stage::Undelete(resource.clone()),
         Ok(_) => {
             let why = if is_theirs { kept(stone, name) } else { kept_for_others(stone) };
-            Stage::Refuse(resource.clone(), "NameKept", why)
+            Stage::Refuse(resource.clone(), "NameKept", why, free_after)
         }
     }
 }
@@ -148,10 +150,14 @@ fn ended(home: &Home, stone: &Tombstone, name: &str, now: Timestamp) -> Stage {
     }
 }
 
-fn refuse_unreadable(resource: &Arc<Resource>, unreadable: &Unreadable) -> Stage {
+fn refuse_unreadable(
+    resource: &Arc<Resource>,
+    unreadable: &Unreadable,
+    again: Option<Duration>,
+) -> Stage {
     let why = &unreadable.why;
     let message = format!("this version of the operator cannot read the blueprint: {why}");
-    Stage::Refuse(resource.clone(), "Unreadable", message)
+    Stage::Refuse(resource.clone(), "Unreadable", message, again)
 }
 
 /// Until when what is left of a deleted platform stays.

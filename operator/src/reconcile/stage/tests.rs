@@ -65,7 +65,7 @@ fn kept(stone: Tombstone) -> Home {
 fn an_earlier_platform_ends_also_under_a_blueprint_that_cannot_be_read() {
     assert!(matches!(in_stage(unreadable(), owned_by(EARLIER)), Stage::Delete(None)));
     let kept = in_stage(unreadable(), kept(stone(EARLIER)));
-    assert!(matches!(kept, Stage::Refuse(_, "Unreadable", _)), "{kept:?}");
+    assert!(matches!(kept, Stage::Refuse(_, "Unreadable", ..)), "{kept:?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_typed_name_and_the_end_of_its_time_count_also_under_a_new_blueprint() {
         assert!(matches!(in_stage(wanted, home), Stage::Undelete(_)), "whoever wants it back wins");
     }
     let kept = in_stage(with(blueprint(&[])), kept(stone(EARLIER)));
-    assert!(matches!(kept, Stage::Refuse(_, "NameKept", _)), "{kept:?}");
+    assert!(matches!(kept, Stage::Refuse(_, "NameKept", ..)), "{kept:?}");
 }
 
 #[test]
@@ -127,7 +127,9 @@ fn a_deleted_platform_comes_back_to_its_organization_alone() {
     assert!(matches!(in_stage(of(Some("acme")), theirs.clone()), Stage::Undelete(_)));
     for other in [Some("other"), None] {
         let refused = in_stage(of(other), theirs.clone());
-        let Stage::Refuse(_, "NameKept", why) = refused else { panic!("{other:?}: {refused:?}") };
+        let Stage::Refuse(_, "NameKept", why, _) = refused else {
+            panic!("{other:?}: {refused:?}")
+        };
         assert!(!why.contains("acme"), "who had it is nobody else's business: {why}");
     }
     let nobodys = kept(stone(EARLIER));
@@ -139,4 +141,15 @@ fn a_deleted_platform_comes_back_to_its_organization_alone() {
     // Half-way back, it is this one's.
     let half = Home { owner: Some(OURS), ..theirs };
     assert!(matches!(in_stage(of(None), half), Stage::Undelete(_)));
+}
+
+#[test]
+fn who_waits_for_a_name_asks_again_when_it_becomes_free() {
+    let soon = Duration::from_mins(20);
+    let purge_after = now() + soon;
+    let stone = Tombstone { by_itself: true, purge_after, ..stone(EARLIER) };
+    for resource in [with(blueprint(&[])), unreadable()] {
+        let waits = in_stage(resource, kept(stone.clone()));
+        assert!(matches!(waits, Stage::Refuse(.., Some(after)) if after == soon), "{waits:?}");
+    }
 }
