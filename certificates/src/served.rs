@@ -3,6 +3,8 @@
 //! An edge reads [`all`] of it once, and what changed [`since`] whenever it is told so on
 //! [`CHANNEL`]. Certificates themselves never change: they are read by their ids, as needed.
 
+mod progress;
+
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use work::sealed::{self, RootKey};
 
 use crate::orders::{key_field, key_place};
 use crate::sealed_text;
+
+pub use progress::{Progress, progress};
 
 /// Where `notify` says that something changed.
 pub const CHANNEL: &str = "served";
@@ -154,6 +158,28 @@ pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<(
     Ok(())
 }
 
+/// The blueprints that a platform of this name had, or whoever is at its host: those that are met,
+/// and those that claim something.
+///
+/// # Errors
+/// The database.
+pub async fn of_name(
+    conn: &mut PgConnection,
+    name: &str,
+    own_host: Option<&str>,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        r#"select uid as "uid!" from certificates.platform
+           where (name = $1 or own_host = $2) and state <> 'gone'
+           union
+           select tenant_uid from certificates.claim where tenant = $1 and state <> 'released'"#,
+        name,
+        own_host,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// From now on the platform is met nowhere.
 ///
 /// # Errors
@@ -166,6 +192,20 @@ pub async fn remove(conn: &mut PgConnection, uid: Uuid) -> sqlx::Result<()> {
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether the platform was met, and is not to be any more.
+///
+/// # Errors
+/// The database.
+pub async fn is_gone(conn: &mut PgConnection, uid: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from certificates.platform where uid = $1 and state = 'gone')
+               as "exists!""#,
+        uid
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// All there is. To be read in one transaction of isolation `repeatable read`.
@@ -298,4 +338,21 @@ impl Standing {
             _ => None,
         }
     }
+}
+
+/// Lets a login of an edge read what edges read, and nothing beside it.
+///
+/// # Errors
+/// The database.
+pub async fn admit(conn: &mut PgConnection, role: &str) -> sqlx::Result<()> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    // The words that names are proven by are nothing for edges.
+    let sql = format!(
+        "grant usage on schema certificates to {role};
+         grant select on certificates.platform, certificates.host, certificates.certificate,
+                         certificates.challenge to {role};
+         grant select (name, tenant_uid, state, changed) on certificates.claim to {role};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(conn).await?;
+    Ok(())
 }

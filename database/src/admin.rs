@@ -1,11 +1,12 @@
 //! The connection that may create databases and roles.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 
 use crate::doors;
 use crate::fence::{Fence, Fenced};
@@ -35,7 +36,7 @@ pub struct Unreachable {
 impl Unreachable {
     /// Whether the server was reached, and somebody newer is in charge of it.
     pub fn is_fenced(&self) -> bool {
-        matches!(&self.source, sqlx::Error::Configuration(cause) if cause.is::<Fenced>())
+        is_fenced(&self.source)
     }
 }
 
@@ -110,6 +111,23 @@ impl Admin {
         Ok(conn)
     }
 
+    /// Connections to another database of the same server that are used again, `most` at once.
+    /// Each is made when it is needed, and as [`Admin::connect`] makes one: an older process has none
+    /// any more once a newer one is in charge.
+    pub fn pool(&self, database: &str, most: u32) -> PgPool {
+        let mut options = self.options.clone().database(database);
+        let mut pool = PgPoolOptions::new().max_connections(most).acquire_timeout(WITHIN);
+        if let Some(fence) = self.fence.clone() {
+            options = options.application_name(&fence.application_name());
+            let fence = Arc::new(fence);
+            pool = pool.after_connect(move |conn, _| {
+                let fence = fence.clone();
+                Box::pin(async move { fence.check(conn).await })
+            });
+        }
+        pool.connect_lazy_with(options)
+    }
+
     fn unreachable(&self, source: sqlx::Error) -> Unreachable {
         unreachable(&self.options, source)
     }
@@ -118,6 +136,11 @@ impl Admin {
     pub(crate) fn options(&self) -> &PgConnectOptions {
         &self.options
     }
+}
+
+/// Whether this says that somebody newer is in charge of the server.
+pub fn is_fenced(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Configuration(cause) if cause.is::<Fenced>())
 }
 
 async fn connect(options: PgConnectOptions) -> Result<PgConnection, Unreachable> {

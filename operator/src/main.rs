@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use certificates::dns::Resolver;
 use clap::Parser;
 use operator::ask::Ask;
 use operator::cluster::{Counted, Kubernetes, connect};
 use operator::databases::Postgres;
+use operator::domains::{Domains, Keeping, Register, Whose};
 use operator::lease::Charge;
 use operator::reconcile::{Driver, Memory, WRITES_AT_ONCE};
 use operator::run::Fleet;
@@ -78,6 +80,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let key = Arc::new(settings.key().map_err(|error| error.to_string())?);
         let servers = settings.admins().map_err(|error| error.to_string())?;
         let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone(), FENCE);
+        let keeping = keeping(settings)?;
         let client = connect().await.map_err(|error| error.to_string())?;
         let me = format!("operator-{}", uuid::Uuid::new_v4());
         tracing::info!(me, "this operator is called so");
@@ -90,6 +93,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let driver = Arc::new(Driver {
             cluster: Arc::new(Counted::new(cluster, fleet.vitals().answers())),
             databases: Arc::new(databases),
+            domains: keeping.as_ref().map(|keeping| keeping.register.clone() as Arc<dyn Domains>),
             seen,
             installation: settings.installation.clone(),
             key,
@@ -102,14 +106,46 @@ fn run(settings: &Settings) -> Result<(), String> {
         let own = connect().await.map_err(|error| error.to_string())?;
         let charge = Charge::new(own, &settings.namespace, LEASE, &me, Clock::System);
         let work = |epoch, stop| {
-            let (fleet, driver) = (fleet.clone(), driver.clone());
+            let (fleet, driver, keeping) = (fleet.clone(), driver.clone(), keeping.as_ref());
             async move {
                 driver.databases.take_charge(epoch).await;
-                fleet.work(driver, settings.workers, stop).await;
+                let Some(keeping) = keeping else {
+                    return fleet.work(driver, settings.workers, stop).await;
+                };
+                keeping.register.take_charge(epoch).await;
+                let (others, all) = (fleet.clone(), driver.clone());
+                let changed = move |whose: Whose<'_>| others.look_again(&all, whose);
+                let keep = keeping.run(changed, stop.clone());
+                tokio::join!(fleet.work(driver, settings.workers, stop), keep);
             }
         };
         charge.lead(&stop, work).await;
         watches.await.map_err(|error| error.to_string())?;
         health.await.map_err(|error| error.to_string())
     })
+}
+
+/// What looks after names, where the settings say so.
+fn keeping(settings: &Settings) -> Result<Option<Keeping>, String> {
+    let Some(domains) = &settings.domains else { return Ok(None) };
+    let said = |error: operator::settings::SettingsError| error.to_string();
+    let domain = settings.installation.domain.as_str();
+    let admin = settings.admins().map_err(said)?.remove(&domains.server);
+    let admin = admin.ok_or_else(|| format!("there is no server `{}`", domains.server))?;
+    let (zones, edge) = (domains.zones(domain), domains.edge_password().map_err(said)?);
+    let clock = Clock::System;
+    let database = &domains.database;
+    let register = Register::new(admin, database, zones.clone(), FENCE, edge, clock.clone());
+    let resolver = Resolver::new(&domains.resolvers);
+    let resolver = resolver.map_err(|error| format!("cannot ask the DNS: {error}"))?;
+    let own = domains.certificate.clone().map(|files| (domain.to_owned(), files));
+    Ok(Some(Keeping {
+        register,
+        root: domains.key().map_err(said)?,
+        zones,
+        dns: Arc::new(resolver),
+        authorities: domains.authorities().map_err(said)?,
+        own,
+        clock,
+    }))
 }

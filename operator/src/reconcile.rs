@@ -12,6 +12,7 @@ mod gpu;
 mod link;
 mod load;
 mod memory;
+mod names;
 mod passwords;
 mod stage;
 mod status;
@@ -26,6 +27,7 @@ use work::sealed::RootKey;
 
 use crate::cluster::{CallError, Cluster};
 use crate::databases::{DatabaseError, Databases};
+use crate::domains::{Domains, DomainsError};
 use crate::queue::Ended;
 use crate::seen::Seen;
 
@@ -35,6 +37,7 @@ pub(crate) use build::seen;
 pub use link::ADMIN_LINK;
 pub(crate) use load::Load;
 pub use memory::Memory;
+pub use names::RECHECK;
 pub use passwords::ROTATE;
 pub use stage::UNDELETE;
 
@@ -56,6 +59,8 @@ pub struct Driver {
     pub cluster: Arc<dyn Cluster>,
     /// The servers of databases.
     pub databases: Arc<dyn Databases>,
+    /// Their names; `None`: this installation looks after none.
+    pub domains: Option<Arc<dyn Domains>>,
     /// What is known.
     pub seen: Arc<Seen>,
     /// What is the same for all platforms.
@@ -79,6 +84,9 @@ pub enum Failure {
     /// A database is not as it should be.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// Names are not as they should be.
+    #[error(transparent)]
+    Domains(#[from] DomainsError),
     /// It took too long.
     #[error("this took longer than {} s", TURN_DEADLINE.as_secs())]
     TooLong,
@@ -147,9 +155,10 @@ impl Driver {
             turn.done.again = Some(LISTS_TAKE);
             return Ok(turn.done);
         }
+        self.close_names(&mut turn).await?;
         match stage {
             stage::Stage::Nothing => {}
-            stage::Stage::Wait(again) => turn.done.again = Some(again),
+            stage::Stage::Wait(again) => turn.done.look_again(again),
             stage::Stage::Hold(resource) => {
                 turn.hold(&resource, true).await?;
                 self.build(&mut turn).await?;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::domains::Whose;
 use crate::queue::Queue;
 use crate::reconcile::Driver;
 use crate::seen::watch::watch;
@@ -70,6 +71,20 @@ impl Fleet {
         };
         if self.seen.is_known() || is_new() {
             self.queue.push(name);
+        }
+    }
+
+    /// Something changed of which no watch tells.
+    pub fn look_again(&self, driver: &Driver, whose: Whose<'_>) {
+        match whose {
+            Whose::Of(name) => {
+                driver.memory.forget(name);
+                self.changed(name);
+            }
+            Whose::All => {
+                driver.memory.forget_all();
+                self.look_at_all();
+            }
         }
     }
 

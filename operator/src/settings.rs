@@ -1,5 +1,7 @@
 //! The one file that an operator is told everything by.
 
+mod domains;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,6 +10,10 @@ use database::Admin;
 use plan::Installation;
 use serde::Deserialize;
 use work::sealed::{RootKey, RootKeyError};
+
+pub use domains::{
+    Agreed, AuthoritySettings, BindingSettings, CertificateFiles, DomainSettings, LimitSettings,
+};
 
 /// What an operator is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +31,9 @@ pub struct Settings {
     /// which is refused of a file else; and none is made, since each process would have its own.
     #[serde(default)]
     pub root_key_is_mounted: bool,
+    /// Names of platforms' own, and how they are met; without it nobody looks after them.
+    #[serde(default)]
+    pub domains: Option<DomainSettings>,
     /// Where `/healthz`, `/readyz` and `/metrics` are.
     #[serde(default = "everywhere")]
     pub health: SocketAddr,
@@ -83,6 +92,14 @@ impl Settings {
                 )));
             }
         }
+        if let Some(domains) = &settings.domains
+            && !settings.servers.contains_key(&domains.server)
+        {
+            return Err(refused(format!(
+                "domains: server: there is no `{0}` in `servers`: add `{0}: /path/of/the/url`",
+                domains.server
+            )));
+        }
         if settings.workers == 0 || settings.workers > 256 {
             return Err(refused("workers: 1 to 256 turns at once".to_owned()));
         }
@@ -91,10 +108,7 @@ impl Settings {
 
     /// What credentials are made from.
     pub fn key(&self) -> Result<RootKey, SettingsError> {
-        if !self.root_key_is_mounted {
-            return Ok(RootKey::read_or_create(&self.root_key)?);
-        }
-        Ok(RootKey::read_mounted(&self.root_key)?)
+        key(&self.root_key, self.root_key_is_mounted)
     }
 
     /// The servers, by name.
@@ -109,6 +123,10 @@ impl Settings {
         };
         self.servers.iter().map(admin).collect()
     }
+}
+
+fn key(file: &Path, is_mounted: bool) -> Result<RootKey, SettingsError> {
+    Ok(if is_mounted { RootKey::read_mounted(file)? } else { RootKey::read_or_create(file)? })
 }
 
 fn text_of(file: &Path) -> Result<String, SettingsError> {
@@ -151,6 +169,33 @@ installation:
         let without = SETTINGS.replace("servers: {db-1: /run/secrets/db-1}\n", "");
         let why = read(&without).unwrap_err().to_string();
         assert!(why.contains("`servers` has no file for it"), "{why}");
+    }
+
+    #[test]
+    fn names_are_kept_on_a_server_that_there_is_and_proven_at_authorities_with_their_limits() {
+        let domains = |server| {
+            format!(
+                "{SETTINGS}domains:
+  server: {server}
+  targets: edge.platforms.example
+  key: /run/secrets/certificates
+  authorities:
+    - {{name: first, directory: https://ca.example/directory}}
+    - {{name: ours, directory: https://other.example/directory, limits: none}}
+    - name: third
+      directory: https://third.example/directory
+      limits: {{orders: 3000, registered: 500, name: 5}}
+"
+            )
+        };
+        let settings = read(&domains("db-1")).unwrap().domains.unwrap();
+        let all = settings.authorities().unwrap();
+        let limits: Vec<_> = all.iter().map(|it| it.limits.orders.most).collect();
+        assert_eq!(limits, [300, u32::MAX, 3_000]);
+        let zones = settings.zones("platforms.example");
+        assert_eq!(zones.own, ["platforms.example"]);
+        let why = read(&domains("db-2")).unwrap_err().to_string();
+        assert!(why.contains("there is no `db-2` in `servers`"), "{why}");
     }
 
     #[test]

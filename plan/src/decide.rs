@@ -127,11 +127,18 @@ impl<'a> Plan<'a> {
         self.blueprint.spec.paused && !self.seen.past_grace
     }
 
+    /// The name that every platform has.
+    pub fn own_host(&self) -> String {
+        format!("{}.{}", self.name, self.installation.domain)
+    }
+
     /// The names it answers at, the one that every platform has first. A domain of its own is
     /// among them once its owner was proven.
     pub fn hosts(&self) -> Vec<Sourced<String>> {
-        let own = format!("{}.{}", self.name, self.installation.domain);
-        let own = Sourced::new(own, Origin::Installation("its domain, below the platform's name"));
+        let own = Sourced::new(
+            self.own_host(),
+            Origin::Installation("its domain, below the platform's name"),
+        );
         let seen = self.blueprint.status.iter().flat_map(|status| &status.domains);
         let proven: Vec<_> = seen
             .filter(|domain| matches!(domain.state, DomainState::Verified | DomainState::Serving))

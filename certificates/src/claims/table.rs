@@ -147,21 +147,29 @@ pub async fn next_due(conn: &mut PgConnection) -> sqlx::Result<Option<Timestamp>
     Ok(next.fetch_one(conn).await?.map(Sql::to_jiff))
 }
 
-/// Somebody says that the records are there now. Names that are proven are looked at in their own
-/// time: a look at them can only take them away.
+/// Somebody says that the records are there since then: names that were not looked at since are
+/// looked at now. Those that are proven are looked at in their own time: a look at them can only
+/// take them away.
 ///
 /// # Errors
 /// The database.
-pub async fn look_now(conn: &mut PgConnection, tenant: Uuid, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update certificates.claim set look_at = $2
-         where tenant_uid = $1 and state = 'pending' and look_at > $2",
+pub async fn look_now(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    since: Timestamp,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update certificates.claim set look_at = $3
+         where tenant_uid = $1 and state = 'pending' and look_at > $3
+           and (looked_at is null or looked_at < $2)",
         tenant,
+        since.to_sqlx() as Sql,
         now.to_sqlx() as Sql,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// A deleted platform comes back under a new blueprint: its names are its own still.

@@ -110,20 +110,21 @@ pub async fn want(
 }
 
 /// Takes in a certificate that came another way, such as one for a whole zone that somebody bought.
-/// It counts from now on, and is renewed like any other once its name is somebody's.
+/// It counts from now on, and is renewed like any other once its name is somebody's. The key is PEM.
 ///
 /// # Errors
-/// The database, or a chain that is not for this name and this key.
+/// The database, a key that is none, or a chain that is not for this name and this key.
 pub async fn bring(
     conn: &mut PgConnection,
     root: &RootKey,
     name: &str,
     chain: String,
-    key: &KeyPair,
+    key: &str,
     now: Timestamp,
 ) -> Result<Uuid, Trouble> {
     let ours = |error: &dyn std::fmt::Display| Trouble::Ours(error.to_string());
-    let public = rcgen::PublicKeyData::subject_public_key_info(key);
+    let key = KeyPair::from_pem(key).map_err(|error| ours(&error))?;
+    let public = rcgen::PublicKeyData::subject_public_key_info(&key);
     let chain = Chain::read(chain, name, &public).map_err(|useless| ours(&useless))?;
     let id = Uuid::now_v7();
     let field = key_field(id);
@@ -134,7 +135,7 @@ pub async fn bring(
 }
 
 /// Names that have been proven and have no certificate, or one that is to be renewed by now; at
-/// most so many.
+/// most so many. What belongs to a platform that has ended is nobody's to be met under.
 ///
 /// # Errors
 /// The database.
@@ -149,6 +150,8 @@ pub async fn due_for_renewal(
                 on certificate.name = claim.name and certificate.replaced_at is null
          where claim.state = 'verified'
            and (certificate.id is null or certificate.renew_at <= $1)
+           and not exists (select from certificates.platform
+                           where platform.uid = claim.tenant_uid and platform.state = 'gone')
            and not exists (select from certificates.acme_order
                            where acme_order.name = claim.name and acme_order.state = 'open')
          order by certificate.not_after nulls first limit $2",

@@ -150,6 +150,7 @@ impl Rig {
         let pem = leaf.signed_by(&key, &self.authority).unwrap().pem();
         let mut tx = self.db.begin().await.unwrap();
         let now = Clock::System.now();
+        let key = key.serialize_pem();
         let id = orders::bring(&mut tx, &root_key(), name, pem, &key, now).await.unwrap();
         tx.commit().await.unwrap();
         id

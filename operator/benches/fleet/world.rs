@@ -176,6 +176,7 @@ pub(crate) fn operator(client: &Client) -> (Arc<Driver>, Arc<Counted>, Arc<Fleet
     let driver = Arc::new(Driver {
         cluster: calls.clone(),
         databases: Arc::new(Partly { postgres, made: 0.into() }),
+        domains: None,
         seen: seen.clone(),
         installation,
         key,

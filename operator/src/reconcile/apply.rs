@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use plan::{Object, Objects, SecretKey, Secrets};
 use serde_json::{Value, json};
 
+use super::names::Names;
 use super::{Done, Driver, Failure};
 use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
 use crate::kind::Kind;
@@ -25,6 +26,8 @@ pub(super) struct Turn<'a> {
     pub(super) is_unsettled: bool,
     /// How its admin link stands, as the status is to say it.
     pub(super) admin_link: Option<AdminLinkStatus>,
+    /// What was found out about its names, where that was looked at.
+    pub(super) names: Option<Names>,
     /// Listings that had ended when it began.
     listings: u64,
 }
@@ -112,6 +115,7 @@ impl<'a> Turn<'a> {
             done: Done::default(),
             is_unsettled: false,
             admin_link,
+            names: None,
             listings,
         }
     }

@@ -56,10 +56,11 @@ impl Driver {
             }
         }
         let mut database = self.place(turn, &plan).await?;
-        // The namespace before the data: whatever becomes of the blueprint meanwhile, it says that
-        // there is some. And a server of its own before what is to be on it.
+        // The namespace before data and names: whatever becomes of the blueprint meanwhile, it says
+        // that there are some. And a server of its own before what is to be on it.
         let objects = plan.objects();
         turn.apply(&grounds(&objects, &database)).await?;
+        self.keep_names(turn, &plan).await?;
         let Some(server) = self.server(&plan, &database).await? else {
             return self.wait_for_server(turn, &plan, database).await;
         };

@@ -28,7 +28,8 @@ impl Driver {
                 self.is_really_gone(turn, home.owner).await?;
             }
             let stone = match home.deleted.clone() {
-                Some(stone) if stone.of == home.owner => stone,
+                // Of one whose data is going, nothing is taken back.
+                Some(stone) if stone.of == home.owner || stone.purging => stone,
                 // On its way back from an earlier deletion: it is kept anew from here on.
                 earlier => {
                     turn.forget_wish(earlier.as_ref()).await?;
@@ -103,6 +104,7 @@ impl Driver {
                 turn.done.writes += 1;
             }
         }
+        self.release_names(turn).await?;
         turn.mark_purged(&stone).await?;
         turn.remove_home().await?;
         turn.done.again = Some(SOON);

@@ -38,7 +38,7 @@ struct Settled {
 
 impl Memory {
     /// The next turn of this platform looks at everything.
-    pub(super) fn forget(&self, name: &str) {
+    pub fn forget(&self, name: &str) {
         if let Some(remembered) = self.lock().get_mut(name) {
             remembered.settled = None;
         }

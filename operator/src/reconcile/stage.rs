@@ -45,7 +45,9 @@ pub(super) fn of(tenant: &Tenant, name: &str, now: Timestamp) -> Stage {
             None => Stage::Nothing,
             Some((child, _)) if child.going => Stage::Nothing,
             Some((_, home)) => match &home.deleted {
-                Some(stone) if stone.of == home.owner => ended(home, stone, name, now),
+                Some(stone) if stone.of == home.owner || stone.purging => {
+                    ended(home, stone, name, now)
+                }
                 // Its blueprint went without us: somebody took our finalizer away.
                 _ => Stage::Delete(None),
             },

@@ -39,16 +39,32 @@ impl Driver {
         });
         conditions.say(runtime(plan, rollout.as_ref()));
         conditions.say(models(plan, turn.tenant.rollout(INFERENCE)));
-        conditions.say(domains(plan));
-        conditions.say(certificates(plan));
+        let names = turn.names.as_ref();
+        match names {
+            Some(names) => names.said.iter().cloned().for_each(|said| conditions.say(said)),
+            None if self.domains.is_some() => as_before(plan, &mut conditions),
+            None => not_looked_after(plan).into_iter().for_each(|said| conditions.say(said)),
+        }
+        let domains = names.and_then(|names| names.domains.clone());
+        let before = plan.blueprint.status.as_ref();
+        // Where nobody looked, it is met where it was.
+        let url = match names.filter(|names| names.domains.is_some()) {
+            Some(names) => names.primary_host.clone(),
+            None => before
+                .and_then(|before| Some(before.url.as_ref()?.strip_prefix("https://")?.to_owned())),
+        };
+        let url = url.unwrap_or_else(|| plan.own_host());
         conditions.sum_up();
         let phase = phase(plan, rollout.as_ref(), &conditions);
         let status = BlueprintStatus {
             observed_generation: plan.blueprint.metadata.generation,
-            url: plan.hosts().first().map(|host| format!("https://{}", host.value)),
+            url: Some(format!("https://{url}")),
             phase: Some(phase),
             plan: Some(plan.pays.value),
-            database: database.or_else(|| plan.blueprint.status.as_ref()?.database.clone()),
+            domains: domains
+                .or_else(|| before.map(|before| before.domains.clone()))
+                .unwrap_or_default(),
+            database: database.or_else(|| before?.database.clone()),
             admin_link: turn.admin_link.clone(),
             runtime: rollout.as_ref().map(|rollout| RuntimeStatus {
                 version: rollout.version.as_deref().unwrap_or_default().to_owned(),
@@ -131,13 +147,7 @@ impl Driver {
 
 /// What of a status is ours to write.
 fn written_by_us(status: &BlueprintStatus) -> BlueprintStatus {
-    BlueprintStatus {
-        account: None,
-        usage: None,
-        domains: Vec::new(),
-        conditions: ours(status),
-        ..status.clone()
-    }
+    BlueprintStatus { account: None, usage: None, conditions: ours(status), ..status.clone() }
 }
 
 fn runtime(plan: &Plan<'_>, rollout: Option<&Rollout>) -> Said {
@@ -189,25 +199,39 @@ fn models(plan: &Plan<'_>, rollout: Option<&Rollout>) -> Said {
     }
 }
 
-fn domains(plan: &Plan<'_>) -> Said {
-    const KIND: &str = "DomainsReady";
-    let own = plan.blueprint.spec.domains.len();
-    let proven = plan.hosts().len() - 1;
-    if own == 0 {
-        return Said::yes(KIND, "Shared", "served below the installation's own domain");
+/// Where names were not looked at yet in this turn.
+fn as_before(plan: &Plan<'_>, conditions: &mut Conditions) {
+    for kind in ["DomainsReady", "CertificatesReady"] {
+        let before = plan.blueprint.status.as_ref().and_then(|status| find(status, kind));
+        conditions.say(match before {
+            Some(before) => {
+                let is = match before.status.as_str() {
+                    "True" => Is::True,
+                    "False" => Is::False,
+                    _ => Is::Unknown,
+                };
+                Said::new(kind, is, &*before.reason, &*before.message)
+            }
+            None => Said::new(kind, Is::Unknown, "NotLookedAt", "nobody has looked yet"),
+        });
     }
-    if proven >= own {
-        return Said::yes(KIND, "Proven", format!("all {own} domains of its own are proven"));
-    }
-    Said::new(KIND, Is::Unknown, "NotLookedAt", format!("{proven} of {own} domains are proven"))
 }
 
-fn certificates(plan: &Plan<'_>) -> Said {
-    const KIND: &str = "CertificatesReady";
+/// In an installation that looks after no domains.
+fn not_looked_after(plan: &Plan<'_>) -> [Said; 2] {
     if plan.blueprint.spec.domains.is_empty() {
-        return Said::yes(KIND, "Shared", "served under the installation's own certificate");
+        return [
+            Said::yes("DomainsReady", "Shared", "served below the installation's own domain"),
+            Said::yes(
+                "CertificatesReady",
+                "Shared",
+                "served under the installation's own certificate",
+            ),
+        ];
     }
-    Said::new(KIND, Is::Unknown, "NotLookedAt", "no certificate was ordered yet")
+    let message = "this installation looks after no domains: its operator's settings have none";
+    ["DomainsReady", "CertificatesReady"]
+        .map(|kind| Said::new(kind, Is::Unknown, "NotLookedAt", message))
 }
 
 fn phase(plan: &Plan<'_>, rollout: Option<&Rollout>, conditions: &Conditions) -> Phase {

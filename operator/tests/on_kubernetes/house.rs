@@ -16,6 +16,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
 use operator::cluster::Kubernetes;
 use operator::databases::Postgres;
+use operator::domains::Domains;
 use operator::kind::Kind;
 use operator::queue::{Ended, Queue};
 use operator::reconcile::{Driver, KEPT_FOR, Memory, WRITES_AT_ONCE};
@@ -58,15 +59,26 @@ impl House {
     }
 
     pub(crate) async fn with(installation: Installation, workers: usize) -> Self {
-        Self::of(installation, client().await, workers).await
+        Self::of(installation, client().await, None, workers).await
     }
 
     /// The same, whose operator is another one than the test is itself.
     pub(crate) async fn driven_by(operator: Client, workers: usize) -> Self {
-        Self::of(serde_json::from_str(INSTALLATION).unwrap(), operator, workers).await
+        Self::of(serde_json::from_str(INSTALLATION).unwrap(), operator, None, workers).await
     }
 
-    async fn of(installation: Installation, operator: Client, workers: usize) -> Self {
+    /// The same, in an installation that looks after names.
+    pub(crate) async fn with_names(domains: Arc<dyn Domains>, workers: usize) -> Self {
+        let installation = serde_json::from_str(INSTALLATION).unwrap();
+        Self::of(installation, client().await, Some(domains), workers).await
+    }
+
+    async fn of(
+        installation: Installation,
+        operator: Client,
+        domains: Option<Arc<dyn Domains>>,
+        workers: usize,
+    ) -> Self {
         let client = client().await;
         define(&client).await;
         let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..8]);
@@ -76,6 +88,7 @@ impl House {
         let driver = Arc::new(Driver {
             cluster: Arc::new(Kubernetes::new(operator.clone(), "test")),
             databases: Arc::new(databases("none")),
+            domains,
             seen: seen.clone(),
             installation,
             key,
@@ -137,6 +150,7 @@ impl House {
         Driver {
             cluster: Arc::new(Kubernetes::new(self.client.clone(), "stale")),
             databases: Arc::new(databases("none")),
+            domains: self.driver.domains.clone(),
             seen,
             installation: self.driver.installation.clone(),
             key: self.driver.key.clone(),

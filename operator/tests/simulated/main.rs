@@ -8,6 +8,7 @@
 
 mod chance;
 mod fields;
+mod names;
 mod people;
 mod ports;
 mod process;

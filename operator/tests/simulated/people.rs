@@ -34,7 +34,7 @@ impl World {
 
     /// One wish more, or less.
     fn vary(&mut self, spec: &mut Value) {
-        match self.chance.below(14) {
+        match self.chance.below(17) {
             0 | 1 => spec["suspended"] = json!(true),
             2 | 3 => spec["suspended"] = json!(false),
             4 => spec["paused"] = json!(true),
@@ -45,6 +45,9 @@ impl World {
             10 => spec["governance"] = json!({}),
             11 => spec["inference"] = json!({"placement": "dedicated"}),
             12 => spec["inference"] = json!({}),
+            13 => spec["domains"] = json!(["shop.example.com"]),
+            14 => spec["domains"] = json!(["shop.example.com", "example.org"]),
+            15 => spec["domains"] = json!([]),
             // What another version of the operator knows.
             _ => spec["inference"] = json!({"placement": "lunar"}),
         }

@@ -185,7 +185,7 @@ impl Ports {
     }
 
     /// The same for databases.
-    async fn sql<T: Send + 'static>(
+    pub(crate) async fn sql<T: Send + 'static>(
         &self,
         server: &str,
         commit: impl FnOnce(&mut World) -> Result<T, DatabaseError> + Send + 'static,
@@ -371,7 +371,7 @@ fn shared(server: &Server) -> &str {
 
 impl World {
     /// Who is not in charge any more is refused, as soon as a newer one was here.
-    fn passes_fence(&mut self, server: &str, epoch: u64) -> Result<(), DatabaseError> {
+    pub(crate) fn passes_fence(&mut self, server: &str, epoch: u64) -> Result<(), DatabaseError> {
         let fence = self.fences.entry(server.to_owned()).or_default();
         if *fence > epoch {
             return Err(DatabaseError::Fenced);

@@ -77,7 +77,8 @@ impl Process {
         let clock = Clock::fixed(now);
         let driver = Arc::new(Driver {
             cluster: ports.clone(),
-            databases: ports,
+            databases: ports.clone(),
+            domains: Some(ports.clone()),
             seen: seen.clone(),
             installation: installation.clone(),
             key: Arc::new(RootKey::from_bytes([7; 32])),
@@ -90,7 +91,11 @@ impl Process {
         let work = tokio::spawn({
             let (fleet, driver, stop) = (fleet.clone(), driver.clone(), stop.clone());
             async move {
-                driver.databases.take_charge(Epoch::try_from(epoch).unwrap()).await;
+                let epoch = Epoch::try_from(epoch).unwrap();
+                driver.databases.take_charge(epoch).await;
+                if let Some(domains) = &driver.domains {
+                    domains.take_charge(epoch).await;
+                }
                 fleet.work(driver, 2, stop).await;
             }
         });

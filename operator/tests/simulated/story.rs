@@ -323,6 +323,7 @@ impl Story<'_> {
                 wrong.push(format!("{name} is said to have a database, and has none"));
             }
         }
+        wrong.extend(world.wrong_names());
         for (key, uid, path, value) in &world.foreign {
             // It may have gone with an earlier namespace.
             let Some(thing) = world.things.get(key).filter(|thing| thing.uid == *uid) else {
@@ -422,6 +423,8 @@ impl Story<'_> {
                 }
             }
             wrong.extend(other.differences(&world, name));
+            let names = world.other_names(&other, paper.uid);
+            wrong.extend(names.map(|what| format!("{name}: {what}")));
         }
         for what in wrong {
             world.violated(what);

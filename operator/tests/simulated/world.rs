@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::chance::Chance;
 use crate::fields::{self, Owned};
+use crate::names::Register;
 
 /// A namespace and an object in it; a namespace is in itself.
 pub(crate) type Key = (String, ChildId);
@@ -78,6 +79,7 @@ pub(crate) struct World {
     sorts: Vec<Listed>,
     /// By server and name.
     pub(crate) databases: BTreeMap<(String, String), Database>,
+    pub(crate) register: Register,
     /// Operators that were started.
     pub(crate) operators: u64,
     /// Who may change databases of a server: the newest operator that was there.
@@ -121,6 +123,7 @@ impl World {
             logs: BTreeMap::new(),
             sorts: Listed::all(),
             databases: BTreeMap::new(),
+            register: Register::new(),
             operators: 0,
             fences: BTreeMap::new(),
             ended: BTreeMap::new(),

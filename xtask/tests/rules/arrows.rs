@@ -31,7 +31,10 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("certificates", &["web", "work"]),
     ("edge", &["web", "work", "certificates"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
-    ("operator", &["blueprint", "plan", "web", "work", "database", "tenant-runtime"]),
+    (
+        "operator",
+        &["blueprint", "plan", "web", "work", "database", "certificates", "tenant-runtime"],
+    ),
     (
         "create-ai-platform",
         &[

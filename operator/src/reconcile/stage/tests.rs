@@ -153,3 +153,10 @@ fn who_waits_for_a_name_asks_again_when_it_becomes_free() {
         assert!(matches!(waits, Stage::Refuse(.., Some(after)) if after == soon), "{waits:?}");
     }
 }
+
+#[test]
+fn a_purge_that_has_begun_goes_on_whoever_the_namespace_belongs_to_by_now() {
+    let stone = Tombstone { purging: true, ..stone(OURS) };
+    let going = in_stage(None, kept(stone));
+    assert!(matches!(going, Stage::Purge(_)), "{going:?}");
+}

@@ -152,6 +152,7 @@ impl World {
         Driver {
             cluster: Arc::new(Kubernetes::new(client, "test")),
             databases: Arc::new(databases),
+            domains: None,
             seen: like.seen.clone(),
             installation,
             key: like.key.clone(),

@@ -1,0 +1,184 @@
+//! The register of names: who has which, and who is met.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use blueprint::status::{DomainState, DomainStatus};
+use operator::databases::DatabaseError;
+use operator::domains::{Domains, DomainsError, Kept, Named, Wish};
+use operator::lease::Epoch;
+use uuid::Uuid;
+
+use crate::people::NAMES;
+use crate::ports::Ports;
+use crate::world::World;
+
+/// The register is one server more.
+const REGISTER: &str = "register";
+
+/// What it has of a blueprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    tenant: String,
+    names: Vec<String>,
+    /// Edges know it; once they do not, they never do again.
+    is_met: bool,
+}
+
+/// All that it has.
+pub(crate) type Register = BTreeMap<Uuid, Known>;
+
+#[async_trait]
+impl Domains for Ports {
+    async fn take_charge(&self, _: Epoch) {
+        let epoch = self.epoch;
+        let _ = self.sql(REGISTER, move |world| world.passes_fence(REGISTER, epoch)).await;
+    }
+
+    async fn keep(&self, wish: &Wish) -> Result<Kept, DomainsError> {
+        let (epoch, wish) = (self.epoch, wish.clone());
+        self.register(move |world| {
+            world.passes_fence(REGISTER, epoch)?;
+            Ok(world.keep(&wish))
+        })
+        .await?
+    }
+
+    async fn close(&self, uid: Uuid) -> Result<(), DomainsError> {
+        let epoch = self.epoch;
+        self.register(move |world| {
+            world.passes_fence(REGISTER, epoch)?;
+            world.close(uid);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn of_name(&self, name: &str) -> Result<Vec<Uuid>, DomainsError> {
+        let name = name.to_owned();
+        self.register(move |world| Ok(world.known(&name))).await
+    }
+
+    async fn release(&self, uid: Uuid) -> Result<(), DomainsError> {
+        let epoch = self.epoch;
+        self.register(move |world| {
+            world.passes_fence(REGISTER, epoch)?;
+            world.close(uid);
+            world.release(uid);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Ports {
+    async fn register<T: Send + 'static>(
+        &self,
+        commit: impl FnOnce(&mut World) -> Result<T, DatabaseError> + Send + 'static,
+    ) -> Result<T, DomainsError> {
+        self.sql(REGISTER, commit).await.map_err(|error| match error {
+            DatabaseError::Fenced => DomainsError::Fenced,
+            error => DomainsError::Unreachable(error.to_string()),
+        })
+    }
+}
+
+impl World {
+    fn keep(&mut self, wish: &Wish) -> Result<Kept, DomainsError> {
+        let (uid, name) = (wish.platform.uid, &wish.platform.name);
+        let mut names = Vec::new();
+        if let Some(known) = self.register.get(&uid) {
+            if !known.is_met {
+                return Err(DomainsError::Ended);
+            }
+            names.clone_from(&known.names);
+        }
+        let gives_up = names.iter().any(|name| !wish.names.contains(name));
+        let mut others = self.known(name);
+        others.retain(|other| *other != uid);
+        let gone = wish.gone.as_deref().unwrap_or_default();
+        let is_sure = wish.gone.is_some() || !(gives_up || !others.is_empty());
+        if !is_sure || others.iter().any(|other| !gone.contains(other)) {
+            return Err(DomainsError::Unsure { others });
+        }
+        for other in others {
+            self.close(other);
+            self.release(other);
+        }
+        let known = Known { tenant: name.clone(), names: wish.names.clone(), is_met: true };
+        if self.register.insert(uid, known.clone()) != Some(known) {
+            self.changes += 1;
+            self.note(|| format!("{name} is met, and has the names {:?}", wish.names));
+        }
+        let names = wish.names.iter().map(|name| Named {
+            status: DomainStatus {
+                name: name.clone(),
+                state: DomainState::Serving,
+                record: None,
+                found: Vec::new(),
+                expires_at: None,
+            },
+            stands: None,
+            again: None,
+        });
+        let primary_host = wish.names.first().cloned();
+        Ok(Kept { names: names.collect(), primary_host, own_is_served: true })
+    }
+
+    fn close(&mut self, uid: Uuid) {
+        let is_living = self.papers.values().any(|paper| paper.uid == uid && !paper.deleted);
+        let Some(known) = self.register.get_mut(&uid).filter(|known| known.is_met) else { return };
+        known.is_met = false;
+        let tenant = known.tenant.clone();
+        self.changes += 1;
+        self.note(|| format!("{tenant} is met no more"));
+        if is_living {
+            self.violated(format!("{tenant} is met no more, and lives"));
+        }
+    }
+
+    fn release(&mut self, uid: Uuid) {
+        let Some(known) = self.register.get_mut(&uid) else { return };
+        if !std::mem::take(&mut known.names).is_empty() {
+            let tenant = known.tenant.clone();
+            self.changes += 1;
+            self.note(|| format!("{tenant} gives its names up"));
+        }
+    }
+
+    /// The blueprints of a name that there is anything of.
+    fn known(&self, name: &str) -> Vec<Uuid> {
+        let known = self.register.iter();
+        let known =
+            known.filter(|(_, it)| it.tenant == name && (it.is_met || !it.names.is_empty()));
+        known.map(|(uid, _)| *uid).collect()
+    }
+
+    /// What is wrong with names, at any time of rest.
+    pub(crate) fn wrong_names(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (uid, known) in &self.register {
+            let Known { tenant, names, is_met } = known;
+            let is_there = self.papers.get(tenant).is_some_and(|paper| paper.uid == *uid);
+            if *is_met && !is_there {
+                wrong.push(format!("{tenant} has ended, and is met"));
+            }
+            if !names.is_empty() && !is_there && self.stone(tenant).is_none() {
+                wrong.push(format!("{tenant} is gone for good, and has the names {names:?}"));
+            }
+        }
+        for name in NAMES {
+            let met = self.register.values().filter(|it| it.tenant == name && it.is_met).count();
+            if met > 1 {
+                wrong.push(format!("{name} is met {met} times"));
+            }
+        }
+        wrong
+    }
+
+    /// What the register has of a platform in another way than that of another world.
+    pub(crate) fn other_names(&self, other: &Self, uid: Uuid) -> Option<String> {
+        let (is, should) = (self.register.get(&uid), other.register.get(&uid));
+        (is != should).then(|| format!("the register has {is:?}, and not {should:?}"))
+    }
+}
