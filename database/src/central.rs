@@ -18,7 +18,7 @@ pub async fn create(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await {
             Err(sqlx::Error::Database(error)) if error.code().is_some_and(|it| it == DUPLICATE) => {
             }
-            made => drop(made?),
+            made => _ = made?,
         }
     }
     let sql = format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC");

@@ -60,7 +60,8 @@ impl Keeping {
         changed: impl Fn(Whose<'_>) + Clone + Send + Sync + 'static,
         stop: CancellationToken,
     ) {
-        let Some(Some(db)) = stop.run_until_cancelled(self.until_open()).await else { return };
+        let open = Box::pin(stop.run_until_cancelled(self.until_open())).await;
+        let Some(Some(db)) = open else { return };
         let polls = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5);
         let settings =
             Settings { authorities: self.authorities.clone(), at_once: ORDERS_AT_ONCE, polls };

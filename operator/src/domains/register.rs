@@ -137,15 +137,15 @@ impl Register {
             return Err(DomainsError::Ended);
         }
         let read: Vec<_> = wish.names.iter().map(|name| self.read(name)).collect();
-        let names: Vec<Name> = read.iter().flatten().cloned().collect();
+        let wanted: Vec<Name> = read.iter().flatten().cloned().collect();
         let had = claims::of_tenant(conn, uid).await?;
-        let gives_up = had.iter().any(|claim| !names.contains(&claim.name));
+        let gives_up = had.iter().any(|claim| !wanted.contains(&claim.name));
         let platform = &wish.platform;
         let mut others = served::of_name(conn, &platform.name, Some(&platform.own_host)).await?;
         others.retain(|other| *other != uid);
         let gone = wish.gone.as_deref().unwrap_or_default();
-        let is_sure = wish.gone.is_some() || !(gives_up || !others.is_empty());
-        if !is_sure || others.iter().any(|other| !gone.contains(other)) {
+        let is_asked = wish.gone.is_some();
+        if gives_up && !is_asked || others.iter().any(|other| !gone.contains(other)) {
             return Err(DomainsError::Unsure { others });
         }
         for other in others {
@@ -156,7 +156,7 @@ impl Register {
             claims::release_all(conn, other, now).await?;
         }
         let tenant = Tenant { name: platform.name.clone(), uid };
-        let claims = claims::want(conn, &self.zones, &tenant, &names, now).await?;
+        let claims = claims::want(conn, &self.zones, &tenant, &wanted, now).await?;
         // A time that has not come would be asked about for ever.
         if let Some(since) = wish.recheck.filter(|since| *since <= now) {
             claims::look_now(conn, uid, since, now).await?;
@@ -168,11 +168,11 @@ impl Register {
             served::put(conn, &platform).await?;
             progress = served::progress(conn, uid).await?;
         }
-        let named = wish.names.iter().zip(&read).map(|(typed, name)| match name {
+        let told = wish.names.iter().zip(&read).map(|(typed, name)| match name {
             Err(why) => told::bad(typed, *why),
             Ok(name) => self.named(typed, name, &claims, &progress),
         });
-        let names: Vec<Named> = named.collect();
+        let names: Vec<Named> = told.collect();
         let served = names.iter().find(|named| named.stands.is_none());
         platform.primary_host = served.map(|named| named.status.name.clone());
         served::put(conn, &platform).await?;
@@ -232,8 +232,8 @@ impl Domains for Register {
     }
 }
 
-fn unreachable(why: impl ToString) -> DomainsError {
-    DomainsError::Unreachable(why.to_string())
+fn unreachable(why: impl std::fmt::Display) -> DomainsError {
+    DomainsError::Unreachable(format!("{why}"))
 }
 
 impl From<sqlx::Error> for DomainsError {

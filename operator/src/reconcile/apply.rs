@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use plan::{Object, Objects, SecretKey, Secrets};
 use serde_json::{Value, json};
 
+use super::memory::Stamp;
 use super::names::Names;
 use super::{Done, Driver, Failure};
 use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
@@ -28,6 +29,8 @@ pub(super) struct Turn<'a> {
     pub(super) admin_link: Option<AdminLinkStatus>,
     /// What was found out about its names, where that was looked at.
     pub(super) names: Option<Names>,
+    /// When it began, as the memory of turns has it.
+    pub(super) began: Stamp,
     /// Listings that had ended when it began.
     listings: u64,
 }
@@ -116,6 +119,7 @@ impl<'a> Turn<'a> {
             is_unsettled: false,
             admin_link,
             names: None,
+            began: driver.memory.stamp(name),
             listings,
         }
     }

@@ -1,6 +1,7 @@
 //! What the last turns came to, so that one in which nothing changed costs next to nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,15 +17,24 @@ use crate::seen::{ChildId, Digest, Tenant, Version};
 #[derive(Debug, Default)]
 pub struct Memory {
     turns: Mutex<HashMap<Box<str>, Remembered>>,
+    /// How often all was forgotten.
+    forgotten: AtomicU64,
     pub(super) upgrade: Upgrade,
 }
 
 #[derive(Debug, Default)]
 struct Remembered {
     settled: Option<Settled>,
+    /// How often it was to be forgotten.
+    forgotten: u64,
     /// What we write and the API server writes in another way.
     same: Vec<(ChildId, Digest, Digest)>,
 }
+
+/// Until when something was remembered: what a turn found out before it was to be forgotten is not
+/// what the next one wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp(u64, u64);
 
 /// A turn after which all was as it should be.
 #[derive(Debug)]
@@ -39,14 +49,24 @@ struct Settled {
 impl Memory {
     /// The next turn of this platform looks at everything.
     pub fn forget(&self, name: &str) {
-        if let Some(remembered) = self.lock().get_mut(name) {
-            remembered.settled = None;
-        }
+        let mut memory = self.lock();
+        let remembered = memory.entry(name.into()).or_default();
+        remembered.settled = None;
+        remembered.forgotten += 1;
+    }
+
+    /// As of now.
+    pub(super) fn stamp(&self, name: &str) -> Stamp {
+        let memory = self.lock();
+        let forgotten = memory.get(name).map_or(0, |remembered| remembered.forgotten);
+        Stamp(self.forgotten.load(Ordering::Relaxed), forgotten)
     }
 
     /// The next turn of every platform looks at everything.
     pub fn forget_all(&self) {
-        self.lock().clear();
+        let mut memory = self.lock();
+        memory.clear();
+        self.forgotten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Two ways of writing the same.
@@ -74,7 +94,7 @@ impl Memory {
     pub(super) fn settle(&self, name: &str, turn: &Turn<'_>, now: Timestamp) {
         let tenant = &turn.tenant;
         let again = turn.done.again.map(|again| (now.saturating_add(again).unwrap_or(now), again));
-        if turn.is_unsettled {
+        if turn.is_unsettled || turn.began != self.stamp(name) {
             return;
         }
         let Some(resource) = &tenant.resource else { return };
@@ -111,5 +131,24 @@ impl Driver {
         let left = Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
         // Where the clock was set back, nobody knows for how long it has been.
         (!left.is_zero() && left <= again).then(|| Done { again: Some(left), ..Done::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_before_something_was_to_be_forgotten_is_not_remembered() {
+        let memory = Memory::default();
+        let (ours, others) = (memory.stamp("a"), memory.stamp("b"));
+        memory.forget("a");
+        assert_ne!(memory.stamp("a"), ours);
+        assert_eq!(memory.stamp("b"), others);
+        let ours = memory.stamp("a");
+        memory.forget_all();
+        memory.forget("a");
+        assert_ne!(memory.stamp("a"), ours);
+        assert_ne!(memory.stamp("b"), others);
     }
 }

@@ -46,7 +46,7 @@ impl Driver {
         plan: &Plan<'_>,
     ) -> Result<(), Failure> {
         let Some(domains) = &self.domains else { return Ok(()) };
-        let Some(mut wish) = self.wish(turn, plan) else { return Ok(()) };
+        let Some(mut wish) = wish(turn, plan) else { return Ok(()) };
         let mut kept = domains.keep(&wish).await;
         if let Err(DomainsError::Unsure { others }) = kept {
             self.is_as_known(turn).await?;
@@ -71,36 +71,6 @@ impl Driver {
             }
         });
         Ok(())
-    }
-
-    fn wish(&self, turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
-        let resource = turn.tenant.resource.as_ref()?;
-        let stone = turn.tenant.home().and_then(|(_, home)| home.deleted.as_ref());
-        let identity = &plan.blueprint.spec.identity;
-        let rollout = turn.tenant.rollout(RUNTIME);
-        let standing = match rollout {
-            _ if plan.copies.stopped.is_some() => Standing::Suspended,
-            Some(rollout) if rollout.stuck.is_some() && rollout.ready == 0 => Standing::Failed,
-            _ => Standing::Serving,
-        };
-        let platform = Platform {
-            uid: resource.uid,
-            name: turn.name.to_owned(),
-            backend: format!("{RUNTIME}.{}.svc:{PORT}", plan.namespace()),
-            own_host: plan.own_host(),
-            primary_host: None,
-            standing,
-            display_name: identity.display_name.clone(),
-            support_email: identity.support_email.clone(),
-        };
-        let recheck = resource.metadata().annotations.as_ref().and_then(|it| it.get(RECHECK));
-        Some(Wish {
-            platform,
-            names: plan.blueprint.spec.domains.iter().map(|it| it.as_str().to_owned()).collect(),
-            comes_back: stone.is_some(),
-            recheck: recheck.and_then(|since| since.parse::<Timestamp>().ok()),
-            gone: None,
-        })
     }
 
     /// A platform that was deleted is met nowhere any more, whatever becomes of it. Where the
@@ -138,13 +108,45 @@ impl Driver {
     async fn earlier(&self, turn: &mut Turn<'_>) -> Result<Vec<Uuid>, Failure> {
         let Some(domains) = &self.domains else { return Ok(Vec::new()) };
         let mut of_name = domains.of_name(turn.name).await?;
-        let is_there = turn.tenant.resource.as_ref().map(|resource| resource.uid);
-        of_name.retain(|uid| Some(*uid) != is_there);
         if !of_name.is_empty() {
+            // The one that is known may be gone, and another one be there that is not known.
             self.is_as_known(turn).await?;
+            let is_there = turn.tenant.resource.as_ref().map(|resource| resource.uid);
+            of_name.retain(|uid| Some(*uid) != is_there);
         }
         Ok(of_name)
     }
+}
+
+/// What a platform wants of names.
+fn wish(turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
+    let resource = turn.tenant.resource.as_ref()?;
+    let stone = turn.tenant.home().and_then(|(_, home)| home.deleted.as_ref());
+    let identity = &plan.blueprint.spec.identity;
+    let rollout = turn.tenant.rollout(RUNTIME);
+    let standing = match rollout {
+        _ if plan.copies.stopped.is_some() => Standing::Suspended,
+        Some(rollout) if rollout.stuck.is_some() && rollout.ready == 0 => Standing::Failed,
+        _ => Standing::Serving,
+    };
+    let platform = Platform {
+        uid: resource.uid,
+        name: turn.name.to_owned(),
+        backend: format!("{RUNTIME}.{}.svc:{PORT}", plan.namespace()),
+        own_host: plan.own_host(),
+        primary_host: None,
+        standing,
+        display_name: identity.display_name.clone(),
+        support_email: identity.support_email.clone(),
+    };
+    let recheck = resource.metadata().annotations.as_ref().and_then(|it| it.get(RECHECK));
+    Some(Wish {
+        platform,
+        names: plan.blueprint.spec.domains.iter().map(|it| it.as_str().to_owned()).collect(),
+        comes_back: stone.is_some(),
+        recheck: recheck.and_then(|since| since.parse::<Timestamp>().ok()),
+        gone: None,
+    })
 }
 
 /// Edges meet what is gone; it is tried again.

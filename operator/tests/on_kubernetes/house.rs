@@ -45,6 +45,7 @@ pub(crate) struct House {
     pub(crate) driver: Arc<Driver>,
     pub(crate) clock: Clock,
     pub(crate) seen: Arc<Seen>,
+    pub(crate) queue: Arc<Queue>,
     prefix: String,
     /// Turns of each platform that workers gave.
     turns: Turns,
@@ -130,7 +131,7 @@ impl House {
                 }
             });
         }
-        Self { client, driver, clock, seen, prefix, turns, tasks: Mutex::new(tasks) }
+        Self { client, driver, clock, seen, queue, prefix, turns, tasks: Mutex::new(tasks) }
     }
 
     /// An operator that knows of one platform what this one knows now, hears of nothing more, and

@@ -24,6 +24,7 @@ mod healing;
 mod house;
 mod kubectl;
 mod life;
+mod named;
 mod own_server;
 mod passwords;
 mod policies;

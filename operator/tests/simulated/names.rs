@@ -97,8 +97,8 @@ impl World {
         let mut others = self.known(name);
         others.retain(|other| *other != uid);
         let gone = wish.gone.as_deref().unwrap_or_default();
-        let is_sure = wish.gone.is_some() || !(gives_up || !others.is_empty());
-        if !is_sure || others.iter().any(|other| !gone.contains(other)) {
+        let is_asked = wish.gone.is_some();
+        if gives_up && !is_asked || others.iter().any(|other| !gone.contains(other)) {
             return Err(DomainsError::Unsure { others });
         }
         for other in others {
