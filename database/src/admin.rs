@@ -34,9 +34,9 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
-    /// Whether the server was reached, and somebody newer is in charge of it.
-    pub fn is_fenced(&self) -> bool {
-        is_fenced(&self.source)
+    /// Whether the server was reached, and somebody newer is in charge of it: who.
+    pub fn fenced(&self) -> Option<Fenced> {
+        fenced(&self.source)
     }
 }
 
@@ -138,9 +138,12 @@ impl Admin {
     }
 }
 
-/// Whether this says that somebody newer is in charge of the server.
-pub fn is_fenced(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Configuration(cause) if cause.is::<Fenced>())
+/// Whether this says that somebody newer is in charge of the server: who.
+pub fn fenced(error: &sqlx::Error) -> Option<Fenced> {
+    match error {
+        sqlx::Error::Configuration(cause) => cause.downcast_ref().copied(),
+        _ => None,
+    }
 }
 
 async fn connect(options: PgConnectOptions) -> Result<PgConnection, Unreachable> {

@@ -21,8 +21,10 @@ pub struct Fence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("epoch {mine} is over: a process of epoch {newest} is in charge of this server")]
 pub struct Fenced {
-    mine: i32,
-    newest: i32,
+    /// The epoch of this one.
+    pub mine: i32,
+    /// The epoch of the newest that was there.
+    pub newest: i32,
 }
 
 /// A fence has another name than it may.

@@ -17,4 +17,4 @@ mod sql;
 pub mod export;
 pub mod tenant;
 
-pub use admin::{Admin, Unreachable, is_fenced};
+pub use admin::{Admin, Unreachable, fenced};

@@ -36,12 +36,12 @@ async fn who_takes_charge_ends_older_ones_and_keeps_them_out(
     for conn in [&mut under_way, &mut elsewhere] {
         assert!(conn.ping().await.is_err(), "what was under way is ended");
     }
-    assert!(old.connect().await.unwrap_err().is_fenced());
-    assert!(old.connect_to("postgres").await.unwrap_err().is_fenced(), "in every database");
-    assert!(old.take_charge().await.unwrap_err().is_fenced(), "and it stays so");
+    assert!(old.connect().await.unwrap_err().fenced().is_some());
+    assert!(old.connect_to("postgres").await.unwrap_err().fenced().is_some(), "in every database");
+    assert!(old.take_charge().await.unwrap_err().fenced().is_some(), "and it stays so");
     new.connect().await.unwrap().ping().await.unwrap();
     of_epoch(&options, &name, 3).take_charge().await.unwrap();
-    assert!(new.connect().await.unwrap_err().is_fenced());
+    assert!(new.connect().await.unwrap_err().fenced().is_some());
     forget(&options, &name).await;
 }
 
@@ -71,7 +71,7 @@ async fn of_many_that_take_charge_at_once_the_newest_is_in_charge(
         async move { drop(admin.take_charge().await) }
     });
     futures::future::join_all(all).await;
-    assert!(of_epoch(&options, &name, 7).connect().await.unwrap_err().is_fenced());
+    assert!(of_epoch(&options, &name, 7).connect().await.unwrap_err().fenced().is_some());
     of_epoch(&options, &name, 8).connect().await.unwrap().ping().await.unwrap();
     forget(&options, &name).await;
 }

@@ -88,8 +88,17 @@ pub enum DatabaseError {
     #[error("{0}")]
     NeedsSomebody(String),
     /// Another process has taken over.
-    #[error("another operator is in charge of this")]
-    Fenced,
+    #[error(
+        "an operator of epoch {newest} is in charge of this server, and this one is of epoch {mine}; \
+         should there be no other operator, its Lease was made anew: set spec.leaseTransitions of the \
+         Lease to {newest}, and start the operator again"
+    )]
+    Fenced {
+        /// The epoch of this one.
+        mine: Epoch,
+        /// The newest that was there.
+        newest: Epoch,
+    },
 }
 
 impl DatabaseError {
@@ -99,7 +108,7 @@ impl DatabaseError {
             Self::NoServer(_) => "NoServer",
             Self::Unreachable { .. } => "ServerUnreachable",
             Self::NeedsSomebody(_) => "NeedsSomebody",
-            Self::Fenced => "Fenced",
+            Self::Fenced { .. } => "Fenced",
         }
     }
 }

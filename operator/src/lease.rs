@@ -13,13 +13,14 @@ use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Client;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{Api, PostParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use work::Clock;
+use work::sealed::KeyId;
 
 use crate::cluster::{CallError, timed};
 
@@ -32,6 +33,10 @@ const LASTS: Duration = Duration::from_millis(3_500);
 /// What was begun may come to its end in this time when this process is to stop.
 const LAST_TURNS: Duration = Duration::from_secs(10);
 
+/// The annotation of the Lease by which it is known which key the passwords of platforms are made
+/// from.
+const ROOT_KEY: &str = "soulfra.io/root-key";
+
 /// How often somebody has taken over.
 pub type Epoch = i32;
 
@@ -40,6 +45,7 @@ pub struct Charge {
     api: Api<Lease>,
     name: String,
     me: String,
+    key: Option<String>,
     clock: Clock,
 }
 
@@ -54,7 +60,13 @@ impl Charge {
     /// The Lease `name` in a namespace; `me` is another one in each process.
     pub fn new(client: Client, namespace: &str, name: &str, me: &str, clock: Clock) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, name: name.to_owned(), me: me.to_owned(), clock }
+        Self { api, name: name.to_owned(), me: me.to_owned(), key: None, clock }
+    }
+
+    /// The same with the key that passwords are made from. Where those before had another one, it
+    /// never takes over: it would give every platform passwords that its database does not know.
+    pub fn with_key(self, key: KeyId) -> Self {
+        Self { key: Some(key.to_string()), ..self }
     }
 
     /// Does the work whenever this process is in charge, until told to stop. The token ends when
@@ -139,6 +151,20 @@ impl Charge {
 
     async fn claim(&self, found: Option<Lease>) -> Result<Held, CallError> {
         let since = Instant::now();
+        if let (Some(found), Some(ours)) = (&found, &self.key) {
+            let notes = found.metadata.annotations.as_ref();
+            if let Some(theirs) = notes.and_then(|it| it.get(ROOT_KEY)).filter(|it| *it != ours) {
+                tracing::error!(
+                    ours,
+                    theirs,
+                    "passwords of platforms are made from another root key: give this operator that \
+                     one. If it is lost, and all passwords are to be made anew: kubectl annotate \
+                     lease {} {ROOT_KEY}-",
+                    self.name
+                );
+                return Err(CallError::Conflict("the root key".to_owned()));
+            }
+        }
         let before = found.as_ref().and_then(|lease| lease.spec.as_ref());
         let epoch = before.and_then(|spec| spec.lease_transitions).unwrap_or(0) + 1;
         let now = MicroTime(self.clock.now());
@@ -150,12 +176,17 @@ impl Charge {
             renew_time: Some(now),
             ..LeaseSpec::default()
         };
-        let lease = if let Some(found) = found {
-            self.replace(Lease { spec: Some(spec), ..found }).await?
-        } else {
-            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-            let lease = Lease { metadata, spec: Some(spec) };
+        let is_new = found.is_none();
+        let mut metadata = found.map(|found| found.metadata).unwrap_or_default();
+        if let Some(key) = &self.key {
+            metadata.annotations.get_or_insert_default().insert(ROOT_KEY.to_owned(), key.clone());
+        }
+        metadata.name = Some(self.name.clone());
+        let lease = Lease { metadata, spec: Some(spec) };
+        let lease = if is_new {
             timed("the lease", self.api.create(&PostParams::default(), &lease)).await?
+        } else {
+            self.replace(lease).await?
         };
         Ok(Held { lease, epoch, since })
     }

@@ -105,6 +105,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         // A client of its own: renewing waits behind nothing else.
         let own = connect().await.map_err(|error| error.to_string())?;
         let charge = Charge::new(own, &settings.namespace, LEASE, &me, Clock::System);
+        let charge = charge.with_key(driver.key.id());
         let work = |epoch, stop| {
             let (fleet, driver, keeping) = (fleet.clone(), driver.clone(), keeping.as_ref());
             async move {

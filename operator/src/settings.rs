@@ -1,6 +1,7 @@
 //! The one file that an operator is told everything by.
 
 mod domains;
+mod sense;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -100,6 +101,10 @@ impl Settings {
                 domains.server
             )));
         }
+        let problems = sense::problems(&settings.installation);
+        if !problems.is_empty() {
+            return Err(refused(problems.join("; ")));
+        }
         if settings.workers == 0 || settings.workers > 256 {
             return Err(refused("workers: 1 to 256 turns at once".to_owned()));
         }
@@ -169,6 +174,28 @@ installation:
         let without = SETTINGS.replace("servers: {db-1: /run/secrets/db-1}\n", "");
         let why = read(&without).unwrap_err().to_string();
         assert!(why.contains("`servers` has no file for it"), "{why}");
+    }
+
+    #[test]
+    fn the_example_can_be_used_as_it_is() {
+        let settings = read(include_str!("../../charts/operator.example.yaml")).unwrap();
+        assert!(settings.domains.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_at_the_start_all_at_once_each_with_its_path() {
+        let text = SETTINGS
+            .replace("platforms.example", "not a domain!")
+            .replace("registry.example/runtime", "registry.example/runtime:1.2")
+            .replace("kube-system", "Kube System")
+            .replace("10.0.0.1/32", "10.0.0.1/33");
+        let why = read(&text).unwrap_err().to_string();
+        for path in ["domain", "images.runtime", "dns", "fleet.servers[0].at"] {
+            assert!(why.contains(&format!("installation.{path}: ")), "{path}: {why}");
+        }
+        for good in ["2001:db8::/32", "0.0.0.0/0"] {
+            read(&SETTINGS.replace("10.0.0.1/32", good)).unwrap();
+        }
     }
 
     #[test]

@@ -45,11 +45,13 @@ impl Known {
         Ok(match self.plan(known, &before) {
             Ok(now) => {
                 let difference = difference(&now, &next);
-                if difference.is_empty() {
+                let mut text = if difference.is_empty() {
                     format!("{name}: nothing changes.\n")
                 } else {
                     format!("{name}: {}\n{difference}", in_a_sentence(&difference))
-                }
+                };
+                text.extend(notes(&next).map(|note| note + "\n"));
+                text
             }
             Err(why) => format!("{name} is refused as it stands ({why}). {}", new(&name, &next)),
         })
@@ -61,11 +63,16 @@ fn new(name: &str, plan: &Plan<'_>) -> String {
     let objects = plan.objects();
     let mut lines =
         vec![format!("{name} is new: {} objects would be made.", objects.iter().count())];
-    let notice = |notice: &Notice| format!("Note ({}): {}", notice.condition, notice.message);
-    lines.extend(plan.notices.iter().map(notice));
+    lines.extend(notes(plan));
     lines.push("Objects:".to_owned());
     lines.extend(objects.iter().map(|object| format!("  + {}", object.id())));
     lines.join("\n") + "\n"
+}
+
+/// What can be done, and is not as it is wished.
+fn notes(plan: &Plan<'_>) -> impl Iterator<Item = String> {
+    let note = |notice: &Notice| format!("Note ({}): {}", notice.condition, notice.message);
+    plan.notices.iter().map(note)
 }
 
 /// The whole of it, for who reads no further.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use blueprint::BlueprintName;
 use database::Admin;
-use database::fence::Fence;
+use database::fence::{Fence, Fenced};
 use database::tenant::{self, Error, Steps, TenantSchema};
 use secrecy::SecretString;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -209,8 +209,11 @@ async fn timed<T>(
             | Error::Missing(_)
             | Error::Newer { .. }
             | Error::Migration { .. } => DatabaseError::NeedsSomebody(error.to_string()),
-            Error::Unreachable(error) if error.is_fenced() => DatabaseError::Fenced,
-            Error::Unreachable(_) | Error::Busy { .. } | Error::Step { .. } | Error::Stopped => {
+            Error::Unreachable(error) => match error.fenced() {
+                Some(Fenced { mine, newest }) => DatabaseError::Fenced { mine, newest },
+                None => unreachable(error.to_string()),
+            },
+            Error::Busy { .. } | Error::Step { .. } | Error::Stopped => {
                 unreachable(error.to_string())
             }
         }),

@@ -8,7 +8,7 @@ use certificates::claims::{self, Claim, Tenant, Zones};
 use certificates::served::{self, Progress};
 use certificates::{BadName, MIGRATOR, Name};
 use database::fence::Fence;
-use database::{Admin, central, is_fenced};
+use database::{Admin, central, fenced};
 use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
@@ -92,7 +92,7 @@ impl Register {
             None => self.admin.clone(),
         };
         let refused = |error: database::Unreachable| {
-            if error.is_fenced() { DomainsError::Fenced } else { unreachable(error) }
+            if error.fenced().is_some() { DomainsError::Fenced } else { unreachable(error) }
         };
         admin.take_charge().await.map_err(refused)?;
         let mut conn = admin.connect().await.map_err(refused)?;
@@ -238,7 +238,7 @@ fn unreachable(why: impl std::fmt::Display) -> DomainsError {
 
 impl From<sqlx::Error> for DomainsError {
     fn from(error: sqlx::Error) -> Self {
-        if is_fenced(&error) { Self::Fenced } else { unreachable(error) }
+        if fenced(&error).is_some() { Self::Fenced } else { unreachable(error) }
     }
 }
 

@@ -50,11 +50,11 @@ const LONGEST_MESSAGE: usize = 32_768;
 
 /// What is said in one turn: the first word on each counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Conditions(Vec<Said>);
+pub(super) struct Conditions(Vec<Said>, Vec<String>);
 
 impl Conditions {
     pub(super) fn with(said: Said) -> Self {
-        Self(vec![said])
+        Self(vec![said], Vec::new())
     }
 
     /// One more thing, where nothing was said of it yet.
@@ -62,6 +62,11 @@ impl Conditions {
         if !self.0.iter().any(|known| known.kind == said.kind) {
             self.0.push(said);
         }
+    }
+
+    /// Something that works, and is not as it was wished: the sum says it.
+    pub(super) fn note(&mut self, message: &str) {
+        self.1.push(message.to_owned());
     }
 
     /// Whether it was said that this is so.
@@ -73,7 +78,8 @@ impl Conditions {
     pub(super) fn sum_up(&mut self) {
         let not: Vec<_> = self.0.iter().filter(|said| said.is != Is::True).collect();
         let said = match not.first() {
-            None => Said::yes(SUM, "Ready", "everything is as it should be"),
+            None if self.1.is_empty() => Said::yes(SUM, "Ready", "everything is as it should be"),
+            None => Said::yes(SUM, "Ready", format!("it serves; but {}", self.1.join("; "))),
             Some(first) => {
                 let messages: Vec<_> =
                     not.iter().map(|said| format!("{}: {}", said.kind, said.message)).collect();

@@ -9,7 +9,8 @@ use super::build::LOOKS_AGAIN;
 use super::conditions::Said;
 use super::status::INFERENCE;
 
-const REASON: &str = "NoGpu";
+/// In a word.
+pub(super) const REASON: &str = "NoGpu";
 
 impl Driver {
     /// What is to be said where no node can take the model server. It is asked of the cluster, and

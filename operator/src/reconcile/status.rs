@@ -7,7 +7,7 @@ use plan::decide::{Models, ReplicasOwner};
 
 use super::apply::Turn;
 use super::conditions::{Conditions, Is, Said, find, ours};
-use super::{Driver, Failure};
+use super::{Driver, Failure, gpu};
 use crate::cluster::Told;
 use crate::seen::{Resource, Rollout};
 
@@ -46,6 +46,9 @@ impl Driver {
             None => not_looked_after(plan).into_iter().for_each(|said| conditions.say(said)),
         }
         let domains = names.and_then(|names| names.domains.clone());
+        // Of graphics processors the cluster itself was asked.
+        let notices = plan.notices.iter().filter(|notice| notice.reason != gpu::REASON);
+        notices.for_each(|notice| conditions.note(&notice.message));
         let before = plan.blueprint.status.as_ref();
         // Where nobody looked, it is met where it was.
         let url = match names.filter(|names| names.domains.is_some()) {

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::house;
 
@@ -136,9 +137,31 @@ async fn who_was_in_charge_before_does_nothing_on_a_database_server() {
     let server = Server::Shared("db-1".to_owned());
     old.ensure(&server, &name, 0, Tables::UpToDate).await.unwrap();
     new.take_charge(2).await;
-    assert_eq!(old.ensure(&server, &name, 0, Tables::UpToDate).await, Err(DatabaseError::Fenced));
-    assert_eq!(old.purge("db-1", &name).await, Err(DatabaseError::Fenced));
+    let fenced = DatabaseError::Fenced { mine: 1, newest: 2 };
+    assert_eq!(old.ensure(&server, &name, 0, Tables::UpToDate).await, Err(fenced.clone()));
+    assert_eq!(old.purge("db-1", &name).await, Err(fenced));
     new.purge("db-1", &name).await.unwrap();
     let forget = sqlx::AssertSqlSafe(format!("DROP ROLE soulfra_fence_{word}"));
     sqlx::raw_sql(forget).execute(&mut house::admin().connect().await.unwrap()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test --suite cluster"]
+async fn who_has_another_root_key_than_those_before_never_takes_over() {
+    let lease = format!("lease-{}", Uuid::new_v4().simple());
+    let lead = async |key: u8| {
+        let client = house::client().await;
+        let charge = Charge::new(client, "default", &lease, &key.to_string(), Clock::System)
+            .with_key(RootKey::from_bytes([key; 32]).id());
+        let stop = CancellationToken::new();
+        // One that may waits for no longer than until the Lease is heard of.
+        let led = tokio::time::timeout(
+            Duration::from_secs(6),
+            charge.lead(&stop, |_, _| async { stop.cancel() }),
+        );
+        led.await.is_ok()
+    };
+    assert!(lead(1).await);
+    assert!(!lead(2).await);
+    assert!(lead(1).await);
 }

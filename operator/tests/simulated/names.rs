@@ -77,7 +77,7 @@ impl Ports {
         commit: impl FnOnce(&mut World) -> Result<T, DatabaseError> + Send + 'static,
     ) -> Result<T, DomainsError> {
         self.sql(REGISTER, commit).await.map_err(|error| match error {
-            DatabaseError::Fenced => DomainsError::Fenced,
+            DatabaseError::Fenced { .. } => DomainsError::Fenced,
             error => DomainsError::Unreachable(error.to_string()),
         })
     }

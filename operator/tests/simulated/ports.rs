@@ -374,7 +374,8 @@ impl World {
     pub(crate) fn passes_fence(&mut self, server: &str, epoch: u64) -> Result<(), DatabaseError> {
         let fence = self.fences.entry(server.to_owned()).or_default();
         if *fence > epoch {
-            return Err(DatabaseError::Fenced);
+            let of = |epoch: u64| Epoch::try_from(epoch).unwrap();
+            return Err(DatabaseError::Fenced { mine: of(epoch), newest: of(*fence) });
         }
         *fence = epoch;
         Ok(())

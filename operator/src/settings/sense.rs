@@ -1,0 +1,98 @@
+//! What of an installation cannot be: told at the start, and not by every platform.
+
+use std::net::IpAddr;
+
+use axum::http::Uri;
+use certificates::{BadName, Name};
+use plan::Installation;
+use plan::fleet::Peer;
+
+/// All that cannot be, each with its path.
+pub(super) fn problems(installation: &Installation) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut say = |path: &str, wrong: Option<String>| {
+        problems.extend(wrong.map(|wrong| format!("installation.{path}: {wrong}")));
+    };
+    say("domain", domain(&installation.domain));
+    say("images.runtime", image(&installation.images.runtime));
+    say("images.modelServer", image(&installation.images.model_server));
+    say("dns", peer(&installation.dns));
+    say("edge", peer(&installation.edge));
+    if let Some(control_plane) = &installation.control_plane {
+        say("controlPlane.url", url(&control_plane.url));
+        say("controlPlane.at", peer(&control_plane.at));
+    }
+    if let Some(gateway) = &installation.gateway {
+        say("gateway.at", peer(&gateway.at));
+    }
+    for (at, server) in installation.fleet.servers.iter().enumerate() {
+        say(&format!("fleet.servers[{at}].at"), peer(&server.at));
+    }
+    for (at, server) in installation.fleet.model_servers.iter().enumerate() {
+        say(&format!("fleet.modelServers[{at}].url"), url(&server.url));
+        say(&format!("fleet.modelServers[{at}].at"), peer(&server.at));
+    }
+    for (at, store) in installation.fleet.stores.iter().enumerate() {
+        say(&format!("fleet.stores[{at}].url"), url(&store.url));
+        say(&format!("fleet.stores[{at}].at"), peer(&store.at));
+    }
+    problems
+}
+
+fn domain(domain: &str) -> Option<String> {
+    match Name::read(domain) {
+        // An installation may be one of a closed network.
+        Ok(_) | Err(BadName::Reserved) => None,
+        Err(why) => Some(format!("`{domain}`: {why}")),
+    }
+}
+
+fn image(image: &str) -> Option<String> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let has_version = last.contains(':') || last.contains('@');
+    let is_plain = !image.is_empty() && !image.contains(char::is_whitespace);
+    (has_version || !is_plain).then(|| {
+        format!(
+            "`{image}`: the name of an image without its version, such as \
+             registry.example/soulfra/tenant-runtime: `version` says which one runs"
+        )
+    })
+}
+
+fn url(url: &str) -> Option<String> {
+    let parsed: Option<Uri> = url.parse().ok();
+    let is_web = parsed.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    });
+    (!is_web).then(|| format!("`{url}`: a URL such as http://models.example:9000/v1"))
+}
+
+fn peer(peer: &Peer) -> Option<String> {
+    match peer {
+        Peer::Pods { namespace, .. } => (!is_label(namespace)).then(|| {
+            format!(
+                "`{namespace}`: the name of a namespace: letters, digits and `-`, in lower case"
+            )
+        }),
+        Peer::Network { cidr } => (!is_block(cidr))
+            .then(|| format!("`{cidr}`: a block of addresses such as 10.0.8.0/24 or 10.1.0.4/32")),
+    }
+}
+
+fn is_label(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+fn is_block(cidr: &str) -> bool {
+    let Some((address, length)) = cidr.split_once('/') else { return false };
+    let longest = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    length.parse::<u8>().is_ok_and(|length| length <= longest)
+}
