@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the real release binary and prints the rows of
 //! `docs/figures.md`. Linux only: memory and load are read from `/proc`.
 
+mod edge;
 mod figures;
 mod gpu;
 mod http;
@@ -28,6 +29,8 @@ pub(crate) enum Bench {
     Inference,
     /// The operator with ten thousand platforms: passes, repairs, memory, restart. As root.
     Operator,
+    /// An edge with a hundred thousand names: starts, cold names, memory, issued to served.
+    Edge,
 }
 
 /// Builds for the GPU of this machine and measures on it; says so where there is none.
@@ -41,5 +44,6 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::OneCommand => one_command::run(project),
         Bench::Inference => inference::run(project),
         Bench::Operator => operator::run(project),
+        Bench::Edge => edge::run(project),
     }
 }
