@@ -35,6 +35,7 @@ pub struct Keeper {
     issuer: Arc<Issuer>,
     clock: Clock,
     more: Notify,
+    proven: Notify,
     changed: Box<dyn Fn(&Tenant) + Send + Sync>,
 }
 
@@ -49,18 +50,36 @@ impl Keeper {
         clock: Clock,
         changed: impl Fn(&Tenant) + Send + Sync + 'static,
     ) -> Self {
-        let (more, changed) = (Notify::new(), Box::new(changed));
-        Self { db, dns, zones, root, issuer, clock, more, changed }
+        let (more, proven, changed) = (Notify::new(), Notify::new(), Box::new(changed));
+        Self { db, dns, zones, root, issuer, clock, more, proven, changed }
     }
 
     /// There is something to be looked at.
     pub fn notice(&self) {
         self.more.notify_one();
+        self.proven.notify_one();
     }
 
     /// Goes on until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
-        tokio::join!(Box::pin(self.keep(&stop)), Box::pin(self.ask(&stop)));
+        let (keep, order) = (Box::pin(self.keep(&stop)), Box::pin(self.order_all(&stop)));
+        tokio::join!(keep, order, Box::pin(self.ask(&stop)));
+    }
+
+    /// Orders what is missing. Beside the looks: a slow DNS holds no certificate up.
+    async fn order_all(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            let ordered = self.order().await;
+            let ordered = ordered.inspect_err(|error| tracing::warn!(%error, "certificates wait"));
+            if ordered.unwrap_or(false) {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.proven.notified() => {}
+                () = tokio::time::sleep(LONGEST) => {}
+            }
+        }
     }
 
     /// Authorities are asked when to renew. Beside all else: one that is slow holds nothing up.
@@ -84,7 +103,7 @@ impl Keeper {
             let pause = match self.one_round().await {
                 Ok(pause) => pause,
                 Err(error) => {
-                    tracing::warn!(%error, "names and certificates wait");
+                    tracing::warn!(%error, "names wait");
                     LONGEST
                 }
             };
@@ -97,7 +116,7 @@ impl Keeper {
         }
     }
 
-    /// Looks at what is due by now and orders what is missing; returns when there will be more.
+    /// Looks at what is due by now; returns when there will be more.
     async fn one_round(&self) -> Result<Duration, sqlx::Error> {
         let due = {
             let mut conn = self.db.acquire().await?;
@@ -105,8 +124,7 @@ impl Keeper {
         };
         let is_all = i64::try_from(due.len()).is_ok_and(|count| count < TAKEN);
         stream::iter(due).for_each_concurrent(LOOKS_AT_ONCE, |claim| self.look(claim)).await;
-        let ordered = self.order().await?;
-        if !is_all || ordered {
+        if !is_all {
             return Ok(Duration::ZERO);
         }
         let mut conn = self.db.acquire().await?;
@@ -125,6 +143,7 @@ impl Keeper {
                 for tenant in tenants {
                     tracing::info!(name = %claim.name, tenant = tenant.name, "its names changed");
                     (self.changed)(&tenant);
+                    self.proven.notify_one();
                 }
             }
             Err(error) => tracing::warn!(name = %claim.name, %error, "cannot be written down"),

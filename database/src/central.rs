@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::sql::{ident, literal};
+use crate::tenant::password::verifier;
 
 /// Makes a database, where it is not there, that nobody but the administrator may enter.
 ///
@@ -40,7 +41,11 @@ pub async fn admit(
     let exists = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)");
     let is_there: bool = exists.bind(role).fetch_one(&mut *conn).await?;
     let verb = if is_there { "ALTER" } else { "CREATE" };
-    let (role, password) = (ident(role), literal(password.expose_secret()));
+    let mut salt = [0; 16];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_| sqlx::Error::WorkerCrashed)?;
+    // As a tenant's: the server, its log and its statistics never see the password itself.
+    let password = literal(&verifier(password.expose_secret(), &salt));
+    let role = ident(role);
     let sql = format!(
         "{verb} ROLE {role} LOGIN PASSWORD {password};
          GRANT CONNECT ON DATABASE {} TO {role}",

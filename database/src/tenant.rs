@@ -17,7 +17,7 @@ mod logins;
 mod marker;
 mod migrate;
 mod names;
-mod password;
+pub(crate) mod password;
 mod privileges;
 mod provision;
 mod remove;

@@ -83,9 +83,9 @@ pub enum DomainsError {
         /// Other blueprints of the name.
         others: Vec<Uuid>,
     },
-    /// What the blueprint wants cannot be.
-    #[error("{0}")]
-    Refused(String),
+    /// The database answers, and does not do it.
+    #[error("names could not be kept: {0}")]
+    Failed(String),
     /// The platform of this blueprint has ended, for good.
     #[error("the platform of this blueprint has ended: it has no names any more")]
     Ended,

@@ -50,6 +50,9 @@ pub const WRITES_AT_ONCE: usize = 6;
 /// So long a deleted platform is kept.
 pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
+/// A platform that comes back while nobody looks after names looks for them so often.
+const NAMES_COME_BACK: Duration = Duration::from_secs(10);
+
 /// After a start, what is there is known within about this time.
 const LISTS_TAKE: Duration = Duration::from_secs(1);
 
@@ -190,7 +193,11 @@ impl Driver {
                 turn.forget_wish(stone.as_ref()).await?;
                 // The mark goes last, and only when all is there again: a turn that ends before
                 // that begins here once more.
-                if self.build(&mut turn).await? == Built::All {
+                let built = self.build(&mut turn).await?;
+                if turn.are_names_away {
+                    // Without the mark its names would count as an earlier platform's.
+                    turn.done.look_again(NAMES_COME_BACK);
+                } else if built == Built::All {
                     turn.unmark_deleted().await?;
                     self.build(&mut turn).await?;
                 }

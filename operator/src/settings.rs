@@ -101,7 +101,8 @@ impl Settings {
                 domains.server
             )));
         }
-        let problems = sense::problems(&settings.installation);
+        let mut problems = sense::problems(&settings.installation);
+        problems.extend(settings.domains.iter().flat_map(sense::problems_of_names));
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));
         }
@@ -221,6 +222,9 @@ installation:
         assert_eq!(limits, [300, u32::MAX, 3_000]);
         let zones = settings.zones("platforms.example");
         assert_eq!(zones.own, ["platforms.example"]);
+        let misspelt = domains("db-1").replace("edge.platforms.example", "Edge.Platforms.Example");
+        let why = read(&misspelt).unwrap_err().to_string();
+        assert!(why.contains("domains.targets: "), "{why}");
         let why = read(&domains("db-2")).unwrap_err().to_string();
         assert!(why.contains("there is no `db-2` in `servers`"), "{why}");
     }

@@ -18,7 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(45);
 /// Looks for the records of a claim.
 pub async fn look(dns: &dyn Dns, zones: &Zones, claim: &Claim) -> Look {
     let found = tokio::time::timeout(DEADLINE, records(dns, zones, claim)).await;
-    let look = found.unwrap_or_else(|_| Look { is_unsure: true, ..Look::default() });
+    let mut look = found.unwrap_or_else(|_| Look { is_unsure: true, ..Look::default() });
+    // Servers answer in any order: what is the same is told in the same words.
+    look.found.sort();
     Look { token_sought: claim.token.clone(), ..look }
 }
 

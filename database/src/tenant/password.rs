@@ -45,7 +45,7 @@ fn label(what: &str, role: &str, number: u32) -> String {
 }
 
 /// RFC 5802 with SHA-256, written as Postgres stores it.
-fn verifier(password: &str, salt: &[u8]) -> String {
+pub(crate) fn verifier(password: &str, salt: &[u8]) -> String {
     let mut salted = [0; 32];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, salt, password.as_bytes(), &mut salted);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &salted);

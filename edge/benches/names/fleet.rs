@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use certificates::orders;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::task::JoinSet;
@@ -55,7 +55,7 @@ impl Fleet {
         root.use_authority_key_identifier_extension = true;
         let pem = root.self_signed(&key).unwrap().pem();
         let authority = Arc::new(Issuer::new(root, key));
-        let fleet = Self { db, url, key: hex(&SEAL), root: pem, authority, name };
+        let fleet = Self { db, url, key: "09".repeat(SEAL.len()), root: pem, authority, name };
         fleet.claim(names).await;
         fleet.issue(names).await;
         sqlx::raw_sql("analyze").execute(&fleet.db).await.unwrap();
@@ -110,6 +110,12 @@ impl Fleet {
         serial
     }
 
+    /// A certificate for a name and its key, in PEM, that edges know nothing of.
+    pub(crate) fn pair(&self, name: &str) -> (String, String) {
+        let (leaf, key) = signed(&self.authority, name);
+        (leaf.pem(), key.serialize_pem())
+    }
+
     pub(crate) async fn remove(self) {
         self.db.close().await;
         let (before, _) = self.url.rsplit_once('/').unwrap();
@@ -125,16 +131,16 @@ async fn bring(
     authority: &Issuer<'static, KeyPair>,
     name: &str,
 ) -> Vec<u8> {
-    let key = KeyPair::generate().unwrap();
-    let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
-    leaf.use_authority_key_identifier_extension = true;
-    let leaf = leaf.signed_by(&key, authority).unwrap();
+    let (leaf, key) = signed(authority, name);
     let root = RootKey::from_bytes(SEAL);
     let now = Clock::System.now();
     orders::bring(conn, &root, name, leaf.pem(), &key.serialize_pem(), now).await.unwrap();
     leaf.der().to_vec()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn signed(authority: &Issuer<'static, KeyPair>, name: &str) -> (Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
+    leaf.use_authority_key_identifier_extension = true;
+    (leaf.signed_by(&key, authority).unwrap(), key)
 }

@@ -1,9 +1,16 @@
 //! What many names cost an edge: `cargo bench -p edge --bench names -- [NAMES]`, with the Postgres
 //! of `DATABASE_URL`. The edge is the real program, in a process of its own. Each line: what, how
 //! much, unit, N, spread.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a bench")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "this is a bench"
+)]
 
+#[expect(dead_code, reason = "the other bench uses the rest")]
 mod fleet;
+#[expect(dead_code, reason = "the other bench uses the rest")]
 mod process;
 #[path = "../../../operator/benches/fleet/times.rs"]
 mod times;

@@ -21,8 +21,19 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// Starts it; it may not be met yet.
+    /// Starts it on all cores; it may not be met yet.
     pub(crate) async fn start(fleet: &Fleet, folder: &Path) -> Self {
+        Self::begin(Command::new(env!("CARGO_BIN_EXE_edge")), fleet, folder).await
+    }
+
+    /// The same on one core, so with one worker.
+    pub(crate) async fn start_on(core: &str, fleet: &Fleet, folder: &Path) -> Self {
+        let mut taskset = Command::new("taskset");
+        taskset.args(["-c", core, env!("CARGO_BIN_EXE_edge")]);
+        Self::begin(taskset, fleet, folder).await
+    }
+
+    async fn begin(mut program: Command, fleet: &Fleet, folder: &Path) -> Self {
         let [http, https, health] = [(); 3].map(|()| free());
         let [database, key, settings] =
             ["database", "key", "edge.yaml"].map(|name| folder.join(name));
@@ -36,7 +47,7 @@ impl Edge {
             folder.display()
         );
         tokio::fs::write(&settings, text).await.unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_edge"))
+        let child = program
             .arg("--settings")
             .arg(&settings)
             .args(["--log", "warn"])
@@ -64,6 +75,11 @@ impl Edge {
         stream.read_to_string(&mut said).await.ok()?;
         let (_, body) = said.split_once("\r\n\r\n")?;
         body.strip_suffix(" names")?.parse().ok()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has in memory.

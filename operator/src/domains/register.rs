@@ -9,6 +9,7 @@ use certificates::served::{self, Progress};
 use certificates::{BadName, MIGRATOR, Name};
 use database::fence::Fence;
 use database::{Admin, central, fenced};
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
@@ -28,6 +29,8 @@ const CONNECTIONS: u32 = 24;
 const OPENS: Duration = Duration::from_mins(1);
 /// A database that did not answer is not asked again for so long: nobody waits for each turn.
 const SILENCE: Duration = Duration::from_secs(10);
+/// Whoever says since when records are there means a time of today.
+const RECHECKED: SignedDuration = SignedDuration::from_hours(24);
 
 /// The database `fleet` on one of the installation's servers.
 pub struct Register {
@@ -44,7 +47,11 @@ pub struct Register {
 struct State {
     epoch: Option<Epoch>,
     open: Option<PgPool>,
+    /// How often it was opened: who finds it silent means the one they had.
+    opened: u64,
     silent_until: Option<Instant>,
+    /// Somebody newer is in charge.
+    is_fenced: bool,
 }
 
 impl Register {
@@ -67,22 +74,41 @@ impl Register {
     /// # Errors
     /// It does not answer, or somebody newer is in charge.
     pub async fn open(&self) -> Result<PgPool, DomainsError> {
+        self.opened().await.map(|(pool, _)| pool)
+    }
+
+    async fn opened(&self) -> Result<(PgPool, u64), DomainsError> {
         // Held meanwhile: of many who want it at once, one makes it.
         let mut state = self.state.lock().await;
         if let Some(open) = &state.open {
-            return Ok(open.clone());
+            return Ok((open.clone(), state.opened));
+        }
+        if state.is_fenced {
+            return Err(DomainsError::Fenced);
         }
         let now = Instant::now();
         if state.silent_until.is_some_and(|until| now < until) {
             return Err(DomainsError::Unreachable("it did not answer a moment ago".to_owned()));
         }
+        // Also where whoever asks does not wait for the end of it.
+        state.silent_until = Some(now + SILENCE);
         let made = timeout(OPENS, self.make(state.epoch)).await;
         let made = made.unwrap_or_else(|_| Err(unreachable("it could not be made in time")));
-        match &made {
-            Ok(pool) => state.open = Some(pool.clone()),
-            Err(_) => state.silent_until = Some(Instant::now() + SILENCE),
+        state.is_fenced = matches!(made, Err(DomainsError::Fenced));
+        let pool = made?;
+        state.silent_until = None;
+        state.opened += 1;
+        state.open = Some(pool.clone());
+        Ok((pool, state.opened))
+    }
+
+    /// The one that was opened then does not answer.
+    async fn is_silent(&self, opened: u64) {
+        let mut state = self.state.lock().await;
+        if state.opened == opened {
+            state.open = None;
+            state.silent_until = Some(Instant::now() + SILENCE);
         }
-        made
     }
 
     async fn make(&self, epoch: Option<Epoch>) -> Result<PgPool, DomainsError> {
@@ -112,20 +138,17 @@ impl Register {
         &self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DomainsError>,
     ) -> Result<T, DomainsError> {
-        let pool = self.open().await?;
+        let late = |_| unreachable(format!("not done in {} s", NAMES_DEADLINE.as_secs()));
+        let (pool, opened) = timeout(NAMES_DEADLINE, self.opened()).await.map_err(late)??;
         let done = timeout(NAMES_DEADLINE, async {
             let mut tx = pool.begin().await?;
             let done = work(&mut tx).await?;
             tx.commit().await?;
             Ok(done)
         });
-        let done = done.await.unwrap_or_else(|_| {
-            Err(unreachable(format!("not done in {} s", NAMES_DEADLINE.as_secs())))
-        });
+        let done = done.await.map_err(late).flatten();
         if matches!(done, Err(DomainsError::Unreachable(_))) {
-            let mut state = self.state.lock().await;
-            state.open = None;
-            state.silent_until = Some(Instant::now() + SILENCE);
+            self.is_silent(opened).await;
         }
         done
     }
@@ -136,9 +159,9 @@ impl Register {
         if served::is_gone(conn, uid).await? {
             return Err(DomainsError::Ended);
         }
-        let read: Vec<_> = wish.names.iter().map(|name| self.read(name)).collect();
-        let wanted: Vec<Name> = read.iter().flatten().cloned().collect();
         let had = claims::of_tenant(conn, uid).await?;
+        let read: Vec<_> = wish.names.iter().map(|typed| self.read(typed, &had)).collect();
+        let wanted: Vec<Name> = read.iter().flatten().cloned().collect();
         let gives_up = had.iter().any(|claim| !wanted.contains(&claim.name));
         let platform = &wish.platform;
         let mut others = served::of_name(conn, &platform.name, Some(&platform.own_host)).await?;
@@ -156,11 +179,17 @@ impl Register {
             claims::release_all(conn, other, now).await?;
         }
         let tenant = Tenant { name: platform.name.clone(), uid };
-        let claims = claims::want(conn, &self.zones, &tenant, &wanted, now).await?;
-        // A time that has not come would be asked about for ever.
-        if let Some(since) = wish.recheck.filter(|since| *since <= now) {
-            claims::look_now(conn, uid, since, now).await?;
-        }
+        let claims = match claims::want(conn, &self.zones, &tenant, &wanted, now).await {
+            // Those that there are stay, and the others are told so one by one.
+            Err(claims::Error::TooMany) => claims::of_tenant(conn, uid).await?,
+            claims => claims?,
+        };
+        // A time that has not come, or is of long ago, means nothing.
+        let recheck = wish.recheck.filter(|since| (now - RECHECKED..=now).contains(since));
+        let is_looked_at = match recheck {
+            Some(since) => claims::look_now(conn, uid, since, now).await?,
+            None => false,
+        };
         let mut platform = wish.platform.clone();
         let mut progress = served::progress(conn, uid).await?;
         if progress.is_empty() {
@@ -172,7 +201,12 @@ impl Register {
             Err(why) => told::bad(typed, *why),
             Ok(name) => self.named(typed, name, &claims, &progress),
         });
-        let names: Vec<Named> = told.collect();
+        let mut names: Vec<Named> = told.collect();
+        if is_looked_at {
+            for named in &mut names {
+                named.again = named.again.map(|_| told::SOONEST);
+            }
+        }
         let served = names.iter().find(|named| named.stands.is_none());
         platform.primary_host = served.map(|named| named.status.name.clone());
         served::put(conn, &platform).await?;
@@ -180,11 +214,16 @@ impl Register {
         Ok(Kept {
             names,
             primary_host: platform.primary_host,
-            own_is_served: own.is_some_and(|own| own.until.is_some()),
+            own_is_served: own.is_some_and(|own| own.until.is_some_and(|until| until > now)),
         })
     }
 
-    fn read(&self, typed: &str) -> Result<Name, BadName> {
+    /// A name as it was typed. The rules may have become stricter since it was claimed: what somebody
+    /// has they keep.
+    fn read(&self, typed: &str, had: &[Claim]) -> Result<Name, BadName> {
+        if let Some(claim) = had.iter().find(|claim| claim.name.as_str() == typed) {
+            return Ok(claim.name.clone());
+        }
         let name = Name::read(typed)?;
         self.zones.allow(&name)?;
         Ok(name)
@@ -194,8 +233,7 @@ impl Register {
         let progress = progress.iter().find(|progress| progress.name == name.as_str());
         match claims.iter().find(|claim| claim.name == *name) {
             Some(claim) => told::of(typed, claim, &self.zones, progress, self.clock.now()),
-            // It was just claimed: there is nothing else that it could be.
-            None => told::bad(typed, BadName::Malformed),
+            None => told::too_many(typed),
         }
     }
 }
@@ -203,10 +241,15 @@ impl Register {
 #[async_trait]
 impl Domains for Register {
     async fn take_charge(&self, epoch: Epoch) {
-        *self.state.lock().await = State { epoch: Some(epoch), ..State::default() };
+        let mut state = self.state.lock().await;
+        // What was open is of the epoch before.
+        *state = State { epoch: Some(epoch), opened: state.opened, ..State::default() };
+        drop(state);
         // Where it cannot be reached now, it is opened when it is needed.
-        if let Err(error) = self.open().await {
-            tracing::warn!(%error, "names wait");
+        match timeout(NAMES_DEADLINE, self.open()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "names wait"),
+            Err(_) => tracing::warn!("names wait: their database does not answer"),
         }
     }
 
@@ -238,15 +281,29 @@ fn unreachable(why: impl std::fmt::Display) -> DomainsError {
 
 impl From<sqlx::Error> for DomainsError {
     fn from(error: sqlx::Error) -> Self {
-        if fenced(&error).is_some() { Self::Fenced } else { unreachable(error) }
+        if fenced(&error).is_some() {
+            return Self::Fenced;
+        }
+        match &error {
+            // What one platform asked for and the database did not take concerns no other.
+            sqlx::Error::Database(refused) if !is_about_the_server(refused.code().as_deref()) => {
+                Self::Failed(error.to_string())
+            }
+            _ => unreachable(error),
+        }
     }
+}
+
+/// Connections, resources, an operator of the server who intervened: classes 08, 53, 57 and 58.
+fn is_about_the_server(code: Option<&str>) -> bool {
+    code.is_some_and(|code| ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)))
 }
 
 impl From<claims::Error> for DomainsError {
     fn from(error: claims::Error) -> Self {
         match error {
             claims::Error::Database(error) => error.into(),
-            claims::Error::BadName(..) | claims::Error::TooMany => Self::Refused(error.to_string()),
+            claims::Error::BadName(..) | claims::Error::TooMany => Self::Failed(error.to_string()),
         }
     }
 }

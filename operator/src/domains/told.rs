@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use blueprint::status::{DnsRecord, DomainState, DomainStatus};
 use certificates::BadName;
-use certificates::claims::{Claim, State, Why, Zones};
+use certificates::claims::{self, Claim, State, Why, Zones};
 use certificates::served::Progress;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,7 +13,7 @@ use super::{Named, Stands};
 
 /// A name that is on its way is looked at again after a quarter of the time that it has been,
 /// between these.
-const SOONEST: Duration = Duration::from_secs(2);
+pub(super) const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_mins(10);
 
 /// Whoever is told of a longer wait is told until when.
@@ -31,7 +31,7 @@ pub(super) fn of(
         State::Verified(since) => since,
         _ => claim.claimed_at,
     };
-    let until = progress.and_then(|progress| progress.until);
+    let until = progress.and_then(|progress| progress.until).filter(|until| *until > now);
     let (state, record, stands) = match (claim.state, until) {
         (State::Verified(_), Some(_)) => (DomainState::Serving, None, None),
         (State::Verified(_), None) => {
@@ -52,6 +52,16 @@ pub(super) fn of(
 
 /// A name that nobody can have.
 pub(super) fn bad(typed: &str, why: BadName) -> Named {
+    failed(typed, "BadName", why.to_string())
+}
+
+/// A name that was not claimed, as its platform has claimed so many of late.
+pub(super) fn too_many(typed: &str) -> Named {
+    let named = failed(typed, "TooMany", claims::Error::TooMany.to_string());
+    Named { again: Some(LATEST), ..named }
+}
+
+fn failed(typed: &str, reason: &'static str, message: String) -> Named {
     let status = DomainStatus {
         name: typed.to_owned(),
         state: DomainState::Failed,
@@ -59,7 +69,7 @@ pub(super) fn bad(typed: &str, why: BadName) -> Named {
         found: Vec::new(),
         expires_at: None,
     };
-    let stands = Stands { reason: "BadName", message: why.to_string() };
+    let stands = Stands { reason, message };
     Named { status, stands: Some(stands), again: None }
 }
 
@@ -231,6 +241,8 @@ mod tests {
             "NotIssued: no certificate yet: the authority allows no more orders; it is tried again \
              at 2026-03-01 02:30 UTC"
         );
+        progress.until = Some(at("2026-03-01T00:00:59Z"));
+        assert_eq!(told(&verified, Some(&progress)).0, DomainState::Verified, "it has ended");
         progress.until = Some(at("2026-05-30T00:00:00Z"));
         let (state, record, message) = told(&verified, Some(&progress));
         assert_eq!((state, &*record, &*message), (DomainState::Serving, "", ""));

@@ -29,6 +29,8 @@ pub(super) struct Turn<'a> {
     pub(super) admin_link: Option<AdminLinkStatus>,
     /// What was found out about its names, where that was looked at.
     pub(super) names: Option<Names>,
+    /// They were looked at in vain.
+    pub(super) are_names_away: bool,
     /// When it began, as the memory of turns has it.
     pub(super) began: Stamp,
     /// Listings that had ended when it began.
@@ -119,6 +121,7 @@ impl<'a> Turn<'a> {
             is_unsettled: false,
             admin_link,
             names: None,
+            are_names_away: false,
             began: driver.memory.stamp(name),
             listings,
         }

@@ -57,7 +57,10 @@ impl Memory {
 
     /// As of now.
     pub(super) fn stamp(&self, name: &str) -> Stamp {
-        let memory = self.lock();
+        self.stamp_of(&self.lock(), name)
+    }
+
+    fn stamp_of(&self, memory: &HashMap<Box<str>, Remembered>, name: &str) -> Stamp {
         let forgotten = memory.get(name).map_or(0, |remembered| remembered.forgotten);
         Stamp(self.forgotten.load(Ordering::Relaxed), forgotten)
     }
@@ -94,7 +97,7 @@ impl Memory {
     pub(super) fn settle(&self, name: &str, turn: &Turn<'_>, now: Timestamp) {
         let tenant = &turn.tenant;
         let again = turn.done.again.map(|again| (now.saturating_add(again).unwrap_or(now), again));
-        if turn.is_unsettled || turn.began != self.stamp(name) {
+        if turn.is_unsettled {
             return;
         }
         let Some(resource) = &tenant.resource else { return };
@@ -105,7 +108,11 @@ impl Memory {
             children: children.collect(),
             again,
         };
-        self.lock().entry(name.into()).or_default().settled = Some(settled);
+        let mut memory = self.lock();
+        // Under the same lock: what is to be forgotten from here on is forgotten after this.
+        if turn.began == self.stamp_of(&memory, name) {
+            memory.entry(name.into()).or_default().settled = Some(settled);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Remembered>> {

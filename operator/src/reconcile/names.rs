@@ -9,7 +9,7 @@ use plan::Plan;
 use uuid::Uuid;
 
 use super::apply::Turn;
-use super::conditions::{Is, Said};
+use super::conditions::Said;
 use super::status::RUNTIME;
 use super::{Driver, Failure};
 use crate::domains::{DomainsError, Kept, Wish};
@@ -19,7 +19,9 @@ use crate::domains::{DomainsError, Kept, Wish};
 pub const RECHECK: &str = "soulfra.io/recheck";
 
 /// Where the database of names does not answer, it is asked again after this time.
-const ASKS_AGAIN: Duration = Duration::from_secs(30);
+const ASKS_AGAIN: Duration = Duration::from_mins(2);
+/// What is told then: the cause is the log's.
+pub(super) const AWAY: &str = "names could not be looked after just now: they stay as they were";
 
 /// The port of the Service that visitors are handed on to.
 const PORT: u16 = 80;
@@ -29,8 +31,8 @@ const CERTIFICATES: &str = "CertificatesReady";
 
 /// What a turn found out about the names of its platform.
 pub(super) struct Names {
-    /// As the status has them; `None`: as they were.
-    pub(super) domains: Option<Vec<DomainStatus>>,
+    /// As the status has them.
+    pub(super) domains: Vec<DomainStatus>,
     /// Where the platform is met first, if that is a name of its own.
     pub(super) primary_host: Option<String>,
     /// Both conditions.
@@ -56,20 +58,20 @@ impl Driver {
         if kept == Err(DomainsError::Ended) {
             self.is_as_known(turn).await?;
         }
-        turn.names = Some(match kept {
+        match kept {
             Ok(kept) => {
                 if let Some(again) = kept.names.iter().filter_map(|named| named.again).min() {
                     turn.done.look_again(again);
                 }
-                told(kept)
+                turn.names = Some(told(kept));
             }
             Err(DomainsError::Fenced) => return Err(DomainsError::Fenced.into()),
             Err(error) => {
                 tracing::warn!(tenant = turn.name, %error, "names stay as they are");
                 turn.done.look_again(ASKS_AGAIN);
-                not_told(&error)
+                turn.are_names_away = true;
             }
-        });
+        }
         Ok(())
     }
 
@@ -158,16 +160,7 @@ fn still_known(turn: &mut Turn<'_>, error: &DomainsError) {
 fn told(kept: Kept) -> Names {
     let said = [of_domains(&kept), of_certificates(&kept)];
     let Kept { names, primary_host, .. } = kept;
-    Names { domains: Some(names.into_iter().map(|it| it.status).collect()), primary_host, said }
-}
-
-fn not_told(error: &DomainsError) -> Names {
-    let reason = match error {
-        DomainsError::Refused(_) => "Refused",
-        _ => "NotLookedAt",
-    };
-    let said = |kind| Said::new(kind, Is::Unknown, reason, error.to_string());
-    Names { domains: None, primary_host: None, said: [said(DOMAINS), said(CERTIFICATES)] }
+    Names { domains: names.into_iter().map(|it| it.status).collect(), primary_host, said }
 }
 
 fn is_proven(domain: &DomainStatus) -> bool {

@@ -7,7 +7,7 @@ use plan::decide::{Models, ReplicasOwner};
 
 use super::apply::Turn;
 use super::conditions::{Conditions, Is, Said, find, ours};
-use super::{Driver, Failure, gpu};
+use super::{Driver, Failure, gpu, names};
 use crate::cluster::Told;
 use crate::seen::{Resource, Rollout};
 
@@ -45,16 +45,20 @@ impl Driver {
             None if self.domains.is_some() => as_before(plan, &mut conditions),
             None => not_looked_after(plan).into_iter().for_each(|said| conditions.say(said)),
         }
-        let domains = names.and_then(|names| names.domains.clone());
+        let domains = names.map(|names| names.domains.clone());
         // Of graphics processors the cluster itself was asked.
         let notices = plan.notices.iter().filter(|notice| notice.reason != gpu::REASON);
         notices.for_each(|notice| conditions.note(&notice.message));
         let before = plan.blueprint.status.as_ref();
+        if turn.are_names_away {
+            conditions.note(names::AWAY);
+        }
         // Where nobody looked, it is met where it was.
-        let url = match names.filter(|names| names.domains.is_some()) {
+        let url = match names {
             Some(names) => names.primary_host.clone(),
             None => before
-                .and_then(|before| Some(before.url.as_ref()?.strip_prefix("https://")?.to_owned())),
+                .and_then(|before| before.url.as_ref()?.strip_prefix("https://"))
+                .map(str::to_owned),
         };
         let url = url.unwrap_or_else(|| plan.own_host());
         conditions.sum_up();

@@ -7,6 +7,8 @@ use certificates::{BadName, Name};
 use plan::Installation;
 use plan::fleet::Peer;
 
+use super::{AuthoritySettings, DomainSettings};
+
 /// All that cannot be, each with its path.
 pub(super) fn problems(installation: &Installation) -> Vec<String> {
     let mut problems = Vec::new();
@@ -39,10 +41,35 @@ pub(super) fn problems(installation: &Installation) -> Vec<String> {
     problems
 }
 
+/// What of the names that it looks after cannot be.
+pub(super) fn problems_of_names(settings: &DomainSettings) -> Vec<String> {
+    let mut problems = Vec::new();
+    let zones = settings.reserved.iter().enumerate();
+    let zones = zones.map(|(at, zone)| (format!("reserved[{at}]"), zone));
+    for (path, zone) in zones.chain([("targets".to_owned(), &settings.targets)]) {
+        problems.extend(domain(zone).map(|wrong| format!("domains.{path}: {wrong}")));
+    }
+    for (at, authority) in settings.authorities.iter().enumerate() {
+        let AuthoritySettings { name, directory, .. } = authority;
+        if settings.authorities[..at].iter().any(|other| other.name == *name) {
+            problems.push(format!("domains.authorities[{at}].name: there are two `{name}`"));
+        }
+        let wrong = url(directory);
+        problems.extend(wrong.map(|it| format!("domains.authorities[{at}].directory: {it}")));
+    }
+    problems
+}
+
+/// A zone, in the one spelling that names are compared in.
 fn domain(domain: &str) -> Option<String> {
+    let is_spelt = |name: &Name| name.as_str() == domain;
     match Name::read(domain) {
+        Ok(name) if is_spelt(&name) => None,
         // An installation may be one of a closed network.
-        Ok(_) | Err(BadName::Reserved) => None,
+        Err(BadName::Reserved) if *domain == domain.to_ascii_lowercase() => None,
+        Ok(_) | Err(BadName::Reserved) => {
+            Some(format!("`{domain}`: in lower case, without a last dot"))
+        }
         Err(why) => Some(format!("`{domain}`: {why}")),
     }
 }

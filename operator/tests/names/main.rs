@@ -228,3 +228,24 @@ async fn a_database_that_does_not_answer_is_not_waited_for_each_time() {
         assert!(kept.to_string().contains(why), "{kept}");
     }
 }
+
+#[sqlx::test(migrations = false)]
+async fn what_one_platform_asks_for_keeps_no_other_from_its_names(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let rig = Rig::open(&options).await;
+    let mut odd = wish(Uuid::new_v4(), &["shop.example.com"]);
+    for since in ["-009000-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        odd.recheck = Some(since.parse().unwrap());
+        rig.register.keep(&odd).await.unwrap();
+    }
+    // Postgres takes no such character: that is nobody else's trouble.
+    odd.platform.display_name = "\0".to_owned();
+    assert!(matches!(rig.register.keep(&odd).await, Err(DomainsError::Failed(_))));
+    let mut other = wish(Uuid::new_v4(), &["example.org"]);
+    other.platform.name = "bolt".to_owned();
+    other.platform.own_host = "bolt.platforms.test".to_owned();
+    rig.register.keep(&other).await.unwrap();
+    rig.close().await;
+}

@@ -103,7 +103,11 @@ impl World {
         }
         for other in others {
             self.close(other);
-            self.release(other);
+            let lost = self.release(other);
+            let is_its_own = self.undeleting.contains(&uid) && self.came_back(name, uid);
+            if is_its_own && !wish.comes_back && lost.iter().any(|it| wish.names.contains(it)) {
+                self.violated(format!("{name} came back, and {lost:?} is not its own any more"));
+            }
         }
         let known = Known { tenant: name.clone(), names: wish.names.clone(), is_met: true };
         if self.register.insert(uid, known.clone()) != Some(known) {
@@ -137,13 +141,21 @@ impl World {
         }
     }
 
-    fn release(&mut self, uid: Uuid) {
-        let Some(known) = self.register.get_mut(&uid) else { return };
-        if !std::mem::take(&mut known.names).is_empty() {
+    /// What it had.
+    fn release(&mut self, uid: Uuid) -> Vec<String> {
+        let Some(known) = self.register.get_mut(&uid) else { return Vec::new() };
+        let had = std::mem::take(&mut known.names);
+        if !had.is_empty() {
             let tenant = known.tenant.clone();
             self.changes += 1;
             self.note(|| format!("{tenant} gives its names up"));
         }
+        had
+    }
+
+    /// Whether what is there was kept for whoever has it by now.
+    fn came_back(&self, tenant: &str, uid: Uuid) -> bool {
+        self.owner(tenant) == Some(uid) && self.stone(tenant).is_none()
     }
 
     /// The blueprints of a name that there is anything of.
