@@ -29,7 +29,8 @@ pub(crate) enum Bench {
     Inference,
     /// The operator with ten thousand platforms: passes, repairs, memory, restart. As root.
     Operator,
-    /// An edge with a hundred thousand names: starts, cold names, memory, issued to served.
+    /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
+    /// against nginx.
     Edge,
 }
 
