@@ -40,7 +40,7 @@ async fn people_see_what_was_found_instead(db: PgPool) {
     look(&db, &dns, &claim, noon()).await;
     let claim = again(&db, &claim).await;
     assert_eq!(claim.why, Some(Why::PointsElsewhere));
-    assert_eq!(claim.found, ["CNAME old?[2Jhost.example.net", "A 198.51.100.7"]);
+    assert_eq!(claim.found, ["A 198.51.100.7", "CNAME old?[2Jhost.example.net"]);
     dns.set_silent(true);
     look(&db, &dns, &claim, noon()).await;
     assert_eq!(again(&db, &claim).await.why, Some(Why::NoAnswer));

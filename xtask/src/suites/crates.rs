@@ -24,7 +24,7 @@ pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let rest = cargo_test(project, &rest, &database, deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, &[], deadline)?;
-    let operator = cargo_test(project, &["--package", "operator"], &[], deadline)?;
+    let operator = cargo_test(project, &["--package", "operator"], &database, deadline)?;
     Ok(rest.and(alone).and(operator))
 }
 
