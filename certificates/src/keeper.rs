@@ -161,7 +161,13 @@ impl Keeper {
     async fn order(&self) -> sqlx::Result<bool> {
         let mut conn = self.db.acquire().await?;
         let now = self.clock.now();
-        let names = orders::due_for_renewal(&mut conn, TAKEN, now).await?;
+        let mut names = orders::due_for_renewal(&mut conn, TAKEN, now).await?;
+        let is_all = i64::try_from(names.len()).is_ok_and(|count| count < TAKEN);
+        if let Some(own) = self.issuer.own()
+            && orders::is_due(&mut conn, &own, now).await?
+        {
+            names.push(own);
+        }
         let mut is_any = false;
         for name in &names {
             match orders::want(&mut conn, &self.root, name, now).await {
@@ -172,7 +178,7 @@ impl Keeper {
         if is_any {
             self.issuer.notice();
         }
-        Ok(is_any && i64::try_from(names.len()).is_ok_and(|count| count == TAKEN))
+        Ok(is_any && !is_all)
     }
 
     async fn tidy(&self) {

@@ -19,10 +19,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-pub use advance::{Issuer, Settings};
+pub use advance::{Issuer, OwnDomain, Settings};
 pub use instant_acme::RetryPolicy;
 pub use table::{
-    Answer, answer, answer_for, bring, current, due_for_renewal, next_due, open, tidy, want,
+    Answer, answer, answer_for, bring, current, due_for_renewal, is_due, next_due, open, tidy, want,
 };
 pub(crate) use table::{key_field, key_place};
 

@@ -16,7 +16,7 @@ use certificates::served::Platform;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use keeping::{Keeping, Whose};
+pub use keeping::{Keeping, Own, Whose};
 pub use register::{EDGE_ROLE, Register};
 
 use crate::lease::Epoch;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use certificates::dns::Resolver;
+use certificates::dns::{Dns, Resolver};
+use certificates::orders::OwnDomain;
 use clap::Parser;
 use operator::ask::Ask;
 use operator::cluster::{Counted, Kubernetes, connect};
 use operator::databases::Postgres;
-use operator::domains::{Domains, Keeping, Register, Whose};
+use operator::domains::{Domains, Keeping, Own, Register, Whose};
 use operator::lease::Charge;
 use operator::reconcile::{Driver, Memory, WRITES_AT_ONCE};
 use operator::run::Fleet;
@@ -139,14 +140,18 @@ fn keeping(settings: &Settings) -> Result<Option<Keeping>, String> {
     let register = Register::new(admin, database, zones.clone(), FENCE, edge, clock.clone());
     let resolver = Resolver::new(&domains.resolvers);
     let resolver = resolver.map_err(|error| format!("cannot ask the DNS: {error}"))?;
-    let own = domains.certificate.clone().map(|files| (domain.to_owned(), files));
+    let resolver: Arc<dyn Dns> = Arc::new(resolver);
+    let editor = domains.editor(domain, &resolver).map_err(said)?;
+    let brought = domains.certificate.clone().map(|files| Own::Brought(domain.to_owned(), files));
+    let ordered =
+        editor.map(|editor| Own::Ordered(OwnDomain { domain: domain.to_owned(), editor }));
     Ok(Some(Keeping {
         register,
         root: domains.key().map_err(said)?,
         zones,
-        dns: Arc::new(resolver),
+        dns: resolver,
         authorities: domains.authorities().map_err(said)?,
-        own,
+        own: brought.or(ordered),
         clock,
     }))
 }

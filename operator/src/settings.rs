@@ -14,6 +14,7 @@ use work::sealed::{RootKey, RootKeyError};
 
 pub use domains::{
     Agreed, AuthoritySettings, BindingSettings, CertificateFiles, DomainSettings, LimitSettings,
+    ZoneKeySettings, ZoneSettings,
 };
 
 /// What an operator is told.
@@ -142,6 +143,10 @@ fn text_of(file: &Path) -> Result<String, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use certificates::dns::{Dns, Resolver};
+
     use super::*;
 
     const SETTINGS: &str = "
@@ -227,6 +232,39 @@ installation:
         assert!(why.contains("domains.targets: "), "{why}");
         let why = read(&domains("db-2")).unwrap_err().to_string();
         assert!(why.contains("there is no `db-2` in `servers`"), "{why}");
+    }
+
+    #[test]
+    fn the_own_domains_certificate_is_brought_or_ordered_and_not_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("tsig");
+        let domains = format!(
+            "{SETTINGS}domains:
+  server: db-1
+  targets: edge.platforms.example
+  key: /run/secrets/certificates
+  authorities: [{{name: first, directory: https://ca.example/directory}}]
+  zone:
+    server: 10.0.0.53:53
+    key: {{name: operator, algorithm: hmac-sha512, secret: {}}}
+",
+            secret.display()
+        );
+        let dns: Arc<dyn Dns> =
+            Arc::new(Resolver::new(&["127.0.0.1:53".parse().unwrap()]).unwrap());
+        let settings = read(&domains).unwrap().domains.unwrap();
+        assert!(settings.editor("platforms.example", &dns).is_err(), "there is no file");
+        std::fs::write(&secret, "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0\n").unwrap();
+        let editor = settings.editor("platforms.example", &dns).unwrap().unwrap();
+        let shown = format!("{editor:?}");
+        assert!(shown.contains("platforms.example") && !shown.contains("c2Vj"), "{shown}");
+        let both = format!("{domains}  certificate: {{chain: /a, key: /b}}\n");
+        let why = read(&both).unwrap_err().to_string();
+        assert!(why.contains("one of the two"), "{why}");
+        let nobody =
+            domains.replace("[{name: first, directory: https://ca.example/directory}]", "[]");
+        let why = read(&nobody).unwrap_err().to_string();
+        assert!(why.contains("domains.zone: there are no `authorities`"), "{why}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::table::{self, Later};
 use super::{Advanced, Order, PATIENCE, pause};
 use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
 use crate::chain::Chain;
+use crate::dns::Editor;
 use crate::limits::{self, Limit};
 
 /// An answer to a challenge is kept for so long, should nobody have asked for it.
@@ -40,6 +41,24 @@ pub struct Settings {
     pub at_once: usize,
     /// How an authority is asked whether it is done.
     pub polls: RetryPolicy,
+    /// The service's own domain, where the names below it are to have a certificate.
+    pub own: Option<OwnDomain>,
+}
+
+/// A domain of ours with one certificate for all names right below it.
+#[derive(Clone, Debug)]
+pub struct OwnDomain {
+    /// Such as `platforms.example.com`.
+    pub domain: String,
+    /// Who sets what proves that it is ours.
+    pub editor: Arc<dyn Editor>,
+}
+
+impl OwnDomain {
+    /// What its certificate is for.
+    pub fn wildcard(&self) -> String {
+        format!("*.{}", self.domain)
+    }
 }
 
 /// Orders certificates.
@@ -61,6 +80,11 @@ impl Issuer {
     /// The accounts that orders are made from.
     pub fn accounts(&self) -> &Accounts {
         &self.accounts
+    }
+
+    /// What the service's own certificate is for, where it is ordered here.
+    pub(crate) fn own(&self) -> Option<String> {
+        self.settings.own.as_ref().map(OwnDomain::wildcard)
     }
 
     /// There is an order to be looked at.
@@ -222,7 +246,19 @@ impl Issuer {
         let mut tx = self.db.begin().await?;
         table::store(&mut tx, order, &authority.name, &chain, self.clock.now()).await?;
         tx.commit().await?;
+        if let Some((editor, at)) = self.proven_by_text(&order.name) {
+            // What stays proves nothing to anybody, and is replaced the next time.
+            if let Err(error) = editor.clear(&at).await {
+                tracing::info!(name = order.name, %error, "what proved it stays");
+            }
+        }
         Ok(())
+    }
+
+    /// Who sets what proves a name, and where; none for names that are proven by their edge.
+    fn proven_by_text(&self, name: &str) -> Option<(&dyn Editor, String)> {
+        let own = self.settings.own.as_ref().filter(|own| own.wildcard() == name)?;
+        Some((&*own.editor, format!("_acme-challenge.{}", own.domain)))
     }
 
     /// Gives the order to an authority.
@@ -316,21 +352,27 @@ impl Issuer {
         if authorization.status != AuthorizationStatus::Pending {
             return Ok(());
         }
-        let kinds = proofs(order.refusals);
+        let by_text = self.proven_by_text(&order.name);
+        let kinds =
+            if by_text.is_some() { &[ChallengeType::Dns01][..] } else { proofs(order.refusals) };
         let offers = |kind: &ChallengeType| {
             authorization.challenges.iter().any(|challenge| challenge.r#type == *kind)
         };
-        let kind = kinds.into_iter().find(offers);
+        let kind = kinds.iter().find(|kind| offers(kind)).cloned();
         let Some(mut challenge) = kind.and_then(|kind| authorization.challenge(kind)) else {
-            let why = "the authority offers no proof by HTTP or by TLS".to_owned();
+            let why = format!("the authority offers none of the proofs {kinds:?}");
             return Err(Trouble::Refused(why));
         };
         let text = challenge.key_authorization();
-        let until = self.clock.now() + ANSWERED;
-        let mut conn = self.db.acquire().await?;
-        let token = challenge.token.clone();
-        table::put_answer(&mut conn, &token, &order.name, text.as_str(), until).await?;
-        drop(conn);
+        if let Some((editor, at)) = by_text {
+            let set = editor.set(&at, &text.dns_value()).await;
+            set.map_err(|not_set| Trouble::Ours(not_set.to_string()))?;
+        } else {
+            let until = self.clock.now() + ANSWERED;
+            let mut conn = self.db.acquire().await?;
+            let token = challenge.token.clone();
+            table::put_answer(&mut conn, &token, &order.name, text.as_str(), until).await?;
+        }
         match again!(challenge.set_ready()) {
             // It was told so before, and the answer was lost: how the order stands says more.
             Err(Trouble::Refused(_) | Trouble::Gone(_)) => Ok(()),
@@ -341,11 +383,11 @@ impl Issuer {
 
 /// How a name is proven: over plain HTTP, and where that was refused by TLS, in turns. Some have one
 /// of the two ports closed.
-fn proofs(refusals: u8) -> [ChallengeType; 2] {
+fn proofs(refusals: u8) -> &'static [ChallengeType] {
     if refusals.is_multiple_of(2) {
-        [ChallengeType::Http01, ChallengeType::TlsAlpn01]
+        &[ChallengeType::Http01, ChallengeType::TlsAlpn01]
     } else {
-        [ChallengeType::TlsAlpn01, ChallengeType::Http01]
+        &[ChallengeType::TlsAlpn01, ChallengeType::Http01]
     }
 }
 

@@ -162,6 +162,23 @@ pub async fn due_for_renewal(
     .await
 }
 
+/// Whether the service's own certificate of this name is missing, or to be renewed by now.
+///
+/// # Errors
+/// The database.
+pub async fn is_due(conn: &mut PgConnection, name: &str, now: Timestamp) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select not exists (select from certificates.certificate
+                              where name = $1 and replaced_at is null and renew_at > $2)
+              and not exists (select from certificates.acme_order
+                              where name = $1 and state = 'open') as "is_due!""#,
+        name,
+        now.to_sqlx() as Sql,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Takes orders that are to be advanced by now, at most so many.
 pub(super) async fn take(
     conn: &mut PgConnection,

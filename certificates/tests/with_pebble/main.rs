@@ -1,15 +1,17 @@
-//! Certificates from a real authority for tests: Pebble. `SOULFRA_TEST_PEBBLE` and
-//! `SOULFRA_TEST_CHALLTESTSRV` say where its programs are: `cargo xtask test --suite domains`.
+//! Certificates from a real authority for tests: Pebble. `SOULFRA_TEST_PEBBLE`,
+//! `SOULFRA_TEST_CHALLTESTSRV` and `SOULFRA_TEST_KNOTD` say where its programs are: `cargo xtask test --suite domains`.
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod accounts;
 mod answers;
 mod broken;
+mod by_text;
 mod issuing;
 mod keeping;
 mod proxy;
 mod renewing;
 mod rig;
+mod zone;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +43,7 @@ fn root_key() -> Arc<RootKey> {
 
 fn settings(authorities: Vec<Authority>) -> Settings {
     let polls = RetryPolicy::new().initial_delay(Duration::from_millis(20)).backoff(1.5);
-    Settings { authorities, at_once: 8, polls }
+    Settings { authorities, at_once: 8, polls, own: None }
 }
 
 fn work(db: &PgPool, settings: Settings) -> Working {

@@ -45,12 +45,14 @@ pub(crate) struct Looks {
     pub(crate) tls: u16,
     /// Only accounts that exist with it outside of ACME: by name and key.
     pub(crate) asks_who: Option<(&'static str, &'static str)>,
+    /// The DNS that it asks, where that is another than its own.
+    pub(crate) dns: Option<SocketAddr>,
 }
 
 impl Looks {
     /// Over plain HTTP.
     pub(crate) fn at(http: u16) -> Self {
-        Self { http, tls: 1, asks_who: None }
+        Self { http, tls: 1, asks_who: None, dns: None }
     }
 }
 
@@ -86,7 +88,8 @@ impl Rig {
         names.args(["-management", &format!("127.0.0.1:{tests}")]);
         let names = ready(names, "Starting management server").await;
         let mut pebble = Command::new(told("SOULFRA_TEST_PEBBLE"));
-        pebble.arg("-config").arg(&file).args(["-dnsserver", &format!("127.0.0.1:{dns}")]);
+        let asked = looks.dns.unwrap_or(SocketAddr::from(([127, 0, 0, 1], dns)));
+        pebble.arg("-config").arg(&file).args(["-dnsserver", &asked.to_string()]);
         pebble.envs([("PEBBLE_VA_NOSLEEP", "1")]).envs(environment.iter().copied());
         let pebble = ready(pebble, "ACME directory available at").await;
         until_listening(https).await;
@@ -207,7 +210,7 @@ async fn until_listening(port: u16) {
 }
 
 /// Starts a program and waits until it says this.
-async fn ready(mut program: Command, says: &str) -> Child {
+pub(crate) async fn ready(mut program: Command, says: &str) -> Child {
     program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = program.spawn().unwrap();
     let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -247,12 +250,12 @@ fn secure(folder: &Path) -> String {
 }
 
 /// Held together, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().port())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the suite says where they are")]
-fn told(variable: &str) -> String {
+pub(crate) fn told(variable: &str) -> String {
     std::env::var(variable).unwrap()
 }

@@ -48,8 +48,8 @@ impl Fleet {
         let authority = authority::Rig::start(looks(&rig), &[]).await;
         rig.roots.push(authority.issuing_root().await);
         let polls = RetryPolicy::new().initial_delay(Duration::from_millis(20)).backoff(1.5);
-        let settings =
-            Settings { authorities: vec![authority.authority("pebble")], at_once: 8, polls };
+        let authorities = vec![authority.authority("pebble")];
+        let settings = Settings { authorities, at_once: 8, polls, own: None };
         let issuer = Arc::new(Issuer::new(db.clone(), root_key(), settings, Clock::System));
         let dns = Arc::new(Resolver::new(&[authority.dns]).unwrap());
         let (root, clock, told) = (root_key(), Clock::System, |_: &Tenant| {});

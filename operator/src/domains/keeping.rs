@@ -8,7 +8,7 @@ use certificates::acme::Authority;
 use certificates::claims::{Tenant, Zones};
 use certificates::dns::Dns;
 use certificates::keeper::Keeper;
-use certificates::orders::{self, Issuer, RetryPolicy, Settings};
+use certificates::orders::{self, Issuer, OwnDomain, RetryPolicy, Settings};
 use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -37,10 +37,19 @@ pub struct Keeping {
     pub dns: Arc<dyn Dns>,
     /// Who gives certificates.
     pub authorities: Vec<Authority>,
-    /// The installation's own domain, and the certificate for the names below it.
-    pub own: Option<(String, CertificateFiles)>,
+    /// The certificate for the names below the installation's own domain.
+    pub own: Option<Own>,
     /// What time it is.
     pub clock: Clock,
+}
+
+/// Where the certificate for the names below the installation's own domain comes from.
+#[derive(Clone, Debug)]
+pub enum Own {
+    /// From files, for this domain.
+    Brought(String, CertificateFiles),
+    /// From an authority, like all others.
+    Ordered(OwnDomain),
 }
 
 /// Whose names may be further than they were.
@@ -63,8 +72,15 @@ impl Keeping {
         let open = Box::pin(stop.run_until_cancelled(self.until_open())).await;
         let Some(Some(db)) = open else { return };
         let polls = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5);
-        let settings =
-            Settings { authorities: self.authorities.clone(), at_once: ORDERS_AT_ONCE, polls };
+        let settings = Settings {
+            authorities: self.authorities.clone(),
+            at_once: ORDERS_AT_ONCE,
+            polls,
+            own: match &self.own {
+                Some(Own::Ordered(own)) => Some(own.clone()),
+                _ => None,
+            },
+        };
         let (root, clock) = (self.root.clone(), self.clock.clone());
         let issuer = Arc::new(Issuer::new(db.clone(), root.clone(), settings, clock.clone()));
         let told = changed.clone();
@@ -89,7 +105,7 @@ impl Keeping {
 
     /// Takes the certificate of the installation's own domain in, and each that takes its place.
     async fn bring_own(&self, db: &PgPool, changed: &impl Fn(Whose<'_>)) {
-        let Some((domain, files)) = &self.own else { return };
+        let Some(Own::Brought(domain, files)) = &self.own else { return };
         loop {
             match self.bring(db, domain, files).await {
                 Ok(true) => {

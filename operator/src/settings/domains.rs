@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use certificates::acme::{Authority, Binding};
 use certificates::claims::Zones;
+use certificates::dns::{Algorithm, Dns, Editor, Key, Primary, Update};
 use certificates::limits::{Limit, Limits};
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -47,6 +48,10 @@ pub struct DomainSettings {
     /// The certificate of the installation's own domain, where it comes from elsewhere.
     #[serde(default)]
     pub certificate: Option<CertificateFiles>,
+    /// Where the installation's own domain is changed in the DNS: its certificate is ordered then,
+    /// like those of all other names.
+    #[serde(default)]
+    pub zone: Option<ZoneSettings>,
     /// Who gives certificates: the first, and those after it where it does not answer.
     #[serde(default)]
     pub authorities: Vec<AuthoritySettings>,
@@ -60,6 +65,35 @@ pub struct CertificateFiles {
     pub chain: PathBuf,
     /// Its key, as PKCS #8 in PEM.
     pub key: PathBuf,
+}
+
+/// Where a zone is changed in the DNS, by RFC 2136.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ZoneSettings {
+    /// The server that takes changes, such as `10.0.0.53:53`.
+    pub server: SocketAddr,
+    /// The zone; the installation's domain, where it is not part of another one.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whom strangers ask about the zone. If there are none, those that the zone names itself.
+    #[serde(default)]
+    pub servers: Vec<SocketAddr>,
+    /// What changes are signed with.
+    pub key: ZoneKeySettings,
+}
+
+/// A key that server and operator share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ZoneKeySettings {
+    /// What the server calls it.
+    pub name: String,
+    /// How it signs.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// The file of the key in base64.
+    pub secret: PathBuf,
 }
 
 /// An authority that speaks ACME.
@@ -145,6 +179,26 @@ impl DomainSettings {
     /// What edges log in with.
     pub fn edge_password(&self) -> Result<Option<SecretString>, SettingsError> {
         self.edge_password.as_deref().map(secret).transpose()
+    }
+
+    /// Who changes the installation's own domain in the DNS.
+    pub fn editor(
+        &self,
+        domain: &str,
+        dns: &Arc<dyn Dns>,
+    ) -> Result<Option<Arc<dyn Editor>>, SettingsError> {
+        let Some(zone) = &self.zone else { return Ok(None) };
+        let ZoneKeySettings { name, algorithm, secret: file } = &zone.key;
+        let key = Key { name: name.clone(), algorithm: *algorithm, secret: secret(file)? };
+        let primary = Primary {
+            server: zone.server,
+            zone: zone.name.clone().unwrap_or_else(|| domain.to_owned()),
+            servers: zone.servers.clone(),
+        };
+        let update = Update::new(primary, &key, dns.clone());
+        let update = update
+            .map_err(|why| SettingsError::Content { file: file.clone(), why: why.to_string() })?;
+        Ok(Some(Arc::new(update)))
     }
 
     /// Who gives certificates.

@@ -49,6 +49,18 @@ pub(super) fn problems_of_names(settings: &DomainSettings) -> Vec<String> {
     for (path, zone) in zones.chain([("targets".to_owned(), &settings.targets)]) {
         problems.extend(domain(zone).map(|wrong| format!("domains.{path}: {wrong}")));
     }
+    if let Some(zone) = &settings.zone {
+        let name = zone.name.as_deref().and_then(domain);
+        problems.extend(name.map(|wrong| format!("domains.zone.name: {wrong}")));
+        if settings.certificate.is_some() {
+            let both = "domains: `certificate` brings the certificate of the installation's domain, \
+                        and `zone` orders it: one of the two";
+            problems.push(both.to_owned());
+        }
+        if settings.authorities.is_empty() {
+            problems.push("domains.zone: there are no `authorities` to order from".to_owned());
+        }
+    }
     for (at, authority) in settings.authorities.iter().enumerate() {
         let AuthoritySettings { name, directory, .. } = authority;
         if settings.authorities[..at].iter().any(|other| other.name == *name) {

@@ -12,7 +12,7 @@ use certificates::claims::Zones;
 use certificates::dns::{Dns, NoAnswer};
 use certificates::{orders, served};
 use kube::api::{Patch, PatchParams};
-use operator::domains::{Keeping, Register, Whose};
+use operator::domains::{Keeping, Own, Register, Whose};
 use operator::reconcile::{RECHECK, UNDELETE};
 use operator::seen::facts::PURGE;
 use operator::settings::CertificateFiles;
@@ -88,13 +88,14 @@ impl Names {
         std::fs::write(&key, its_key).unwrap();
         let (records, stop) = (Arc::new(Records::default()), CancellationToken::new());
         let db = register.open().await.unwrap();
+        let domain = "platforms.example".to_owned();
         let keeping = Keeping {
             register,
             root: root(),
             zones,
             dns: records.clone(),
             authorities: Vec::new(),
-            own: Some(("platforms.example".to_owned(), CertificateFiles { chain, key })),
+            own: Some(Own::Brought(domain, CertificateFiles { chain, key })),
             clock,
         };
         let (driver, queue) = (house.driver.clone(), house.queue.clone());
