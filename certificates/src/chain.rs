@@ -1,10 +1,12 @@
 //! What a certificate says about itself.
 
 use instant_acme::CertificateIdentifier;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::pace;
 
 /// A chain that an authority handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +60,9 @@ impl Chain {
         Ok(Self { pem, identifier, not_before, not_after })
     }
 
-    /// When a new one is to be ordered, where the authority does not say: once a third of its life
-    /// is left, and half of one that lives for less than ten days.
+    /// When a new one is to be ordered, where the authority does not say.
     pub fn renew_at(&self) -> Timestamp {
-        let life = self.not_after.duration_since(self.not_before);
-        let left = if life < SignedDuration::from_hours(10 * 24) { life / 2 } else { life / 3 };
-        self.not_after - left
+        pace::renew_at(self.not_before, self.not_after)
     }
 }
 

@@ -4,6 +4,7 @@
 //! names    what a person typed     -> Name, one spelling, or why nobody can have it
 //! claims   want -> look at the DNS -> record             whose a name is
 //! orders   want -> advance, at an authority by ACME      how its certificate comes
+//! pace     when orders are tried, and where; limits: what authorities allow
 //! keeper   looks at what is due, and orders what is missing
 //! served   what edges read: names, platforms, certificates
 //! local    the authority of one machine, for names below `.localhost`
@@ -19,6 +20,7 @@ pub mod limits;
 pub mod local;
 pub mod names;
 pub mod orders;
+pub mod pace;
 pub mod served;
 
 mod chain;

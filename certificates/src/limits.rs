@@ -2,7 +2,9 @@
 //! and so do all others of the account.
 //!
 //! Each limit is a bucket that fills again drop by drop (GCRA, as Boulder has it): all that is
-//! kept of it is when it will be full. Renewals that name what they replace cost nothing.
+//! kept of it is when it will be full. Where it is empty, a place is reserved for when there will
+//! be a drop: all who wait have theirs, in the order in which they came, and can be told until
+//! when they wait. Renewals that name what they replace cost nothing.
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::{Timestamp as Sql, ToSqlx as _};
@@ -25,17 +27,39 @@ impl Limit {
         Self { most, every: time / i32::try_from(most).unwrap_or(i32::MAX).max(1) }
     }
 
-    /// Takes one: from when on the bucket is full again then, or when there will be one.
-    ///
-    /// # Errors
-    /// The time from which on one can be taken.
-    pub fn take(self, full_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Timestamp> {
+    /// The next place that is free.
+    pub fn place(self, full_at: Option<Timestamp>, now: Timestamp) -> Place {
         let full_at = full_at.unwrap_or(now).max(now);
         let after = full_at.saturating_add(self.every).unwrap_or(Timestamp::MAX);
         let room = self.every * i32::try_from(self.most).unwrap_or(i32::MAX);
-        if after.duration_since(now) <= room { Ok(after) } else { Err(after - room) }
+        // An authority counts an order when it hears of it, and that is later.
+        let room = room - LATE.min(self.every / 2);
+        let at = if after.duration_since(now) <= room { now } else { after - room };
+        Place { at, full_at: after }
+    }
+
+    /// A part of it: so many fifths.
+    fn fifths(self, count: u32) -> Self {
+        let most = u64::from(self.most) * u64::from(count) / 5;
+        let every = self.every * 5 / i32::try_from(count).unwrap_or(1);
+        Self { most: u32::try_from(most).unwrap_or(u32::MAX), every }
     }
 }
+
+/// A place in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From when on it is taken: now, or later.
+    pub at: Timestamp,
+    /// From when on the bucket is full again then.
+    pub full_at: Timestamp,
+}
+
+/// An order is on its way for no longer than this, or is counted twice.
+const LATE: SignedDuration = SignedDuration::from_secs(30);
+
+/// Buckets that are smaller are not divided.
+const DIVIDED: u32 = 10;
 
 /// What an authority allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +90,17 @@ impl Limits {
         Self { orders: one, registered: one, name: one }
     }
 
-    /// What an order counts against when it is made.
-    pub fn of_order(&self) -> [(String, Limit); 1] {
-        [("orders".to_owned(), self.orders)]
+    /// What an order counts against. A fifth is kept for renewals that an authority counts: ten
+    /// thousand new names do not keep one waiting until its certificate has ended.
+    pub fn of_order(&self, is_renewal: bool) -> (String, Limit) {
+        match is_renewal {
+            _ if self.orders.most < DIVIDED => ("orders".to_owned(), self.orders),
+            true => ("orders of renewals".to_owned(), self.orders.fifths(1)),
+            false => ("orders".to_owned(), self.orders.fifths(4)),
+        }
     }
 
-    /// What a certificate for a name counts against when it is asked for.
+    /// What a certificate for a name counts against.
     pub fn of_certificate(&self, name: &str) -> [(String, Limit); 2] {
         let registered = Name::stored(name);
         let registered = registered.registered();
@@ -79,19 +108,21 @@ impl Limits {
     }
 }
 
-/// Takes one from each of these limits of an authority, or from none.
+/// Reserves a place with each of these limits of an authority; it is the later of them. Where that
+/// is later than `latest`, none is reserved.
 ///
 /// The caller begins the transaction and ends it.
 ///
 /// # Errors
 /// The database.
-pub(crate) async fn spend(
+pub(crate) async fn reserve(
     conn: &mut PgConnection,
     authority: &str,
     limits: &[(String, Limit)],
+    latest: Option<Timestamp>,
     now: Timestamp,
-) -> sqlx::Result<Result<(), Timestamp>> {
-    let mut spent = Vec::new();
+) -> sqlx::Result<Timestamp> {
+    let mut places = Vec::new();
     // Always in this order, so that two never wait for each other.
     for (what, limit) in limits {
         sqlx::query!(
@@ -111,22 +142,23 @@ pub(crate) async fn spend(
         )
         .fetch_one(&mut *conn)
         .await?;
-        match limit.take(Some(full_at.to_jiff()), now) {
-            Ok(full_at) => spent.push((what, full_at)),
-            Err(at) => return Ok(Err(at)),
-        }
+        places.push((what, limit.place(Some(full_at.to_jiff()), now)));
     }
-    for (what, full_at) in spent {
+    let at = places.iter().map(|(_, place)| place.at).max().unwrap_or(now);
+    if latest.is_some_and(|latest| at > latest) {
+        return Ok(at);
+    }
+    for (what, place) in places {
         sqlx::query!(
             "update certificates.spent set full_at = $3 where authority = $1 and what = $2",
             authority,
             what,
-            full_at.to_sqlx() as Sql,
+            place.full_at.to_sqlx() as Sql,
         )
         .execute(&mut *conn)
         .await?;
     }
-    Ok(Ok(()))
+    Ok(at)
 }
 
 /// Forgets buckets that are full.
@@ -150,31 +182,51 @@ mod tests {
 
     #[test]
     fn a_full_bucket_gives_all_it_has_and_then_one_at_a_time() {
-        let limit = Limit::over(3, SignedDuration::from_secs(30));
+        let limit = Limit::over(4, SignedDuration::from_secs(40));
         let mut full_at = None;
-        for _ in 0..3 {
-            full_at = Some(limit.take(full_at, at(0)).unwrap());
-        }
-        assert_eq!(limit.take(full_at, at(0)), Err(at(10)));
-        assert_eq!(limit.take(full_at, at(9)), Err(at(10)));
-        full_at = Some(limit.take(full_at, at(10)).unwrap());
-        assert_eq!(limit.take(full_at, at(10)), Err(at(20)));
+        let mut place = |now| {
+            let place = limit.place(full_at, now);
+            full_at = Some(place.full_at);
+            place.at
+        };
+        // The last one a little later: an authority may have counted the first ones later too.
+        assert_eq!([(); 4].map(|()| place(at(0))), [at(0), at(0), at(0), at(5)]);
+        assert_eq!([(); 3].map(|()| place(at(0))), [at(15), at(25), at(35)], "places are reserved");
+        assert_eq!(place(at(44)), at(45));
         // Nobody saves more than a bucket.
-        for n in 0..3 {
-            full_at = Some(limit.take(full_at, at(10_000)).unwrap_or_else(|_| panic!("{n}")));
+        let later = [(); 5].map(|()| place(at(10_000)));
+        assert_eq!(later, [at(10_000), at(10_000), at(10_000), at(10_005), at(10_015)]);
+    }
+
+    #[test]
+    fn of_limits_that_nobody_runs_into_every_place_is_now() {
+        let [(_, limit), _] = Limits::none().of_certificate("shop.example.com");
+        let mut full_at = None;
+        for _ in 0..10_000 {
+            let place = limit.place(full_at, at(0));
+            assert_eq!(place.at, at(0));
+            full_at = Some(place.full_at);
         }
-        assert!(limit.take(full_at, at(10_000)).is_err());
     }
 
     #[test]
     fn an_order_counts_against_its_account_and_a_certificate_against_its_domain_and_name() {
         let limits = Limits::lets_encrypt();
-        let [(what, orders)] = limits.of_order();
-        assert_eq!((what.as_str(), orders.every), ("orders", SignedDuration::from_secs(36)));
         let of = limits.of_certificate("shop.example.co.uk");
         assert_eq!(
             of.each_ref().map(|(what, _)| what.as_str()),
             ["registered example.co.uk", "name shop.example.co.uk"]
         );
+    }
+
+    #[test]
+    fn renewals_have_a_part_of_the_orders_that_new_names_cannot_take() {
+        let limits = Limits::lets_encrypt();
+        let [(new, of_new), (again, of_again)] = [false, true].map(|it| limits.of_order(it));
+        assert!(new != again);
+        assert_eq!((of_new.most, of_new.every), (240, SignedDuration::from_secs(45)));
+        assert_eq!((of_again.most, of_again.every), (60, SignedDuration::from_secs(180)));
+        let few = Limits { orders: Limit::over(5, SignedDuration::from_hours(3)), ..limits };
+        assert_eq!(few.of_order(true), few.of_order(false));
     }
 }

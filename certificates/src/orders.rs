@@ -14,8 +14,6 @@ mod advance;
 mod renewal;
 mod table;
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -62,29 +60,3 @@ pub enum Advanced {
 
 /// So long nobody else takes an order that is being advanced.
 pub(crate) const TAKEN: SignedDuration = SignedDuration::from_secs(120);
-
-/// An authority that has not answered for so long is left for the next one.
-pub const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
-
-/// When an order is advanced again after trouble. Authorities count refusals, five an hour for a
-/// name: so there are fewer, and soon very few.
-pub(crate) fn pause(trouble: &Trouble, refusals: u8, now: Timestamp) -> Duration {
-    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    match trouble {
-        Trouble::Refused(_) => match refusals {
-            0 | 1 => minutes(1),
-            2 => minutes(20),
-            3 => minutes(100),
-            _ => minutes(24 * 60),
-        },
-        Trouble::Busy { after: Some(after), .. } => {
-            (*after).clamp(Duration::from_secs(1), minutes(24 * 60))
-        }
-        Trouble::Busy { .. } | Trouble::Ours(_) => Duration::from_secs(5),
-        Trouble::Full(until) => {
-            Duration::try_from(until.duration_since(now)).unwrap_or_default().min(minutes(60))
-        }
-        Trouble::Gone(_) | Trouble::NoAccount(_) => Duration::from_secs(1),
-        Trouble::Silent(_) => Duration::from_secs(10),
-    }
-}

@@ -45,6 +45,9 @@ pub(crate) enum Soak {
     /// 20,000 requests over raw sockets whose heads name several platforms: none reaches another than
     /// the one its connection is for.
     Confusion,
+    /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
+    /// certificate ends before its renewal, although one of them is silent for two days.
+    Year,
     /// 1,000,000 simulated histories of the operator: whatever goes wrong, the end is the same.
     Operator,
 }
@@ -175,6 +178,7 @@ impl Soak {
                 wants_database: true,
                 ..USUAL
             },
+            Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },
             Self::Operator => Plan {
                 minutes: 12 * 60,
                 crates: &OPERATOR,

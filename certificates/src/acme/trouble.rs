@@ -29,7 +29,7 @@ pub enum Trouble {
     #[error("the authority does not know the order any more: {0}")]
     Gone(String),
     /// It would refuse one more order now, or after the next few: it is given this one then.
-    #[error("the authority allows no more orders before {0}")]
+    #[error("the authority allows no more orders before {}", .0.strftime("%Y-%m-%d %H:%M UTC"))]
     Full(Timestamp),
     /// It does not know our account any more.
     #[error("the authority does not know our account any more: {0}")]

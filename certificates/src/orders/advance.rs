@@ -1,6 +1,6 @@
 //! One order, as far as it gets.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use instant_acme::{
@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use work::Clock;
 use work::sealed::RootKey;
 
-use super::table::{self, Later};
-use super::{Advanced, Order, PATIENCE, pause};
+use super::table::{self, Later, Queue};
+use super::{Advanced, Order};
 use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
 use crate::chain::Chain;
 use crate::dns::Editor;
-use crate::limits::{self, Limit};
+use crate::pace::{self, PATIENCE, Silences};
 
 /// An answer to a challenge is kept for so long, should nobody have asked for it.
 const ANSWERED: SignedDuration = SignedDuration::from_hours(24);
@@ -67,6 +67,7 @@ pub struct Issuer {
     pub(super) accounts: Accounts,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
+    silences: Mutex<Silences>,
     more: Notify,
 }
 
@@ -74,7 +75,8 @@ impl Issuer {
     /// One that has not begun.
     pub fn new(db: PgPool, key: Arc<RootKey>, settings: Settings, clock: Clock) -> Self {
         let accounts = Accounts::new(db.clone(), key);
-        Self { db, accounts, settings, clock, more: Notify::new() }
+        let silences = Mutex::default();
+        Self { db, accounts, settings, clock, silences, more: Notify::new() }
     }
 
     /// The accounts that orders are made from.
@@ -171,9 +173,9 @@ impl Issuer {
             Trouble::Full(_) | Trouble::Ours(_) => order.silent_since,
             _ => silent.then(|| order.silent_since.unwrap_or(now)),
         };
-        let gave_up = silent_since.is_some_and(|since| now.duration_since(since) >= PATIENCE);
-        let pause =
-            SignedDuration::try_from(pause(trouble, refusals, now)).unwrap_or(SignedDuration::MAX);
+        let silent = silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
+        let gave_up = silent >= PATIENCE;
+        let pause = pace::pause(trouble, refusals, silent, now);
         let later = Later {
             at: now.saturating_add(pause).unwrap_or(now),
             refusals,
@@ -198,20 +200,45 @@ impl Issuer {
         }
         let silent =
             order.silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
-        let turn = usize::try_from(silent.as_secs() / PATIENCE.as_secs()).unwrap_or_default();
-        all.get(turn % all.len().max(1))
+        all.get(pace::whose_turn(silent, all.len()))
             .ok_or_else(|| Trouble::Ours("there is no authority in the settings".to_owned()))
     }
 
     async fn advance(&self, order: &mut Order) -> Result<(), Trouble> {
         let now = self.clock.now();
         let authority = self.authority(order, now)?;
+        if self.silences().is_silent(&authority.name, now) {
+            let why = format!("{} has not answered of late, and is left alone", authority.name);
+            return Err(Trouble::Silent(why));
+        }
+        let done = self.at(order, authority, now).await;
+        match &done {
+            Err(Trouble::Silent(_)) => {
+                self.silences().unheard(&authority.name, order.id, self.clock.now());
+            }
+            // Nobody asked it.
+            Err(Trouble::Ours(_) | Trouble::Full(_)) => {}
+            _ => self.silences().heard(&authority.name),
+        }
+        done
+    }
+
+    async fn at(
+        &self,
+        order: &mut Order,
+        authority: &Authority,
+        now: Timestamp,
+    ) -> Result<(), Trouble> {
         let account = self.accounts.at(authority, now).await.map_err(|none| none.why)?;
         let done = self.with(order, authority, &account).await;
         if let Err(Trouble::NoAccount(_)) = &done {
             self.accounts.lost(&authority.name).await?;
         }
         done
+    }
+
+    fn silences(&self) -> MutexGuard<'_, Silences> {
+        self.silences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn with(
@@ -230,7 +257,7 @@ impl Issuer {
         if remote.state().status == OrderStatus::Ready {
             // A renewal that names what it replaces costs nothing.
             if remote.state().replaces.is_none() {
-                self.spend(authority, &authority.limits.of_certificate(&order.name)).await?;
+                self.turn(order, authority, Queue::Certificate).await?;
             }
             again!(remote.finalize_csr(&order.csr))?;
         }
@@ -287,7 +314,9 @@ impl Issuer {
                 made => return self.given(order, authority, made?).await,
             }
         }
-        self.spend(authority, &authority.limits.of_order()).await?;
+        // The one that is far away first: nobody holds a place in the queue of all meanwhile.
+        self.turn(order, authority, Queue::Certificate).await?;
+        self.turn(order, authority, Queue::Order).await?;
         let made = again!(account.new_order(&plain()))?;
         self.given(order, authority, made).await
     }
@@ -308,16 +337,25 @@ impl Issuer {
         Err(Trouble::Busy { why: "it is under way already".to_owned(), after: None })
     }
 
-    /// Counts the order against what the authority allows.
-    async fn spend(
+    /// Whether it is the order's turn, by what the authority allows.
+    async fn turn(
         &self,
+        order: &Order,
         authority: &Authority,
-        limits: &[(String, Limit)],
+        queue: Queue,
     ) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        let is_first =
+            self.settings.authorities.first().is_some_and(|it| it.name == authority.name);
+        let latest = pace::latest_place(is_first, now);
         let mut tx = self.db.begin().await?;
-        let spent = limits::spend(&mut tx, &authority.name, limits, self.clock.now()).await?;
+        let at = table::place(&mut tx, order, authority, queue, latest, now).await?;
+        if at <= now && queue == Queue::Order {
+            // Before the authority hears of it: an answer may be lost, and it counts all the same.
+            table::leave(&mut tx, order, authority, queue).await?;
+        }
         tx.commit().await?;
-        spent.map_err(Trouble::Full)
+        if at <= now { Ok(()) } else { Err(Trouble::Full(at)) }
     }
 
     /// Answers what the authority wants to see, and waits until it has.

@@ -11,6 +11,7 @@ mod keeping;
 mod proxy;
 mod renewing;
 mod rig;
+mod waiting;
 mod zone;
 
 use std::sync::Arc;
