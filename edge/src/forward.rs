@@ -19,8 +19,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_io_timeout::TimeoutStream;
 use web::serve::TakenPlace;
 
+use crate::arriving;
 use crate::headers::{introduce, strip_connection, wants_websocket};
 use crate::pages;
+use crate::room::Full;
 use crate::table::Met;
 
 /// Until a platform takes a connection.
@@ -64,14 +66,27 @@ impl Forward {
     /// The answer of the platform, or what is to be said in its place.
     pub(crate) async fn to(
         &self,
-        Met { platform, places, .. }: &Met,
+        Met { platform, room, .. }: &Met,
         visitor: &Visitor<'_>,
         request: Request,
     ) -> Response {
         let asked = accepted(request.headers());
-        let Ok(taken) = places.clone().try_acquire_owned() else {
-            tracing::warn!(platform = platform.name, "all its places for requests are taken");
-            return pages::busy(&asked, platform);
+        let (head, body) = request.into_parts();
+        // Before there is a place for it.
+        let Ok(body) = arriving::begun(body).await else {
+            tracing::debug!(platform = platform.name, "a body did not come");
+            return pages::not_come(&asked, platform);
+        };
+        let request = Request::from_parts(head, body);
+        let taken = match room.take(visitor.address) {
+            Ok(taken) => taken,
+            Err(full) => {
+                tracing::warn!(platform = platform.name, ?full, "no place for a request");
+                return match full {
+                    Full::All => pages::busy(&asked, platform),
+                    Full::OfOne => pages::too_many(&asked, platform),
+                };
+            }
         };
         let is_websocket =
             request.version() == Version::HTTP_11 && wants_websocket(request.headers());

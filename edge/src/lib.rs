@@ -14,10 +14,12 @@ pub mod door;
 pub mod follow;
 pub mod health;
 pub mod keys;
+pub mod room;
 pub mod settings;
 pub mod table;
 pub mod tls;
 
+mod arriving;
 mod forward;
 mod headers;
 mod pages;

@@ -71,6 +71,23 @@ pub(crate) fn busy(asked: &HeaderMap, platform: &Platform) -> Response {
     answer(asked, Some(platform), problem)
 }
 
+/// The visitor has as many requests under way as one may have.
+pub(crate) fn too_many(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "Very much is asked from your address at the moment.";
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title)
+        .detail("Nothing has been done yet. Once some of it has been answered, try again.")
+        .retry_after(5);
+    answer(asked, Some(platform), problem)
+}
+
+/// What the visitor was sending did not come.
+pub(crate) fn not_come(asked: &HeaderMap, platform: &Platform) -> Response {
+    let title = "What you were sending did not arrive.";
+    let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, "not-arrived", title)
+        .detail("Nothing has been done. The connection may be too slow. Try again.");
+    answer(asked, Some(platform), problem)
+}
+
 /// The platform had the request, and its answer did not come.
 pub(crate) fn broken(asked: &HeaderMap, platform: &Platform) -> Response {
     let title = "The answer of this site got lost.";

@@ -7,12 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use certificates::served::{Changes, Host, Platform};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// Requests to one platform under way at once: each may take a connection to it, and one platform
-/// must not take them all.
-const AT_ONCE: usize = 1_000;
+use crate::room::Room;
 
 /// All names there are.
 #[derive(Default)]
@@ -32,7 +29,7 @@ struct At {
 
 struct Entry {
     platform: Arc<Platform>,
-    places: Arc<Semaphore>,
+    room: Room,
 }
 
 /// Who is met under a name.
@@ -40,8 +37,8 @@ struct Entry {
 pub struct Met {
     /// The platform.
     pub platform: Arc<Platform>,
-    /// Its places for requests under way.
-    pub places: Arc<Semaphore>,
+    /// Its room for requests under way.
+    pub room: Room,
     /// The certificate of the name; `None` while there is none.
     pub certificate: Option<Uuid>,
 }
@@ -51,8 +48,8 @@ impl Table {
     pub fn find(&self, name: &str) -> Option<Met> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let At { platform, certificate } = *known.hosts.get(name)?;
-        let Entry { platform, places } = known.platforms.get(&platform)?;
-        Some(Met { platform: platform.clone(), places: places.clone(), certificate })
+        let Entry { platform, room } = known.platforms.get(&platform)?;
+        Some(Met { platform: platform.clone(), room: room.clone(), certificate })
     }
 
     /// There is this, and nothing else.
@@ -86,10 +83,10 @@ impl Known {
             self.platforms.remove(uid);
         }
         for platform in &changes.platforms {
-            let was = self.platforms.remove(&platform.uid).map(|entry| entry.places);
-            let places = was.unwrap_or_else(|| Arc::new(Semaphore::new(AT_ONCE)));
+            let was = self.platforms.remove(&platform.uid).map(|entry| entry.room);
+            let room = was.unwrap_or_default();
             let platform = Arc::new(platform.clone());
-            self.platforms.insert(platform.uid, Entry { platform, places });
+            self.platforms.insert(platform.uid, Entry { platform, room });
         }
         for name in &changes.gone_hosts {
             self.hosts.remove(name.as_str());

@@ -82,6 +82,10 @@ pub struct Limits {
     /// How long the other end may take nothing of what waits to be sent. Where nothing waits, as
     /// in a stream between two events, no time runs.
     pub write: Duration,
+    /// How long nothing may be asked on a connection of HTTP/2 until it takes no further requests;
+    /// answers that are on their way go on. With HTTP/1.1 it is `head`, as one request follows the
+    /// other.
+    pub idle: Duration,
     /// How long running answers may take to finish after the stop was asked for.
     pub drain: Duration,
 }
@@ -97,6 +101,7 @@ impl Limits {
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            idle: Duration::from_mins(5),
             drain: Duration::from_secs(5),
         }
     }

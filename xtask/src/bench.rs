@@ -6,6 +6,7 @@ mod figures;
 mod gpu;
 mod http;
 mod inference;
+mod issuing;
 mod machine;
 mod memory;
 mod one_command;
@@ -32,6 +33,9 @@ pub(crate) enum Bench {
     /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
     /// against nginx.
     Edge,
+    /// Certificates an hour from a real authority; and ten thousand of them while it refuses and
+    /// fails, and whoever orders them is killed every 30 seconds.
+    Issuing,
 }
 
 /// Builds for the GPU of this machine and measures on it; says so where there is none.
@@ -46,5 +50,6 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::Inference => inference::run(project),
         Bench::Operator => operator::run(project),
         Bench::Edge => edge::run(project),
+        Bench::Issuing => issuing::run(project),
     }
 }

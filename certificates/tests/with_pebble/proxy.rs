@@ -53,7 +53,13 @@ struct Shared {
     /// Paths of calls that the authority carried out.
     done: Mutex<Vec<String>>,
     kill: tokio::sync::Notify,
+    /// Pebble stands still for ever when it makes an order while it looks at an authorization, and
+    /// the other way round: each holds a lock that the other one wants.
+    orders: tokio::sync::RwLock<()>,
 }
+
+/// Where Pebble makes orders.
+const NEW_ORDER: &str = "/order-plz";
 
 /// The connection is cut.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +76,7 @@ impl Proxy {
             script: Mutex::new(Box::new(|_| Fault::None)),
             done: Mutex::default(),
             kill: tokio::sync::Notify::new(),
+            orders: tokio::sync::RwLock::new(()),
         });
         let acceptor = TlsAcceptor::from(rig.server());
         let serving = shared.clone();
@@ -131,7 +138,10 @@ impl Proxy {
 }
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Cut> {
         // Nonces and the directory have no effect.
         let is_call = request.method() == Method::POST;
         let path = request.uri().path().to_owned();
@@ -159,7 +169,10 @@ impl Shared {
         }
     }
 
-    async fn pass_on(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    async fn pass_on(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Cut> {
         let (mut head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
@@ -168,6 +181,21 @@ impl Shared {
         head.uri = format!("https://{}{path}", self.to).parse().unwrap();
         head.headers.insert(HOST, host);
         let request = Request::from_parts(head, Full::new(body));
+        // To its end, although its caller may be gone by then.
+        tokio::spawn(self.clone().carry_out(path, request)).await.map_err(|_| Cut)?
+    }
+
+    async fn carry_out(
+        self: Arc<Self>,
+        path: String,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Full<Bytes>>, Cut> {
+        let (_one, _many);
+        if path == NEW_ORDER {
+            _one = self.orders.write().await;
+        } else {
+            _many = self.orders.read().await;
+        }
         let answer = self.client.request(request).await.map_err(|_| Cut)?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|_| Cut)?.to_bytes();

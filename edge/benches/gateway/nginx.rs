@@ -56,7 +56,7 @@ impl Nginx {
         let here = folder.path().display();
         let settings = format!(
             "daemon off; worker_processes 1; user root; pid {here}/pid; error_log stderr crit;
-             events {{ worker_connections 2048; }}
+             events {{ worker_connections 8192; }}
              http {{
                  access_log off; tcp_nodelay on; keepalive_requests 1000000;
                  client_body_temp_path {here}/body; proxy_temp_path {here}/proxy;

@@ -35,10 +35,19 @@ pub(crate) fn name(number: usize) -> String {
     format!("shop-{}.owner-{}.example.org", number % EACH, number / EACH)
 }
 
-const SEAL: [u8; 32] = [9; 32];
+pub(crate) const SEAL: [u8; 32] = [9; 32];
 
 impl Fleet {
+    /// All of them with certificates.
     pub(crate) async fn make(names: usize) -> Self {
+        let fleet = Self::claimed(names).await;
+        fleet.issue(names).await;
+        sqlx::raw_sql("analyze").execute(&fleet.db).await.unwrap();
+        fleet
+    }
+
+    /// Proven, and no more.
+    pub(crate) async fn claimed(names: usize) -> Self {
         let server = std::env::var_os("DATABASE_URL").unwrap().into_string().unwrap();
         let options = PgConnectOptions::from_str(&server).unwrap();
         let admin = PgPoolOptions::new().max_connections(1).connect_with(options.clone());
@@ -57,8 +66,6 @@ impl Fleet {
         let authority = Arc::new(Issuer::new(root, key));
         let fleet = Self { db, url, key: "09".repeat(SEAL.len()), root: pem, authority, name };
         fleet.claim(names).await;
-        fleet.issue(names).await;
-        sqlx::raw_sql("analyze").execute(&fleet.db).await.unwrap();
         fleet
     }
 

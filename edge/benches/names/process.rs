@@ -15,6 +15,7 @@ use crate::fleet::Fleet;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Edge {
+    pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     health: SocketAddr,
     child: Child,
@@ -54,7 +55,7 @@ impl Edge {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Self { https, health, child }
+        Self { http, https, health, child }
     }
 
     /// Waits until it has heard of so many names.

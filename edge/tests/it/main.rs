@@ -1,6 +1,7 @@
 //! An edge on a real database, with real TLS and real platforms behind it.
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
+mod abuse;
 mod confusion;
 mod forwarding;
 mod rig;

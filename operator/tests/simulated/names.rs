@@ -171,11 +171,14 @@ impl World {
         let mut wrong = Vec::new();
         for (uid, known) in &self.register {
             let Known { tenant, names, is_met } = known;
-            let is_there = self.papers.get(tenant).is_some_and(|paper| paper.uid == *uid);
+            let paper = self.papers.get(tenant);
+            let is_there = paper.is_some_and(|paper| paper.uid == *uid);
+            // Whoever has its name by now keeps all as it is for as long.
+            let is_paused = paper.is_some_and(|paper| paper.spec["paused"] == true);
             if *is_met && !is_there {
                 wrong.push(format!("{tenant} has ended, and is met"));
             }
-            if !names.is_empty() && !is_there && self.stone(tenant).is_none() {
+            if !names.is_empty() && !is_there && !is_paused && self.stone(tenant).is_none() {
                 wrong.push(format!("{tenant} is gone for good, and has the names {names:?}"));
             }
         }

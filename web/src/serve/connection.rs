@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +16,7 @@ use hyper::service::HttpService;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
 use tower_http::timeout::TimeoutBody;
@@ -42,7 +45,10 @@ impl Visit {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { peer, place, limits, stop } = self;
+        let asked = LastAsked::now();
+        let last = asked.clone();
         let service = MapRequest::new(router, move |mut request: Request<Incoming>| {
+            last.renew();
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(place.clone());
             request.map(|body| Body::new(TimeoutBody::new(limits.body, body)))
@@ -52,9 +58,18 @@ impl Visit {
         let ended = match version {
             Version::One => {
                 let connection = first(limits).serve_connection(stream, service);
-                until_told(connection.with_upgrades(), &stop).await
+                until_told(connection.with_upgrades(), stop.cancelled()).await
             }
-            Version::Two => until_told(second().serve_connection(stream, service), &stop).await,
+            Version::Two => {
+                let connection = second().serve_connection(stream, service);
+                let told = async {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = asked.until_idle(limits.idle) => {}
+                    }
+                };
+                until_told(connection, told).await
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
@@ -81,13 +96,47 @@ fn second() -> http2::Builder<TokioExecutor> {
 }
 
 /// To its end; once told to stop, it takes no further requests.
-async fn until_told<C: Connection>(connection: C, stop: &CancellationToken) -> hyper::Result<()> {
+async fn until_told<C: Connection>(
+    connection: C,
+    told: impl Future<Output = ()>,
+) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     tokio::select! {
         ended = &mut connection => return ended,
-        () = stop.cancelled() => connection.as_mut().last_request(),
+        () = told => connection.as_mut().last_request(),
     }
     connection.await
+}
+
+/// When something was asked on a connection for the last time.
+#[derive(Clone)]
+struct LastAsked {
+    opened: Instant,
+    /// Milliseconds after that.
+    after: Arc<AtomicU64>,
+}
+
+impl LastAsked {
+    fn now() -> Self {
+        Self { opened: Instant::now(), after: Arc::default() }
+    }
+
+    fn renew(&self) {
+        let after = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.after.store(after, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing was asked for so long.
+    async fn until_idle(&self, longest: Duration) {
+        loop {
+            let last = self.opened + Duration::from_millis(self.after.load(Ordering::Relaxed));
+            let until = last + longest;
+            if Instant::now() >= until {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
 }
 
 /// What both versions of HTTP have.

@@ -1,5 +1,8 @@
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::routing::{get, post};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -141,6 +144,38 @@ async fn a_stream_without_words_lives_on() {
     assert!(read_until(&mut visitor, "second\r\n").await.contains("second"));
     drop(words);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_2_who_asks_nothing_more_is_let_go_and_has_their_answer_to_its_end() {
+    let (mut words, stream) = tokio::io::duplex(64);
+    let stream: Arc<std::sync::Mutex<Option<DuplexStream>>> =
+        Arc::new(std::sync::Mutex::new(Some(stream)));
+    let spoken = move || async move {
+        Body::from_stream(ReaderStream::new(stream.lock().unwrap().take().unwrap()))
+    };
+    let router = Router::new().route("/", get(spoken));
+    let limits = Limits { idle: MOMENT, ..Limits::default() };
+    let address = SocketAddr::from(([127, 0, 0, 1], 9));
+    let place = Places::new(limits).take(address.ip()).unwrap();
+    let peer = Peer { address, tls_name: None };
+    let visit = Visit { peer, place, limits, stop: CancellationToken::new() };
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let serving = tokio::spawn(visit.serve(theirs, Version::Two, router));
+    let asked = http2::handshake(TokioExecutor::new(), TokioIo::new(ours)).await;
+    let (mut asking, connection) = asked.unwrap();
+    let mut connection = tokio::spawn(connection);
+    let request = Request::get("http://x/").body(Body::empty()).unwrap();
+    let answer = asking.send_request(request).await.unwrap();
+    assert!(timeout(MOMENT * 5, &mut connection).await.is_err(), "its answer is cut");
+    words.write_all(b"to its end").await.unwrap();
+    drop(words);
+    let body = axum::body::to_bytes(Body::new(answer.into_body()), 100).await.unwrap();
+    assert_eq!(body, "to its end");
+    // Nothing else closes it: whoever asked is still there.
+    timeout(LONG, serving).await.expect("it stays for ever").unwrap();
+    connection.await.unwrap().unwrap();
+    drop(asking);
 }
 
 #[tokio::test]
