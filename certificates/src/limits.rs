@@ -90,14 +90,16 @@ impl Limits {
         Self { orders: one, registered: one, name: one }
     }
 
-    /// What an order counts against. A fifth is kept for renewals that an authority counts: ten
-    /// thousand new names do not keep one waiting until its certificate has ended.
-    pub fn of_order(&self, is_renewal: bool) -> (String, Limit) {
-        match is_renewal {
-            _ if self.orders.most < DIVIDED => ("orders".to_owned(), self.orders),
-            true => ("orders of renewals".to_owned(), self.orders.fifths(1)),
-            false => ("orders".to_owned(), self.orders.fifths(4)),
+    /// The queues that an order may wait in. A fifth is kept for those that go first, such as
+    /// renewals that an authority counts: ten thousand new names do not keep one waiting until its
+    /// certificate has ended.
+    pub fn of_order(&self, goes_first: bool) -> Vec<(String, Limit)> {
+        if self.orders.most < DIVIDED {
+            return vec![("orders".to_owned(), self.orders)];
         }
+        let all = ("orders".to_owned(), self.orders.fifths(4));
+        let kept = ("orders that go first".to_owned(), self.orders.fifths(1));
+        if goes_first { vec![kept, all] } else { vec![all] }
     }
 
     /// What a certificate for a name counts against.
@@ -125,24 +127,8 @@ pub(crate) async fn reserve(
     let mut places = Vec::new();
     // Always in this order, so that two never wait for each other.
     for (what, limit) in limits {
-        sqlx::query!(
-            "insert into certificates.spent (authority, what, full_at) values ($1, $2, $3)
-             on conflict do nothing",
-            authority,
-            what,
-            now.to_sqlx() as Sql,
-        )
-        .execute(&mut *conn)
-        .await?;
-        let full_at = sqlx::query_scalar!(
-            r#"select full_at as "full_at: Sql" from certificates.spent
-               where authority = $1 and what = $2 for update"#,
-            authority,
-            what
-        )
-        .fetch_one(&mut *conn)
-        .await?;
-        places.push((what, limit.place(Some(full_at.to_jiff()), now)));
+        let full_at = full_at(conn, authority, what, now).await?;
+        places.push((what, limit.place(Some(full_at), now)));
     }
     let at = places.iter().map(|(_, place)| place.at).max().unwrap_or(now);
     if latest.is_some_and(|latest| at > latest) {
@@ -161,14 +147,70 @@ pub(crate) async fn reserve(
     Ok(at)
 }
 
+/// When there would be a place with each of these, without reserving any.
+pub(crate) async fn next(
+    conn: &mut PgConnection,
+    authority: &str,
+    limits: &[(String, Limit)],
+    now: Timestamp,
+) -> sqlx::Result<Timestamp> {
+    let mut latest = now;
+    for (what, limit) in limits {
+        let full_at = full_at(conn, authority, what, now).await?;
+        latest = latest.max(limit.place(Some(full_at), now).at);
+    }
+    Ok(latest)
+}
+
+/// Of several queues the one whose next place is the earliest; the first of those.
+pub(crate) async fn earliest(
+    conn: &mut PgConnection,
+    authority: &str,
+    limits: Vec<(String, Limit)>,
+    now: Timestamp,
+) -> sqlx::Result<Option<(String, Limit)>> {
+    let mut earliest: Option<(Timestamp, (String, Limit))> = None;
+    for (what, limit) in limits {
+        let full_at = full_at(conn, authority, &what, now).await?;
+        let at = limit.place(Some(full_at), now).at;
+        if earliest.as_ref().is_none_or(|(before, _)| at < *before) {
+            earliest = Some((at, (what, limit)));
+        }
+    }
+    Ok(earliest.map(|(_, queue)| queue))
+}
+
+/// When a bucket is full again. Nobody else changes it until the end of the transaction.
+async fn full_at(
+    conn: &mut PgConnection,
+    authority: &str,
+    what: &str,
+    now: Timestamp,
+) -> sqlx::Result<Timestamp> {
+    let full_at = sqlx::query_scalar!(
+        r#"insert into certificates.spent as was (authority, what, full_at) values ($1, $2, $3)
+           on conflict (authority, what) do update set full_at = was.full_at
+           returning full_at as "full_at: Sql""#,
+        authority,
+        what,
+        now.to_sqlx() as Sql,
+    );
+    Ok(full_at.fetch_one(conn).await?.to_jiff())
+}
+
 /// Forgets buckets that are full.
 ///
 /// # Errors
 /// The database.
 pub(crate) async fn tidy(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query!("delete from certificates.spent where full_at < $1", now.to_sqlx() as Sql)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "delete from certificates.spent where (authority, what) in
+             (select authority, what from certificates.spent where full_at < $1
+              for update skip locked)",
+        now.to_sqlx() as Sql
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -220,12 +262,13 @@ mod tests {
     }
 
     #[test]
-    fn renewals_have_a_part_of_the_orders_that_new_names_cannot_take() {
+    fn who_goes_first_has_a_queue_that_others_cannot_take() {
         let limits = Limits::lets_encrypt();
-        let [(new, of_new), (again, of_again)] = [false, true].map(|it| limits.of_order(it));
-        assert!(new != again);
+        let [(new, of_new)] = &limits.of_order(false)[..] else { panic!("one") };
+        let [(kept, of_kept), (all, _)] = &limits.of_order(true)[..] else { panic!("two") };
+        assert!(new != kept && new == all);
         assert_eq!((of_new.most, of_new.every), (240, SignedDuration::from_secs(45)));
-        assert_eq!((of_again.most, of_again.every), (60, SignedDuration::from_secs(180)));
+        assert_eq!((of_kept.most, of_kept.every), (60, SignedDuration::from_secs(180)));
         let few = Limits { orders: Limit::over(5, SignedDuration::from_hours(3)), ..limits };
         assert_eq!(few.of_order(true), few.of_order(false));
     }

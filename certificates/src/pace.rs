@@ -63,7 +63,8 @@ pub fn pause(
             let longest = if silent.is_zero() { LONGEST } else { PATIENCE };
             until.duration_since(now).clamp(SignedDuration::ZERO, longest)
         }
-        Trouble::Gone(_) | Trouble::NoAccount(_) => seconds(1),
+        Trouble::NotSet(_) => minutes(1),
+        Trouble::Gone(_) | Trouble::NoAccount(_) | Trouble::NoRenewal(_) => seconds(1),
     }
 }
 

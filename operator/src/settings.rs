@@ -103,7 +103,9 @@ impl Settings {
             )));
         }
         let mut problems = sense::problems(&settings.installation);
-        problems.extend(settings.domains.iter().flat_map(sense::problems_of_names));
+        let own = &settings.installation.domain;
+        let of_names = |names| sense::problems_of_names(names, own);
+        problems.extend(settings.domains.iter().flat_map(of_names));
         if !problems.is_empty() {
             return Err(refused(problems.join("; ")));
         }
@@ -261,6 +263,9 @@ installation:
         let both = format!("{domains}  certificate: {{chain: /a, key: /b}}\n");
         let why = read(&both).unwrap_err().to_string();
         assert!(why.contains("one of the two"), "{why}");
+        let elsewhere = domains.replace("  zone:\n", "  zone:\n    name: other.example\n");
+        let why = read(&elsewhere).unwrap_err().to_string();
+        assert!(why.contains("`other.example`: platforms.example is not in it"), "{why}");
         let nobody =
             domains.replace("[{name: first, directory: https://ca.example/directory}]", "[]");
         let why = read(&nobody).unwrap_err().to_string();

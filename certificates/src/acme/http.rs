@@ -10,7 +10,7 @@ use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder}
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
@@ -19,12 +19,16 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 const DEADLINE: Duration = Duration::from_secs(20);
 /// None of them is larger: certificates come in a few thousand bytes.
 const LARGEST: usize = 1 << 20;
+/// Of what it says against something people are shown so much.
+const LONGEST_DETAIL: usize = 400;
 
 /// The authority asks for patience: it said so, or fell over.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("it answered {status}")]
+#[error("it answered {status}{}{said}", if said.is_empty() { "" } else { ": " })]
 pub(super) struct Busy {
     pub(super) status: u16,
+    /// In its words, such as which limit was met.
+    pub(super) said: String,
     /// For how long, where it said that.
     pub(super) after: Option<Duration>,
 }
@@ -76,7 +80,9 @@ impl HttpClient for Http {
             let status = answer.status();
             if status == hyper::StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
                 let after = after(answer.headers(), SystemTime::now());
-                return Err(Error::Other(Busy { status: status.as_u16(), after }.into()));
+                let body = Limited::new(answer.into_body(), LARGEST).collect().await;
+                let said = body.map(|body| detail(&body.to_bytes())).unwrap_or_default();
+                return Err(Error::Other(Busy { status: status.as_u16(), said, after }.into()));
             }
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, LARGEST).collect().await.map_err(Error::Other)?;
@@ -88,6 +94,13 @@ impl HttpClient for Http {
             answer.map_err(|late| Error::Other(late.into()))?
         })
     }
+}
+
+/// What a problem says, in a line that people can be shown.
+fn detail(body: &[u8]) -> String {
+    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let said = problem.and_then(|problem| problem.detail).unwrap_or_default();
+    said.chars().filter(|char| !char.is_control()).take(LONGEST_DETAIL).collect()
 }
 
 /// `Retry-After`: seconds, or a date.
@@ -112,5 +125,14 @@ mod tests {
         assert_eq!(read("120"), Some(Duration::from_mins(2)));
         assert_eq!(read("Thu, 01 Jan 1970 00:01:00 GMT"), Some(Duration::from_mins(1)));
         assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn what_an_authority_says_against_something_is_told() {
+        let problem =
+            br#"{"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many\n"}"#;
+        let busy = |body: &[u8]| Busy { status: 429, said: detail(body), after: None }.to_string();
+        assert_eq!(busy(problem), "it answered 429: too many");
+        assert_eq!(busy(b"<html>"), "it answered 429");
     }
 }

@@ -31,6 +31,12 @@ pub enum Trouble {
     /// It would refuse one more order now, or after the next few: it is given this one then.
     #[error("the authority allows no more orders before {}", .0.strftime("%Y-%m-%d %H:%M UTC"))]
     Full(Timestamp),
+    /// It takes no renewals, or not this one: the order may be made as one for a new certificate.
+    #[error("the authority takes this for no renewal: {0}")]
+    NoRenewal(String),
+    /// What proves the name could not be set, so that nobody was asked to look.
+    #[error("{0}")]
+    NotSet(String),
     /// It does not know our account any more.
     #[error("the authority does not know our account any more: {0}")]
     NoAccount(String),
@@ -71,9 +77,14 @@ impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match error {
             Error::Api(problem) => Self::from(&problem),
+            Error::Unsupported(what) => Self::NoRenewal(what.to_owned()),
             Error::Timeout(_) => Self::Busy { why: "it is still at it".to_owned(), after: None },
             Error::Other(error) => match error.downcast_ref::<Busy>() {
                 Some(busy) => Self::Busy { why: busy.to_string(), after: busy.after },
+                // The library says so in words alone.
+                None if error.to_string().starts_with("replaces field mismatch") => {
+                    Self::NoRenewal(error.to_string())
+                }
                 None => Self::Silent(chain(&*error)),
             },
             other => Self::Silent(other.to_string()),

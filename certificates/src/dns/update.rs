@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use hickory_resolver::net::client::{Client, ClientHandle as _};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::tcp::TcpClientStream;
@@ -31,8 +31,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const SPREADS: Duration = Duration::from_secs(45);
 /// They are asked for it so often.
 const ASKS: Duration = Duration::from_millis(500);
+/// One that so many times in a row gave no answer is not there.
+const UNHEARD: usize = 3;
 /// Nobody keeps the text for longer than this: seconds.
 const TTL: u32 = 30;
+/// Whoever can guess the key can have a certificate for every platform.
+const SHORTEST_KEY: usize = 16;
 /// So far our clock and the server's may be apart: seconds.
 const FUDGE: u16 = 300;
 
@@ -71,6 +75,21 @@ pub enum Algorithm {
     HmacSha512,
 }
 
+/// A server of a zone, by its name, and where it is.
+struct Server {
+    name: String,
+    at: Vec<SocketAddr>,
+}
+
+/// Whether a server has a text.
+enum Has {
+    It,
+    /// It answers, and does not.
+    Not(String),
+    /// Nobody answers there.
+    NoAnswer(String),
+}
+
 /// Changes a zone.
 pub struct Update {
     primary: Primary,
@@ -97,6 +116,10 @@ impl Update {
         };
         let secret = BASE64_STANDARD.decode(key.secret.expose_secret().trim());
         let secret = secret.map_err(|error| none(&format!("the key {}: {error}", key.name)))?;
+        if secret.len() < SHORTEST_KEY {
+            let why = format!("the key {} is shorter than {SHORTEST_KEY} bytes", key.name);
+            return Err(none(&why));
+        }
         let signer = TSigner::new(secret, algorithm, absolute(&key.name)?, FUDGE)
             .map_err(|error| none(&error))?;
         Ok(Self { primary, zone, signer, dns })
@@ -121,13 +144,20 @@ impl Update {
         let server = self.primary.server;
         let asked = async {
             let (client, _background) = self.connect(server).await?;
-            client.send(request).first_answer().await.map_err(|error| error.to_string())
+            client.send(request).first_answer().await.map_err(|error| {
+                // Who does not know the key signs no answer.
+                let key = self.signer.signer_name();
+                tracing::debug!(%server, %error, "a change was not answered as it should be");
+                format!(
+                    "{server} did not take the change: does it know the key `{key}`, is the secret \
+                     the same, and are both clocks right?"
+                )
+            })
         };
-        let why = match in_time(asked).await.map_err(not_set)?.response_code {
-            ResponseCode::NoError => return Ok(()),
-            code => code.to_str(),
-        };
-        Err(not_set(format!("{server} refused the change: {why}")))
+        match in_time(asked).await.map_err(not_set)?.response_code {
+            ResponseCode::NoError => Ok(()),
+            code => Err(not_set(format!("{server} refused the change: {code}"))),
+        }
     }
 
     /// Returns once whoever asks is given the text.
@@ -135,26 +165,56 @@ impl Update {
         let not_set = |why: String| NotSet { name: name.to_owned(), why };
         let servers = self.servers().await.map_err(not_set)?;
         let until = Instant::now() + SPREADS;
-        let each = servers.into_iter().map(|server| async move {
-            loop {
-                let found = self.texts(server, name).await;
-                match found {
-                    Ok(texts) if texts.iter().any(|it| it == text) => return Ok(()),
-                    found if Instant::now() >= until => {
-                        let why = found.err().unwrap_or_else(|| "it does not have it yet".into());
-                        return Err(format!("{server}: {why}"));
-                    }
-                    _ => sleep(ASKS).await,
+        let each = servers.into_iter().map(|server| self.has(server, name, text, until));
+        let (mut have, mut silent) = (0, Vec::new());
+        for found in join_all(each).await {
+            match found {
+                Has::It => have += 1,
+                Has::Not(why) => return Err(not_set(why)),
+                Has::NoAnswer(why) => silent.push(why),
+            }
+        }
+        if have == 0 {
+            return Err(not_set(silent.join("; ")));
+        }
+        if !silent.is_empty() {
+            // Authorities pass over it as everybody does.
+            tracing::warn!(name, "servers of the zone do not answer: {}", silent.join("; "));
+        }
+        Ok(())
+    }
+
+    /// Asks one server, at whichever of its addresses answers, until it has the text.
+    async fn has(&self, server: Server, name: &str, text: &str, until: Instant) -> Has {
+        let mut unheard = 0;
+        loop {
+            let (mut answered, mut silent) = (None, Vec::new());
+            for at in &server.at {
+                match self.texts(*at, name).await {
+                    Ok(texts) if texts.iter().any(|it| it == text) => return Has::It,
+                    Ok(_) => answered = Some(*at),
+                    Err(why) => silent.push(format!("{at}: {why}")),
                 }
             }
-        });
-        try_join_all(each).await.map(drop).map_err(not_set)
+            unheard = if answered.is_some() { 0 } else { unheard + 1 };
+            if Instant::now() >= until || unheard == UNHEARD {
+                return match answered {
+                    Some(at) => Has::Not(format!("{at} does not have it after {SPREADS:?}")),
+                    None if server.at.is_empty() => {
+                        Has::NoAnswer(format!("{} has no address", server.name))
+                    }
+                    None => Has::NoAnswer(silent.join("; ")),
+                };
+            }
+            sleep(ASKS).await;
+        }
     }
 
     /// Whom strangers ask about the zone.
-    async fn servers(&self) -> Result<Vec<SocketAddr>, String> {
+    async fn servers(&self) -> Result<Vec<Server>, String> {
         if !self.primary.servers.is_empty() {
-            return Ok(self.primary.servers.clone());
+            let each = self.primary.servers.iter();
+            return Ok(each.map(|at| Server { name: at.to_string(), at: vec![*at] }).collect());
         }
         let names = self.ask(self.primary.server, self.zone.clone(), RecordType::NS).await?;
         let names = names.answers.iter().filter_map(|record| match &record.data {
@@ -163,9 +223,11 @@ impl Update {
         });
         let mut servers = Vec::new();
         for name in names {
-            let name = name.trim_end_matches('.');
-            let found = self.dns.addresses(name).await.map_err(|error| error.to_string())?;
-            servers.extend(found.into_iter().map(|address| SocketAddr::new(address, 53)));
+            let name = name.trim_end_matches('.').to_owned();
+            // One that cannot be found cannot be asked by strangers either.
+            let found = self.dns.addresses(&name).await.unwrap_or_default();
+            let at = found.into_iter().map(|address| SocketAddr::new(address, 53)).collect();
+            servers.push(Server { name, at });
         }
         if servers.is_empty() {
             return Err(format!("{} names no servers of {}", self.primary.server, self.zone));
@@ -176,6 +238,10 @@ impl Update {
     async fn texts(&self, server: SocketAddr, name: &str) -> Result<Vec<String>, String> {
         let name = absolute(name).map_err(|error| error.to_string())?;
         let found = self.ask(server, name, RecordType::TXT).await?;
+        let is_alias = |record: &Record| matches!(record.data, RData::CNAME(_));
+        if found.answers.iter().any(is_alias) {
+            return Err("it is another name of something (a CNAME), and takes no text".to_owned());
+        }
         let texts = found.answers.iter().filter_map(|record| match &record.data {
             RData::TXT(text) => {
                 let bytes: Vec<u8> = text.txt_data.iter().flatten().copied().collect();
@@ -195,7 +261,12 @@ impl Update {
         let asked = async {
             let (mut client, _background) = self.connect(server).await?;
             let answer = client.query(name, DNSClass::IN, kind).await;
-            answer.map(DnsResponse::into_message).map_err(|error| error.to_string())
+            let answer =
+                answer.map(DnsResponse::into_message).map_err(|error| error.to_string())?;
+            match answer.response_code {
+                ResponseCode::NoError | ResponseCode::NXDomain => Ok(answer),
+                code => Err(format!("it answered: {code}")),
+            }
         };
         in_time(asked).await
     }

@@ -11,20 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateSigningRequestParams, PublicKeyData as _};
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio_rustls::rustls::pki_types::CertificateSigningRequestDer;
 use tokio_util::sync::CancellationToken;
 use work::Clock;
 use work::sealed::RootKey;
 
 use super::table::{self, Later, Queue};
-use super::{Advanced, Order};
+use super::{Advanced, Order, TAKEN};
 use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
 use crate::chain::Chain;
 use crate::dns::Editor;
+use crate::limits::{self, Limit, Limits};
 use crate::pace::{self, PATIENCE, Silences};
 
 /// An answer to a challenge is kept for so long, should nobody have asked for it.
 const ANSWERED: SignedDuration = SignedDuration::from_hours(24);
+
+/// One run of an order ends within this time, before another one may take it.
+const DEADLINE: Duration = Duration::from_secs(TAKEN.as_secs().unsigned_abs() - 10);
 
 /// Nobody waits for longer than this for the next look, whatever is said about the next order.
 const LOOKS: Duration = Duration::from_secs(5);
@@ -97,7 +102,10 @@ impl Issuer {
     /// Advances what is due, until it is told to stop; what is under way then is ended first.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(self.settings.at_once));
+        // They end with this: who is not in charge any more orders nothing.
+        let mut running = JoinSet::new();
         while !stop.is_cancelled() {
+            while running.try_join_next().is_some() {}
             let free = places.available_permits();
             let due = self.take(free).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "no orders can be taken");
@@ -107,7 +115,7 @@ impl Issuer {
             for order in due {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let issuer = self.clone();
-                tokio::spawn(async move {
+                running.spawn(async move {
                     issuer.one(&order).await;
                     drop(place);
                     issuer.notice();
@@ -124,9 +132,7 @@ impl Issuer {
                 }
             }
         }
-        let all = u32::try_from(self.settings.at_once).unwrap_or(u32::MAX);
-        // All places are free once all that was under way has ended.
-        let _ = places.acquire_many(all).await;
+        while running.join_next().await.is_some() {}
     }
 
     async fn take(&self, most: usize) -> sqlx::Result<Vec<Order>> {
@@ -150,7 +156,9 @@ impl Issuer {
     /// Advances one order, and writes down what came of it.
     pub async fn one(&self, order: &Order) -> Advanced {
         let mut order = order.clone();
-        match self.advance(&mut order).await {
+        let advanced = tokio::time::timeout(DEADLINE, self.advance(&mut order)).await;
+        let late = |_| Err(Trouble::Busy { why: "it takes long".to_owned(), after: None });
+        match advanced.unwrap_or_else(late) {
             Ok(()) => Advanced::Issued,
             Err(trouble) => {
                 tracing::info!(name = order.name, %trouble, "no certificate yet");
@@ -170,11 +178,13 @@ impl Issuer {
         let silent = matches!(trouble, Trouble::Silent(_) | Trouble::Busy { .. });
         let silent_since = match trouble {
             // Of the authority nothing was heard meanwhile.
-            Trouble::Full(_) | Trouble::Ours(_) => order.silent_since,
+            Trouble::Full(_) | Trouble::Ours(_) | Trouble::NotSet(_) => order.silent_since,
             _ => silent.then(|| order.silent_since.unwrap_or(now)),
         };
         let silent = silent_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
-        let gave_up = silent >= PATIENCE;
+        // It is its authority that is left, and so only for not having heard from it.
+        let is_unheard = matches!(trouble, Trouble::Silent(_) | Trouble::Busy { .. });
+        let gave_up = is_unheard && silent >= PATIENCE;
         let pause = pace::pause(trouble, refusals, silent, now);
         let later = Later {
             at: now.saturating_add(pause).unwrap_or(now),
@@ -207,17 +217,14 @@ impl Issuer {
     async fn advance(&self, order: &mut Order) -> Result<(), Trouble> {
         let now = self.clock.now();
         let authority = self.authority(order, now)?;
-        if self.silences().is_silent(&authority.name, now) {
-            let why = format!("{} has not answered of late, and is left alone", authority.name);
-            return Err(Trouble::Silent(why));
-        }
+        self.is_asked(authority)?;
         let done = self.at(order, authority, now).await;
         match &done {
             Err(Trouble::Silent(_)) => {
                 self.silences().unheard(&authority.name, order.id, self.clock.now());
             }
             // Nobody asked it.
-            Err(Trouble::Ours(_) | Trouble::Full(_)) => {}
+            Err(Trouble::Ours(_) | Trouble::Full(_) | Trouble::NotSet(_)) => {}
             _ => self.silences().heard(&authority.name),
         }
         done
@@ -230,11 +237,22 @@ impl Issuer {
         now: Timestamp,
     ) -> Result<(), Trouble> {
         let account = self.accounts.at(authority, now).await.map_err(|none| none.why)?;
+        // Others may have waited for it meanwhile, and heard nothing.
+        self.is_asked(authority)?;
         let done = self.with(order, authority, &account).await;
         if let Err(Trouble::NoAccount(_)) = &done {
             self.accounts.lost(&authority.name).await?;
         }
         done
+    }
+
+    /// Not while it is left alone.
+    fn is_asked(&self, authority: &Authority) -> Result<(), Trouble> {
+        if self.silences().is_silent(&authority.name, self.clock.now()) {
+            let why = format!("{} has not answered of late, and is left alone", authority.name);
+            return Err(Trouble::Silent(why));
+        }
+        Ok(())
     }
 
     fn silences(&self) -> MutexGuard<'_, Silences> {
@@ -257,7 +275,7 @@ impl Issuer {
         if remote.state().status == OrderStatus::Ready {
             // A renewal that names what it replaces costs nothing.
             if remote.state().replaces.is_none() {
-                self.turn(order, authority, Queue::Certificate).await?;
+                self.count_certificate(order, authority).await?;
             }
             again!(remote.finalize_csr(&order.csr))?;
         }
@@ -271,9 +289,10 @@ impl Issuer {
         let chain = Chain::read(pem, &order.name, &public_key(&order.csr)?)
             .map_err(|useless| Trouble::Refused(useless.to_string()))?;
         let mut tx = self.db.begin().await?;
-        table::store(&mut tx, order, &authority.name, &chain, self.clock.now()).await?;
+        let is_ours =
+            table::store(&mut tx, order, &authority.name, &chain, self.clock.now()).await?;
         tx.commit().await?;
-        if let Some((editor, at)) = self.proven_by_text(&order.name) {
+        if let Some((editor, at)) = self.proven_by_text(&order.name).filter(|_| is_ours) {
             // What stays proves nothing to anybody, and is replaced the next time.
             if let Err(error) = editor.clear(&at).await {
                 tracing::info!(name = order.name, %error, "what proved it stays");
@@ -310,13 +329,15 @@ impl Issuer {
             };
             match again!(account.new_order(&plain().replaces(replaced.clone()))) {
                 // What another authority gave cannot be replaced here, and some know no renewals.
-                Err(Trouble::Gone(_) | Trouble::Refused(_) | Trouble::Silent(_)) => {}
+                Err(Trouble::Gone(_) | Trouble::Refused(_) | Trouble::NoRenewal(_)) => {}
                 made => return self.given(order, authority, made?).await,
             }
         }
         // The one that is far away first: nobody holds a place in the queue of all meanwhile.
         self.turn(order, authority, Queue::Certificate).await?;
         self.turn(order, authority, Queue::Order).await?;
+        // Before it hears of it: its answer may be lost, and it counts all the same.
+        self.count_order(order, authority).await?;
         let made = again!(account.new_order(&plain()))?;
         self.given(order, authority, made).await
     }
@@ -350,12 +371,32 @@ impl Issuer {
         let latest = pace::latest_place(is_first, now);
         let mut tx = self.db.begin().await?;
         let at = table::place(&mut tx, order, authority, queue, latest, now).await?;
-        if at <= now && queue == Queue::Order {
-            // Before the authority hears of it: an answer may be lost, and it counts all the same.
-            table::leave(&mut tx, order, authority, queue).await?;
+        tx.commit().await?;
+        if at <= now { Ok(()) } else { Err(Trouble::Full(at)) }
+    }
+
+    /// Counts an order as the authority will, and looks whether it would give the certificate.
+    /// Places keep those apart who wait; whoever uses theirs late may still meet others.
+    async fn count_order(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
+        let (now, name) = (self.clock.now(), &authority.name);
+        let of_order = [("counted orders".to_owned(), authority.limits.orders)];
+        let mut tx = self.db.begin().await?;
+        let of_certificate = counted(&authority.limits, &order.name);
+        let mut at = limits::next(&mut tx, name, &of_certificate, now).await?;
+        if at <= now {
+            at = limits::reserve(&mut tx, name, &of_order, Some(now), now).await?;
         }
         tx.commit().await?;
         if at <= now { Ok(()) } else { Err(Trouble::Full(at)) }
+    }
+
+    /// Counts a certificate as the authority will.
+    async fn count_certificate(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
+        let of_certificate = counted(&authority.limits, &order.name);
+        let (mut tx, now) = (self.db.begin().await?, self.clock.now());
+        limits::reserve(&mut tx, &authority.name, &of_certificate, None, now).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Answers what the authority wants to see, and waits until it has.
@@ -404,7 +445,7 @@ impl Issuer {
         let text = challenge.key_authorization();
         if let Some((editor, at)) = by_text {
             let set = editor.set(&at, &text.dns_value()).await;
-            set.map_err(|not_set| Trouble::Ours(not_set.to_string()))?;
+            set.map_err(|not_set| Trouble::NotSet(not_set.to_string()))?;
         } else {
             let until = self.clock.now() + ANSWERED;
             let mut conn = self.db.acquire().await?;
@@ -417,6 +458,12 @@ impl Issuer {
             told => told,
         }
     }
+}
+
+/// What an authority counts a certificate against, apart from who waits for a place.
+fn counted(limits: &Limits, name: &str) -> Vec<(String, Limit)> {
+    let limits = limits.of_certificate(name).into_iter();
+    limits.map(|(what, limit)| (format!("counted {what}"), limit)).collect()
 }
 
 /// How a name is proven: over plain HTTP, and where that was refused by TLS, in turns. Some have one

@@ -234,14 +234,18 @@ pub(super) async fn given(
     url: &str,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "update certificates.acme_order set authority = $2, url = $3
+        "update certificates.acme_order set authority = $2, url = $3, silent_since = null
          where id = $1 and state = 'open' and url is null",
         id,
         authority,
         url
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    // Its place has been used.
+    sqlx::query!("delete from certificates.place where order_id = $1 and queue = 'order'", id)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -294,7 +298,13 @@ pub(super) async fn place(
     }
     let limits = match queue {
         Queue::Certificate => authority.limits.of_certificate(&order.name).to_vec(),
-        Queue::Order => vec![authority.limits.of_order(order.replaces.is_some())],
+        // All platforms hang on the service's own.
+        Queue::Order => {
+            let is_first = order.replaces.is_some() || order.name.starts_with("*.");
+            let both = authority.limits.of_order(is_first);
+            let earlier = limits::earliest(&mut *conn, &authority.name, both, now).await?;
+            earlier.into_iter().collect()
+        }
     };
     let at = limits::reserve(&mut *conn, &authority.name, &limits, latest, now).await?;
     if latest.is_none_or(|latest| at <= latest) {
@@ -309,24 +319,6 @@ pub(super) async fn place(
         .await?;
     }
     Ok(at)
-}
-
-/// The order's place has been used.
-pub(super) async fn leave(
-    conn: &mut PgConnection,
-    order: &Order,
-    authority: &Authority,
-    queue: Queue,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from certificates.place where order_id = $1 and authority = $2 and queue = $3",
-        order.id,
-        authority.name,
-        queue.word(),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// What every edge is to answer from now on.

@@ -71,9 +71,22 @@ async fn nobody_changes_a_zone_with_another_key_and_no_other_zone_is_changed() {
     let stranger = zone.editor("c29tZWJvZHkgZWxzZSdzIGtleSBlbnRpcmVseQ==").unwrap();
     let refused = stranger.set(AT, "mine").await.unwrap_err();
     assert!(!refused.to_string().contains("c29tZWJvZHk"), "{refused}");
+    assert!(refused.to_string().contains("does it know the key `operator.`"), "{refused}");
     assert_eq!(zone.dns().texts(AT).await.unwrap(), [""; 0]);
     let editor = zone.editor(SECRET).unwrap();
     let elsewhere = editor.set("_acme-challenge.example.com", "mine").await.unwrap_err();
     assert!(elsewhere.to_string().contains("not in the zone platforms.test"), "{elsewhere}");
     assert!(zone.editor("no base64!").unwrap_err().to_string().contains("the key operator"));
+}
+
+#[tokio::test]
+#[ignore = "needs Pebble"]
+async fn a_server_of_the_zone_that_is_not_there_holds_nothing_up() {
+    let zone = Zone::start().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let editor = zone.editor_of(SECRET, vec![nobody, zone.second]).unwrap();
+    editor.set(AT, "one").await.unwrap();
+    assert_eq!(zone.dns().texts(AT).await.unwrap(), ["one"]);
+    let editor = zone.editor_of(SECRET, vec![nobody]).unwrap();
+    assert!(editor.set(AT, "two").await.is_err(), "nobody can be asked");
 }

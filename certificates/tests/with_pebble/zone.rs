@@ -79,8 +79,16 @@ zone:
 
     /// Who changes it, with this key.
     pub(crate) fn editor(&self, secret: &str) -> Result<Update, NotSet> {
-        let primary =
-            Primary { server: self.first, zone: DOMAIN.to_owned(), servers: vec![self.second] };
+        self.editor_of(secret, vec![self.second])
+    }
+
+    /// The same, where strangers ask these servers.
+    pub(crate) fn editor_of(
+        &self,
+        secret: &str,
+        servers: Vec<SocketAddr>,
+    ) -> Result<Update, NotSet> {
+        let primary = Primary { server: self.first, zone: DOMAIN.to_owned(), servers };
         let (name, algorithm) = ("operator".to_owned(), Algorithm::HmacSha256);
         let key = Key { name, algorithm, secret: secret.into() };
         Update::new(primary, &key, self.dns())

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use certificates::acme::Trouble;
-use certificates::limits::{Limit, Limits};
+use certificates::limits::{Limit, Limits, Place};
 use certificates::pace::{self, Silences};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
@@ -33,12 +33,12 @@ struct Scene {
     knows_renewals: bool,
     /// A second authority, which always answers.
     has_second: bool,
+    /// Of so many names one is below a registered domain that many others are below too.
+    crowded: usize,
 }
 
 /// Certificates that the machine makes in an hour: less than is measured (docs/figures.md).
 const AN_HOUR: i64 = 20_000;
-/// Of so many names one is below a registered domain that many others are below too.
-const CROWDED: usize = 100;
 
 #[derive(Default)]
 struct Named {
@@ -105,8 +105,8 @@ impl World {
             authorities.push(Authority::new(Limits::lets_encrypt(), true, None));
         }
         let mut rng = StdRng::seed_from_u64(seed);
-        let text = |n: usize| match n % CROWDED {
-            0 => format!("shop{n}.crowded{}.com", n / (1_000 * CROWDED)),
+        let text = |n: usize| match n % scene.crowded {
+            0 => format!("shop{n}.crowded{}.com", n / (1_000 * scene.crowded)),
             _ => format!("shop.name{n}.com"),
         };
         let arrival = hours(24 * scene.all_by).as_secs();
@@ -170,6 +170,7 @@ impl World {
         if !is_free {
             self.turn(n, at, true, now)?;
             self.turn(n, at, false, now)?;
+            self.count_order(n, at, now)?;
         }
         // A call takes its time, and another one may overtake it.
         let heard = now + SignedDuration::from_millis(self.rng.random_range(5..10_000));
@@ -180,8 +181,11 @@ impl World {
         self.silences.heard(name);
         let too_many = |_| Trouble::Busy { why: "too many".to_owned(), after: None };
         let costs_nothing = self.authorities[at].order(replaces_own, heard).map_err(too_many)?;
+        self.names[n].order.as_mut().unwrap().places.remove(&(at, false));
         let done = heard + SignedDuration::from_secs(self.rng.random_range(1..10));
         if !costs_nothing {
+            let counted = self.counted(n, at);
+            self.reserve(at, &counted, None, now);
             self.authorities[at].finalize(&self.texts[n], done).map_err(too_many)?;
         }
         self.busy_until = now + SignedDuration::from_micros(3_600_000_000 / AN_HOUR);
@@ -215,39 +219,70 @@ impl World {
         now: Timestamp,
     ) -> Result<(), Trouble> {
         let is_renewal = self.names[n].certificate.is_some();
+        let limits = self.authorities[at].limits();
+        let limits: Vec<(String, Limit)> = if is_certificate {
+            limits.of_certificate(&self.texts[n]).to_vec()
+        } else {
+            let both = limits.of_order(is_renewal).into_iter();
+            both.min_by_key(|(what, limit)| self.place(at, what, *limit, now).at)
+                .into_iter()
+                .collect()
+        };
         let order = self.names[n].order.as_mut().unwrap();
         let key = (at, is_certificate);
-        let limits = self.authorities[at].limits();
         let mut place = order.places.get(&key).copied();
         if place.is_none() {
-            let limits: Vec<(String, Limit)> = if is_certificate {
-                limits.of_certificate(&self.texts[n]).to_vec()
-            } else {
-                vec![limits.of_order(is_renewal)]
-            };
-            let places: Vec<_> = limits
-                .into_iter()
-                .map(|(what, limit)| {
-                    let key = (at, what);
-                    let place = limit.place(self.full_at.get(&key).copied(), now);
-                    (key, place)
-                })
-                .collect();
-            let all = places.iter().map(|(_, place)| place.at).max().unwrap();
-            place = Some(all);
-            if pace::latest_place(at == 0, now).is_none_or(|latest| all <= latest) {
-                self.full_at.extend(places.into_iter().map(|(key, place)| (key, place.full_at)));
-                order.places.insert(key, all);
+            let latest = pace::latest_place(at == 0, now);
+            let (found, is_reserved) = self.reserve(at, &limits, latest, now);
+            place = Some(found);
+            if is_reserved {
+                self.names[n].order.as_mut().unwrap().places.insert(key, found);
             }
         }
         let place = place.unwrap();
-        if place > now {
-            return Err(Trouble::Full(place));
+        if place > now { Err(Trouble::Full(place)) } else { Ok(()) }
+    }
+
+    /// Counts an order, unless it or its certificate would be too many.
+    fn count_order(&mut self, n: usize, at: usize, now: Timestamp) -> Result<(), Trouble> {
+        let of_certificate = self.counted(n, at);
+        let next = |(what, limit): &(String, Limit)| self.place(at, what, *limit, now).at;
+        let mut next = of_certificate.iter().map(next).max().unwrap();
+        if next <= now {
+            let orders = self.authorities[at].limits().orders;
+            let of_order = [("counted orders".to_owned(), orders)];
+            next = self.reserve(at, &of_order, Some(now), now).0;
         }
-        if !is_certificate {
-            order.places.remove(&key);
+        if next > now { Err(Trouble::Full(next)) } else { Ok(()) }
+    }
+
+    fn counted(&self, n: usize, at: usize) -> Vec<(String, Limit)> {
+        let limits = self.authorities[at].limits().of_certificate(&self.texts[n]).into_iter();
+        limits.map(|(what, limit)| (format!("counted {what}"), limit)).collect()
+    }
+
+    fn place(&self, at: usize, what: &str, limit: Limit, now: Timestamp) -> Place {
+        limit.place(self.full_at.get(&(at, what.to_owned())).copied(), now)
+    }
+
+    /// A place with each of these, unless it is later than `latest`.
+    fn reserve(
+        &mut self,
+        at: usize,
+        limits: &[(String, Limit)],
+        latest: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Timestamp, bool) {
+        let places: Vec<_> = limits
+            .iter()
+            .map(|(what, limit)| ((at, what.clone()), self.place(at, what, *limit, now)))
+            .collect();
+        let all = places.iter().map(|(_, place)| place.at).max().unwrap();
+        let is_reserved = latest.is_none_or(|latest| all <= latest);
+        if is_reserved {
+            self.full_at.extend(places.into_iter().map(|(key, place)| (key, place.full_at)));
         }
-        Ok(())
+        (all, is_reserved)
     }
 
     /// When it is tried again.
@@ -256,7 +291,7 @@ impl World {
         match trouble {
             Trouble::Silent(_) => _ = order.silent_since.get_or_insert(now),
             Trouble::Full(until) if order.silent_since.is_none() => {
-                order.told = Some(*until);
+                order.told.get_or_insert(*until);
                 let wait = until.duration_since(now);
                 self.outcome.longest_wait = self.outcome.longest_wait.max(wait);
             }
@@ -292,6 +327,7 @@ fn year(names: usize, life: i64) -> Scene {
         limits: Limits::lets_encrypt(),
         knows_renewals: true,
         has_second: true,
+        crowded: 100,
     }
 }
 
@@ -318,6 +354,24 @@ fn who_has_to_wait_is_told_until_when() {
     let outcome = is_kept("all at once", scene);
     assert!(outcome.longest_wait > hours(24), "{outcome:?}");
     assert!(outcome.late < SignedDuration::from_mins(2), "{outcome:?}");
+}
+
+#[test]
+fn a_place_that_is_used_late_breaks_no_limit() {
+    // Who has waited for the account meets those of the same domain who came later.
+    let orders = Limit::over(300, hours(72));
+    let registered = Limit::over(50, hours(7 * 24));
+    let limits = Limits { orders, registered, ..Limits::none() };
+    let scene = Scene {
+        days: 120,
+        all_by: 8,
+        outage: 110,
+        limits,
+        has_second: false,
+        crowded: 10,
+        ..year(2_000, 90)
+    };
+    is_kept("both queues are long", scene);
 }
 
 #[test]

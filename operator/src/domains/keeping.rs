@@ -87,7 +87,7 @@ impl Keeping {
         let told = move |tenant: &Tenant| told(Whose::Of(&tenant.name));
         let (dns, zones) = (self.dns.clone(), self.zones.clone());
         let keeper = Keeper::new(db.clone(), dns, zones, root, issuer.clone(), clock, told);
-        let own = stop.run_until_cancelled(self.bring_own(&db, &changed));
+        let own = stop.run_until_cancelled(self.look_after_own(&db, &changed));
         let issue = Box::pin(issuer.run(stop.clone()));
         tokio::join!(issue, Box::pin(keeper.run(stop.clone())), Box::pin(own));
     }
@@ -103,17 +103,27 @@ impl Keeping {
         }
     }
 
-    /// Takes the certificate of the installation's own domain in, and each that takes its place.
-    async fn bring_own(&self, db: &PgPool, changed: &impl Fn(Whose<'_>)) {
-        let Some(Own::Brought(domain, files)) = &self.own else { return };
+    /// The certificate of the installation's own domain: all platforms hang on it.
+    async fn look_after_own(&self, db: &PgPool, changed: &impl Fn(Whose<'_>)) {
+        let (mut had, mut said) = (None, None);
         loop {
-            match self.bring(db, domain, files).await {
+            let looked = match &self.own {
+                None => return,
+                Some(Own::Brought(domain, files)) => self.bring(db, domain, files).await,
+                Some(Own::Ordered(own)) => ordered(db, &own.wildcard(), &mut had).await,
+            };
+            match looked {
                 Ok(true) => {
-                    tracing::info!(domain, "has its certificate");
+                    tracing::info!("the installation's own domain has its certificate");
                     changed(Whose::All);
+                    said = None;
                 }
-                Ok(false) => {}
-                Err(why) => tracing::warn!(domain, why, "its certificate stays as it is"),
+                Ok(false) => said = None,
+                Err(why) if said.as_ref() == Some(&why) => {}
+                Err(why) => {
+                    tracing::warn!(why, "the installation's own domain gets no certificate");
+                    said = Some(why);
+                }
             }
             sleep(LOOKS_AGAIN).await;
         }
@@ -141,6 +151,24 @@ impl Keeping {
             .map_err(|error| said(&error))?;
         tx.commit().await.map_err(|error| said(&error))?;
         Ok(true)
+    }
+}
+
+/// Whether the name has another certificate than it had; what stands against it, where it is ordered
+/// and does not come.
+async fn ordered(db: &PgPool, name: &str, had: &mut Option<String>) -> Result<bool, String> {
+    let said = |error: sqlx::Error| error.to_string();
+    let mut conn = db.acquire().await.map_err(said)?;
+    let has = orders::current(&mut conn, name).await.map_err(said)?;
+    let has = has.map(|chain| chain.identifier);
+    if has.is_some() && has != *had {
+        *had = has;
+        return Ok(true);
+    }
+    let open = orders::open(&mut conn, name).await.map_err(said)?;
+    match open.and_then(|order| order.failure) {
+        Some(failure) => Err(failure),
+        None => Ok(false),
     }
 }
 

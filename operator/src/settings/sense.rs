@@ -42,7 +42,7 @@ pub(super) fn problems(installation: &Installation) -> Vec<String> {
 }
 
 /// What of the names that it looks after cannot be.
-pub(super) fn problems_of_names(settings: &DomainSettings) -> Vec<String> {
+pub(super) fn problems_of_names(settings: &DomainSettings, own: &str) -> Vec<String> {
     let mut problems = Vec::new();
     let zones = settings.reserved.iter().enumerate();
     let zones = zones.map(|(at, zone)| (format!("reserved[{at}]"), zone));
@@ -52,6 +52,10 @@ pub(super) fn problems_of_names(settings: &DomainSettings) -> Vec<String> {
     if let Some(zone) = &settings.zone {
         let name = zone.name.as_deref().and_then(domain);
         problems.extend(name.map(|wrong| format!("domains.zone.name: {wrong}")));
+        let is_in = |zone: &String| own == zone || own.ends_with(&format!(".{zone}"));
+        if let Some(zone) = zone.name.as_ref().filter(|zone| !is_in(zone)) {
+            problems.push(format!("domains.zone.name: `{zone}`: {own} is not in it"));
+        }
         if settings.certificate.is_some() {
             let both = "domains: `certificate` brings the certificate of the installation's domain, \
                         and `zone` orders it: one of the two";
