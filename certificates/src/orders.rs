@@ -13,6 +13,7 @@
 mod advance;
 mod renewal;
 mod table;
+mod turns;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

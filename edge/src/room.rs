@@ -2,8 +2,10 @@
 //! not take all that the edge has, and one visitor not all that the platform has.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use web::serve::as_one;
 
 /// Requests to one platform at once. It takes no more than this from one edge.
 const ALL: usize = 1_000;
@@ -39,7 +41,7 @@ pub(crate) enum Full {
 impl Room {
     /// A place for somebody from this address.
     pub(crate) fn take(&self, address: IpAddr) -> Result<Place, Full> {
-        let address = counted_as(address);
+        let address = as_one(address);
         let mut taken = self.taken();
         let held = taken.by_address.get(&address).copied().unwrap_or_default();
         if held >= OF_ONE {
@@ -68,16 +70,6 @@ impl Drop for Place {
                 taken.by_address.remove(&self.address);
             }
         }
-    }
-}
-
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        four @ IpAddr::V4(_) => four,
     }
 }
 

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use work::Clock;
 use work::sealed::RootKey;
 
-use super::table::{self, Later, Queue};
+use super::table::{self, Later};
+use super::turns::Queue;
 use super::{Advanced, Order, TAKEN};
 use crate::acme::{Accounts, Authority, NONCES, Trouble, again, is_bad_nonce};
 use crate::chain::Chain;
 use crate::dns::Editor;
-use crate::limits::{self, Limit, Limits};
 use crate::pace::{self, PATIENCE, Silences};
 
 /// An answer to a challenge is kept for so long, should nobody have asked for it.
@@ -358,47 +358,6 @@ impl Issuer {
         Err(Trouble::Busy { why: "it is under way already".to_owned(), after: None })
     }
 
-    /// Whether it is the order's turn, by what the authority allows.
-    async fn turn(
-        &self,
-        order: &Order,
-        authority: &Authority,
-        queue: Queue,
-    ) -> Result<(), Trouble> {
-        let now = self.clock.now();
-        let is_first =
-            self.settings.authorities.first().is_some_and(|it| it.name == authority.name);
-        let latest = pace::latest_place(is_first, now);
-        let mut tx = self.db.begin().await?;
-        let at = table::place(&mut tx, order, authority, queue, latest, now).await?;
-        tx.commit().await?;
-        if at <= now { Ok(()) } else { Err(Trouble::Full(at)) }
-    }
-
-    /// Counts an order as the authority will, and looks whether it would give the certificate.
-    /// Places keep those apart who wait; whoever uses theirs late may still meet others.
-    async fn count_order(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
-        let (now, name) = (self.clock.now(), &authority.name);
-        let of_order = [("counted orders".to_owned(), authority.limits.orders)];
-        let mut tx = self.db.begin().await?;
-        let of_certificate = counted(&authority.limits, &order.name);
-        let mut at = limits::next(&mut tx, name, &of_certificate, now).await?;
-        if at <= now {
-            at = limits::reserve(&mut tx, name, &of_order, Some(now), now).await?;
-        }
-        tx.commit().await?;
-        if at <= now { Ok(()) } else { Err(Trouble::Full(at)) }
-    }
-
-    /// Counts a certificate as the authority will.
-    async fn count_certificate(&self, order: &Order, authority: &Authority) -> Result<(), Trouble> {
-        let of_certificate = counted(&authority.limits, &order.name);
-        let (mut tx, now) = (self.db.begin().await?, self.clock.now());
-        limits::reserve(&mut tx, &authority.name, &of_certificate, None, now).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// Answers what the authority wants to see, and waits until it has.
     async fn prove(&self, order: &Order, remote: &mut instant_acme::Order) -> Result<(), Trouble> {
         let mut left = NONCES;
@@ -458,12 +417,6 @@ impl Issuer {
             told => told,
         }
     }
-}
-
-/// What an authority counts a certificate against, apart from who waits for a place.
-fn counted(limits: &Limits, name: &str) -> Vec<(String, Limit)> {
-    let limits = limits.of_certificate(name).into_iter();
-    limits.map(|(what, limit)| (format!("counted {what}"), limit)).collect()
 }
 
 /// How a name is proven: over plain HTTP, and where that was refused by TLS, in turns. Some have one

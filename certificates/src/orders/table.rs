@@ -9,7 +9,7 @@ use uuid::Uuid;
 use work::sealed::{self, Place, RootKey};
 
 use super::{Order, TAKEN};
-use crate::acme::{Authority, Trouble};
+use crate::acme::Trouble;
 use crate::chain::Chain;
 use crate::limits;
 use crate::sealed_text;
@@ -247,78 +247,6 @@ pub(super) async fn given(
         .execute(conn)
         .await?;
     Ok(done.rows_affected() > 0)
-}
-
-/// What an authority counts, each in a queue of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Queue {
-    /// Certificates for a name.
-    Certificate,
-    /// Orders of an account.
-    Order,
-}
-
-impl Queue {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Certificate => "certificate",
-            Self::Order => "order",
-        }
-    }
-}
-
-/// The order's place in a queue of this authority: from when on it is its turn. It is reserved once,
-/// whatever goes wrong between now and then; and not at all where it would be later than `latest`.
-pub(super) async fn place(
-    conn: &mut PgConnection,
-    order: &Order,
-    authority: &Authority,
-    queue: Queue,
-    latest: Option<Timestamp>,
-    now: Timestamp,
-) -> sqlx::Result<Timestamp> {
-    // Held meanwhile: of two runs of one order one reserves it.
-    let is_open = sqlx::query_scalar!(
-        "select true from certificates.acme_order where id = $1 and state = 'open' for update",
-        order.id
-    );
-    if is_open.fetch_optional(&mut *conn).await?.is_none() {
-        // Another run has ended it: it is nobody's turn.
-        return Ok(now + TAKEN);
-    }
-    let place = sqlx::query_scalar!(
-        r#"select at as "at: Sql" from certificates.place
-           where order_id = $1 and authority = $2 and queue = $3"#,
-        order.id,
-        authority.name,
-        queue.word(),
-    );
-    if let Some(at) = place.fetch_optional(&mut *conn).await? {
-        return Ok(at.to_jiff());
-    }
-    let limits = match queue {
-        Queue::Certificate => authority.limits.of_certificate(&order.name).to_vec(),
-        // All platforms hang on the service's own.
-        Queue::Order => {
-            let is_first = order.replaces.is_some() || order.name.starts_with("*.");
-            let both = authority.limits.of_order(is_first);
-            let earlier = limits::earliest(&mut *conn, &authority.name, both, now).await?;
-            earlier.into_iter().collect()
-        }
-    };
-    let at = limits::reserve(&mut *conn, &authority.name, &limits, latest, now).await?;
-    if latest.is_none_or(|latest| at <= latest) {
-        sqlx::query!(
-            "insert into certificates.place (order_id, authority, queue, at) values ($1, $2, $3, $4)",
-            order.id,
-            authority.name,
-            queue.word(),
-            at.to_sqlx() as Sql,
-        )
-        .execute(conn)
-        .await?;
-    }
-    Ok(at)
 }
 
 /// What every edge is to answer from now on.

@@ -80,14 +80,15 @@ fn locked(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This machine has all of 127.0.0.0/8, a household or a server a whole /64 of IPv6.
+/// This machine has all of 127.0.0.0/8.
 fn counted_as(ip: IpAddr) -> IpAddr {
-    let ip = ip.to_canonical();
-    if ip.is_loopback() {
-        return Ipv4Addr::LOCALHOST.into();
-    }
-    match ip {
-        IpAddr::V4(_) => ip,
+    if ip.to_canonical().is_loopback() { Ipv4Addr::LOCALHOST.into() } else { as_one(ip) }
+}
+
+/// What counts as one visitor: an address, and of IPv6 a whole /64, as a household or a server has it.
+pub fn as_one(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        four @ IpAddr::V4(_) => four,
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()

@@ -1,13 +1,13 @@
 //! The edge beside a real Postgres: with a hundred thousand names, and held against nginx.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use super::told::{Goal, Target, row};
-use super::{figures, machine};
+use super::machine;
+use super::told::{self, Goal, Target};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::{say, tools};
+use crate::tools;
 
 /// Its programs that measure.
 const BENCHES: [&str; 2] = ["names", "gateway"];
@@ -33,21 +33,9 @@ pub(super) fn run(project: &Project) -> Result<()> {
     for name in BENCHES {
         let mut measure = bench(name);
         measure.env("DATABASE_URL", postgres.url("postgres"));
-        let before = rows.len();
-        let status = process::watch(&mut measure, deadline, |line| {
-            rows.extend(row(line, &TARGETS));
-            say::line(line);
-        })?;
-        if !status.success() || rows.len() == before {
-            bail!("{name}: nothing was measured, or it ended early ({status})");
-        }
+        rows.extend(told::measured(&mut measure, &TARGETS, deadline).context(name)?);
     }
-    say::line("");
-    say::line(&machine::description(load));
-    for line in figures::table(&rows, &machine::today()?, COMMAND) {
-        say::line(&line);
-    }
-    Ok(())
+    told::print(&rows, load, COMMAND)
 }
 
 /// What some measures are to be, in the unit they are printed in.

@@ -1,14 +1,13 @@
 //! Certificates by the thousand, from a real authority that looks at a real edge.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::told::{Goal, Target, row};
-use super::{figures, machine};
+use super::machine;
+use super::told::{self, Goal, Target};
 use crate::go::PEBBLE;
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::say;
 
 const COMMAND: &str = "cargo xtask bench issuing";
 
@@ -27,20 +26,8 @@ pub(super) fn run(project: &Project) -> Result<()> {
     measure.env("DATABASE_URL", postgres.url("postgres"));
     let [pebble, names] = PROGRAMS.map(|name| PEBBLE.program(project, name));
     measure.env("SOULFRA_TEST_PEBBLE", pebble).env("SOULFRA_TEST_CHALLTESTSRV", names);
-    let mut rows = Vec::new();
-    let status = process::watch(&mut measure, deadline, |line| {
-        rows.extend(row(line, &TARGETS));
-        say::line(line);
-    })?;
-    if !status.success() || rows.is_empty() {
-        bail!("nothing was measured, or it ended early ({status})");
-    }
-    say::line("");
-    say::line(&machine::description(load));
-    for line in figures::table(&rows, &machine::today()?, COMMAND) {
-        say::line(&line);
-    }
-    Ok(())
+    let rows = told::measured(&mut measure, &TARGETS, deadline)?;
+    told::print(&rows, load, COMMAND)
 }
 
 /// What some measures are to be, in the unit they are printed in.

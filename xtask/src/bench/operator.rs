@@ -1,14 +1,13 @@
 //! The operator beside a real API server and a real Postgres, by the program that fills a fleet.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::told::{Goal, Target, row};
-use super::{figures, machine};
+use super::machine;
+use super::told::{self, Goal, Target};
 use crate::cluster::{Own, Parts};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::say;
 
 const COMMAND: &str = "cargo xtask bench operator";
 
@@ -21,23 +20,11 @@ pub(super) fn run(project: &Project) -> Result<()> {
     let cluster = Own::start(project, Parts::BARE)?;
     let postgres = Postgres::start(project, deadline)?;
     let load = machine::wait_until_quiet();
-    let mut rows = Vec::new();
     let mut measure = bench();
     measure.env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
     measure.env("DATABASE_URL", postgres.url("postgres"));
-    let status = process::watch(&mut measure, deadline, |line| {
-        rows.extend(row(line, &TARGETS));
-        say::line(line);
-    })?;
-    if !status.success() || rows.is_empty() {
-        bail!("nothing was measured, or it ended early ({status})");
-    }
-    say::line("");
-    say::line(&machine::description(load));
-    for line in figures::table(&rows, &machine::today()?, COMMAND) {
-        say::line(&line);
-    }
-    Ok(())
+    let rows = told::measured(&mut measure, &TARGETS, deadline)?;
+    told::print(&rows, load, COMMAND)
 }
 
 /// What some measures are to be, in the unit they are printed in.

@@ -1,7 +1,14 @@
 //! Lines in which programs tell what they measured: `name`, `value`, `unit`, `N`, `spread` and
 //! perhaps a seed, separated by tabs.
 
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
 use super::figures::{self, Row};
+use super::machine;
+use crate::process::{self, Deadline};
+use crate::say;
 
 /// What a measure is to be, in the unit it is printed in.
 pub(super) type Target = (&'static str, Goal, f64);
@@ -10,6 +17,33 @@ pub(super) type Target = (&'static str, Goal, f64);
 pub(super) enum Goal {
     AtMost,
     AtLeast,
+}
+
+/// Runs a program that measures, and passes on what it says; its rows.
+pub(super) fn measured(
+    program: &mut Command,
+    targets: &[Target],
+    deadline: Deadline,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let status = process::watch(program, deadline, |line| {
+        rows.extend(row(line, targets));
+        say::line(line);
+    })?;
+    if !status.success() || rows.is_empty() {
+        bail!("nothing was measured, or it ended early ({status})");
+    }
+    Ok(rows)
+}
+
+/// Prints the table of what was measured by a command, on a machine with this load before.
+pub(super) fn print(rows: &[Row], load: f64, command: &str) -> Result<()> {
+    say::line("");
+    say::line(&machine::description(load));
+    for line in figures::table(rows, &machine::today()?, command) {
+        say::line(&line);
+    }
+    Ok(())
 }
 
 /// What a line of a program tells, if it is one of those.
