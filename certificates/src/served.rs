@@ -4,6 +4,7 @@
 //! [`CHANNEL`]. Certificates themselves never change: they are read by their ids, as needed.
 
 mod progress;
+mod sleep;
 
 use std::collections::HashSet;
 
@@ -20,6 +21,7 @@ use crate::orders::{key_field, key_place};
 use crate::sealed_text;
 
 pub use progress::{Progress, progress};
+pub use sleep::{let_sleep, note_uses, quiet_since, say_farewell};
 
 /// Where `notify` says that something changed.
 pub const CHANNEL: &str = "served";
@@ -43,6 +45,19 @@ pub struct Platform {
     pub display_name: String,
     /// Whom they can ask.
     pub support_email: Option<String>,
+    /// It may sleep; `None`: it never does.
+    pub sleeps: Option<Sleeps>,
+}
+
+/// How a platform that may sleep is woken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sleeps {
+    /// The namespace of its pods.
+    pub namespace: String,
+    /// So many copies it is woken to.
+    pub copies: u16,
+    /// It sleeps, or is about to.
+    pub asleep: bool,
 }
 
 /// Whether a platform answers.
@@ -125,25 +140,33 @@ impl Issued {
     }
 }
 
-/// From now on edges know this of a platform, unless it is gone: that is for ever.
+/// From now on edges know this of a platform, unless it is gone: that is for ever. While it sleeps,
+/// and where it never does, nobody remembers when it was used.
 ///
 /// # Errors
 /// The database.
 pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<()> {
+    let sleeps = platform.sleeps.as_ref();
+    let asleep = sleeps.is_some_and(|sleeps| sleeps.asleep);
     sqlx::query!(
-        "insert into certificates.platform as was
-             (uid, name, backend, own_host, primary_host, state, display_name, support_email)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "with forgotten as (
+             delete from certificates.used where platform = $1 and ($11 or $9::text is null))
+         insert into certificates.platform as was
+             (uid, name, backend, own_host, primary_host, state, display_name, support_email,
+              sleeps_in, wakes_to, asleep)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          on conflict (uid) do update
          set backend = excluded.backend, own_host = excluded.own_host,
              primary_host = excluded.primary_host, state = excluded.state,
-             display_name = excluded.display_name, support_email = excluded.support_email
+             display_name = excluded.display_name, support_email = excluded.support_email,
+             sleeps_in = excluded.sleeps_in, wakes_to = excluded.wakes_to, asleep = excluded.asleep
          where was.state <> 'gone'
            and (was.backend, was.own_host, was.primary_host, was.state, was.display_name,
-                was.support_email)
+                was.support_email, was.sleeps_in, was.wakes_to, was.asleep)
                is distinct from
                (excluded.backend, excluded.own_host, excluded.primary_host, excluded.state,
-                excluded.display_name, excluded.support_email)",
+                excluded.display_name, excluded.support_email, excluded.sleeps_in,
+                excluded.wakes_to, excluded.asleep)",
         platform.uid,
         platform.name,
         platform.backend,
@@ -152,6 +175,9 @@ pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<(
         platform.standing.word(),
         platform.display_name,
         platform.support_email,
+        sleeps.map(|sleeps| sleeps.namespace.as_str()),
+        sleeps.map(|sleeps| i32::from(sleeps.copies)),
+        asleep,
     )
     .execute(conn)
     .await?;
@@ -272,7 +298,8 @@ async fn platforms(
     Moment(since): Moment,
 ) -> sqlx::Result<(Vec<Platform>, Vec<Uuid>)> {
     let rows = sqlx::query!(
-        "select uid, name, backend, own_host, primary_host, state, display_name, support_email
+        "select uid, name, backend, own_host, primary_host, state, display_name, support_email,
+                sleeps_in, wakes_to, asleep
          from certificates.platform where changed >= $1::bigint::text::xid8",
         since
     );
@@ -291,6 +318,11 @@ async fn platforms(
             standing,
             display_name: row.display_name,
             support_email: row.support_email,
+            sleeps: row.sleeps_in.zip(row.wakes_to).map(|(namespace, copies)| Sleeps {
+                namespace,
+                copies: u16::try_from(copies).unwrap_or(1),
+                asleep: row.asleep,
+            }),
         });
     }
     Ok((met, gone))
@@ -340,7 +372,7 @@ impl Standing {
     }
 }
 
-/// Lets a login of an edge read what edges read, and nothing beside it.
+/// Lets a login of an edge read what edges read and say who was used, and nothing beside it.
 ///
 /// # Errors
 /// The database.
@@ -351,7 +383,9 @@ pub async fn admit(conn: &mut PgConnection, role: &str) -> sqlx::Result<()> {
         "grant usage on schema certificates to {role};
          grant select on certificates.platform, certificates.host, certificates.certificate,
                          certificates.challenge to {role};
-         grant select (name, tenant_uid, state, changed) on certificates.claim to {role};"
+         grant select (name, tenant_uid, state, changed) on certificates.claim to {role};
+         grant select, insert, update on certificates.used to {role};
+         grant select, insert, update, delete on certificates.edge to {role};"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(conn).await?;
     Ok(())

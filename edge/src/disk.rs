@@ -269,6 +269,7 @@ mod tests {
             standing: Standing::Serving,
             display_name: "Acme".to_owned(),
             support_email: None,
+            sleeps: None,
         };
         let certificate = Uuid::new_v4();
         let host = |name: &&str| Host {

@@ -13,11 +13,13 @@ use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
 use web::serve::Peer;
 
+use crate::assets::{Assets, Cut, Key};
 use crate::challenges::Challenges;
-use crate::forward::{Forward, Visitor};
+use crate::forward::{Forward, Visitor, accepted};
 use crate::headers::REQUEST_ID;
 use crate::pages;
 use crate::table::{Met, Table};
+use crate::waking::Waking;
 
 /// Where authorities look.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
@@ -30,14 +32,21 @@ pub struct Doors {
     table: Arc<Table>,
     challenges: Arc<Challenges>,
     forward: Forward,
+    assets: Assets,
     /// As visitors name it; 443 is not said.
     https_port: u16,
 }
 
 impl Doors {
     /// Doors to the platforms of a table. Visitors meet HTTPS at this port.
-    pub fn new(table: Arc<Table>, challenges: Arc<Challenges>, https_port: u16) -> Arc<Self> {
-        Arc::new(Self { table, challenges, forward: Forward::new(), https_port })
+    pub fn new(
+        table: Arc<Table>,
+        challenges: Arc<Challenges>,
+        waking: Waking,
+        https_port: u16,
+    ) -> Arc<Self> {
+        let (forward, assets) = (Forward::new(waking), Assets::new());
+        Arc::new(Self { table, challenges, forward, assets, https_port })
     }
 
     /// Plain HTTP.
@@ -132,7 +141,21 @@ impl Doors {
         if let Some(instead) = pages::standing(request.headers(), &met.platform) {
             return instead;
         }
-        self.forward.to(&met, visitor, request).await
+        let key = Key::of(met.platform.uid, &request);
+        if let Some(key) = &key
+            && let Some(kept) = self.assets.find(key, request.headers()).await
+        {
+            return kept;
+        }
+        let (asked, method) = (accepted(request.headers()), request.method().clone());
+        let answer = self.forward.to(&met, visitor, request).await;
+        match key {
+            Some(key) => match self.assets.keep(key, &method, answer).await {
+                Ok(answer) => answer,
+                Err(Cut) => pages::broken(&asked, &met.platform),
+            },
+            None => answer,
+        }
     }
 
     /// What an authority finds.

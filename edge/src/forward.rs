@@ -10,8 +10,9 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use axum::http::{HeaderMap, StatusCode, Version};
 use axum::response::Response;
-use certificates::served::Platform;
+use certificates::served::{Platform, Sleeps};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,9 +22,11 @@ use web::serve::TakenPlace;
 
 use crate::arriving;
 use crate::headers::{introduce, strip_connection, wants_websocket};
+use crate::lent::Lender;
 use crate::pages;
 use crate::room::Full;
 use crate::table::Met;
+use crate::waking::{NotAwake, Waking, Way};
 
 /// Until a platform takes a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -34,6 +37,9 @@ const ANSWER: Duration = Duration::from_mins(5);
 const IDLE: Duration = Duration::from_secs(10);
 /// For one platform.
 const IDLE_AT_MOST: usize = 64;
+
+/// A platform that may sleep is asked so often, where it may not have heard before.
+const TRIES: usize = 4;
 
 /// The longest silence of one who speaks over a `WebSocket`.
 const SILENCE: Duration = Duration::from_mins(10);
@@ -48,10 +54,30 @@ pub(crate) struct Visitor<'a> {
 
 /// Who asks platforms.
 #[derive(Clone)]
-pub(crate) struct Forward(Client<HttpConnector, Body>);
+pub(crate) struct Forward {
+    client: Client<HttpConnector, Body>,
+    waking: Waking,
+}
+
+/// Why a platform has not answered.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    /// It was not asked: nobody takes a connection.
+    #[error("no connection: {0}")]
+    NoConnection(hyper_util::client::legacy::Error),
+    /// It may have been asked.
+    #[error("{0}")]
+    Broken(hyper_util::client::legacy::Error),
+    /// It was asked.
+    #[error("not in time")]
+    Late,
+    /// It sleeps.
+    #[error("it sleeps: {0:?}")]
+    Asleep(NotAwake),
+}
 
 impl Forward {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(waking: Waking) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
@@ -60,16 +86,12 @@ impl Forward {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_AT_MOST)
             .build(connector);
-        Self(client)
+        Self { client, waking }
     }
 
     /// The answer of the platform, or what is to be said in its place.
-    pub(crate) async fn to(
-        &self,
-        Met { platform, room, .. }: &Met,
-        visitor: &Visitor<'_>,
-        request: Request,
-    ) -> Response {
+    pub(crate) async fn to(&self, met: &Met, visitor: &Visitor<'_>, request: Request) -> Response {
+        let Met { platform, room, .. } = met;
         let asked = accepted(request.headers());
         let (head, body) = request.into_parts();
         // Before there is a place for it.
@@ -96,21 +118,20 @@ impl Forward {
         };
         let outside = is_websocket.then(|| hyper::upgrade::on(&mut request));
         let place = request.extensions_mut().remove::<TakenPlace>();
-        let answer = tokio::time::timeout(ANSWER, self.0.request(request)).await;
+        let answer = match &platform.sleeps {
+            None => self.ask(request).await,
+            Some(sleeps) => self.ask_awake(met, sleeps, visitor.address, request).await,
+        };
         let mut answer = match answer {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                let connected = !error.is_connect();
-                tracing::info!(platform = platform.name, connected, %error, "no answer");
-                return if connected {
-                    pages::broken(&asked, platform)
-                } else {
-                    pages::unreachable(&asked, platform)
+            Ok(answer) => answer,
+            Err(why) => {
+                tracing::info!(platform = platform.name, %why, "no answer");
+                return match why {
+                    Unanswered::NoConnection(_) => pages::unreachable(&asked, platform),
+                    Unanswered::Broken(_) => pages::broken(&asked, platform),
+                    Unanswered::Late => pages::too_slow(&asked, platform),
+                    Unanswered::Asleep(why) => pages::asleep(&asked, platform, why),
                 };
-            }
-            Err(_late) => {
-                tracing::info!(platform = platform.name, "no answer in time");
-                return pages::too_slow(&asked, platform);
             }
         };
         match outside {
@@ -141,6 +162,62 @@ impl Forward {
                 })
             }
         }
+    }
+}
+
+impl Forward {
+    async fn ask(&self, request: Request) -> Result<hyper::Response<Incoming>, Unanswered> {
+        match tokio::time::timeout(ANSWER, self.client.request(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.is_connect() => Err(Unanswered::NoConnection(error)),
+            Ok(Err(error)) => Err(Unanswered::Broken(error)),
+            Err(_late) => Err(Unanswered::Late),
+        }
+    }
+
+    /// The answer of a platform that may sleep: it is woken before, and once more where it fell
+    /// asleep meanwhile.
+    async fn ask_awake(
+        &self,
+        Met { platform, bed, .. }: &Met,
+        sleeps: &Sleeps,
+        visitor: IpAddr,
+        request: Request,
+    ) -> Result<hyper::Response<Incoming>, Unanswered> {
+        let (head, body) = request.into_parts();
+        let (body, is_safe) = (Lender::new(body), head.method.is_safe());
+        let mut last = Unanswered::Late;
+        for _ in 0..TRIES {
+            let at = match bed.way(sleeps.asleep) {
+                Way::Open => None,
+                Way::Pod(pod) => Some(pod),
+                Way::Sleeps => {
+                    let woke = self.waking.wake(bed, platform, sleeps, visitor).await;
+                    woke.map_err(Unanswered::Asleep)?
+                }
+            };
+            // Once somebody has read of it, it is not known what was done with it.
+            let Some(body) = body.lend() else { return Err(last) };
+            let mut request = Request::from_parts(head.clone(), body);
+            if let Some(at) = at {
+                let mut parts = std::mem::take(request.uri_mut()).into_parts();
+                parts.authority = Some(at);
+                *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+            }
+            let asked = request.uri().authority().cloned();
+            last = match self.ask(request).await {
+                Err(failed @ Unanswered::NoConnection(_)) => {
+                    if let Some(asked) = &asked {
+                        bed.missed(asked);
+                    }
+                    failed
+                }
+                // A copy that was about to end ended.
+                Err(failed @ Unanswered::Broken(_)) if is_safe => failed,
+                answer => return answer,
+            };
+        }
+        Err(last)
     }
 }
 
@@ -181,7 +258,7 @@ fn readdressed(
 }
 
 /// Of the request, what pages are made by.
-fn accepted(headers: &HeaderMap) -> HeaderMap {
+pub(crate) fn accepted(headers: &HeaderMap) -> HeaderMap {
     let accept = headers.get(header::ACCEPT);
     accept.map(|accept| (header::ACCEPT, accept.clone())).into_iter().collect()
 }

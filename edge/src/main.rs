@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::Parser;
 use edge::challenges::Challenges;
+use edge::cluster::{Cluster, Kubernetes};
 use edge::disk::Disk;
 use edge::door::Doors;
 use edge::follow::Follower;
@@ -17,11 +18,14 @@ use edge::keys::Keys;
 use edge::settings::Settings;
 use edge::table::Table;
 use edge::tls::Tls;
+use edge::uses::Uses;
+use edge::waking::Waking;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use web::serve::{Limits, Places, Transport};
+use work::Clock;
 
 /// Serves the names of a fleet: TLS by name, and each request to the platform it is for.
 #[derive(Debug, Parser)]
@@ -39,6 +43,8 @@ struct Arguments {
 const CONNECTIONS: u32 = 8;
 /// Nobody waits for the database longer.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// Answers under way have so long to end once the stop was asked for.
+const FAREWELL: Duration = Duration::from_secs(30);
 /// Probes; nobody else has business there.
 const PROBES: usize = 64;
 
@@ -74,14 +80,23 @@ fn run(settings: &Settings) -> Result<(), String> {
         follower.begin().await;
         tracing::info!(names = table.names(), "known from before");
         let keys = Arc::new(Keys::new(settings.ready_certificates, disk, db.clone(), key));
+        let uses_of = db.clone();
         let challenges = Challenges::new(db);
         let tls = Tls::new(table.clone(), keys, challenges.clone());
         let tls = tls.map_err(|error| error.to_string())?;
         let outside = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
-        let doors = Doors::new(table.clone(), challenges, outside);
+        let cluster = if settings.wakes {
+            Some(Arc::new(Kubernetes::connect().await?) as Arc<dyn Cluster>)
+        } else {
+            None
+        };
+        let uses = cluster.is_some().then(|| Uses::new(uses_of, table.clone(), Clock::System));
+        let waking = Waking::new(cluster);
+        let doors = Doors::new(table.clone(), challenges, waking, outside);
 
         let stop = web::stop::when_told().map_err(|error| error.to_string())?;
-        let visitors = Places::new(Limits::of(settings.connections));
+        let limits = Limits { drain: FAREWELL, ..Limits::of(settings.connections) };
+        let visitors = Places::new(limits);
         let probes = Places::new(Limits::of(PROBES));
         let tls = Transport::tls_by_name(Arc::new(tls));
         let serving = [
@@ -89,7 +104,12 @@ fn run(settings: &Settings) -> Result<(), String> {
             open(settings.https, tls, doors.secure(), &visitors, &stop).await?,
             open(settings.health, Transport::Plain, health::router(table), &probes, &stop).await?,
         ];
-        follower.run(stop.clone()).await;
+        let tell = async {
+            if let Some(uses) = uses {
+                uses.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(follower.run(stop.clone()), tell);
         for serving in serving {
             serving.await.map_err(|error| error.to_string())?;
         }

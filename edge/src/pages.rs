@@ -6,6 +6,8 @@ use axum::response::{Html, IntoResponse as _, Response};
 use certificates::served::{Platform, Standing};
 use web::Problem;
 
+use crate::waking::NotAwake;
+
 /// Nobody is met under this name.
 pub(crate) fn nobody(asked: &HeaderMap) -> Response {
     let problem = Problem::not_found("no-platform", "Nothing is here under this name.")
@@ -59,6 +61,36 @@ pub(crate) fn unreachable(asked: &HeaderMap, platform: &Platform) -> Response {
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unreachable", title)
         .detail("It may be starting. Trying again in a few seconds may help.")
         .retry_after(5);
+    answer(asked, Some(platform), problem)
+}
+
+/// It sleeps, and could not be woken in time.
+pub(crate) fn asleep(asked: &HeaderMap, platform: &Platform, why: NotAwake) -> Response {
+    let (status, code, title, detail, after) = match why {
+        NotAwake::Slow => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waking",
+            "This site is waking up.",
+            "It rests while nobody uses it, and this time waking takes longer than it should. \
+             Nothing has been done yet. Try again in a few seconds.",
+            5,
+        ),
+        NotAwake::NotStarted => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "asleep",
+            "This site is resting and cannot be woken at the moment.",
+            "Something is wrong on our side. Nothing has been done yet. Try again in a minute.",
+            30,
+        ),
+        NotAwake::TooMany => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-woken",
+            "Very many resting sites are being visited from your address.",
+            "Nothing has been done yet. Try again in a minute.",
+            60,
+        ),
+    };
+    let problem = Problem::new(status, code, title).detail(detail).retry_after(after);
     answer(asked, Some(platform), problem)
 }
 

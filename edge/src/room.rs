@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
 use web::serve::as_one;
 
 /// Requests to one platform at once. It takes no more than this from one edge.
@@ -20,6 +21,8 @@ pub struct Room(Arc<Mutex<Taken>>);
 struct Taken {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
+    /// When the last place was given back.
+    left: Option<Instant>,
 }
 
 /// A place, until this is dropped.
@@ -55,6 +58,12 @@ impl Room {
         Ok(Place { room: self.clone(), address })
     }
 
+    /// When somebody was here last: now, where somebody is.
+    pub(crate) fn used(&self) -> Option<Instant> {
+        let taken = self.taken();
+        if taken.all > 0 { Some(Instant::now()) } else { taken.left }
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,6 +73,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.room.taken();
         taken.all -= 1;
+        taken.left = Some(Instant::now());
         if let Some(held) = taken.by_address.get_mut(&self.address) {
             *held -= 1;
             if *held == 0 {
@@ -90,6 +100,7 @@ mod tests {
     #[test]
     fn one_visitor_has_a_quarter_of_the_places_at_most_and_all_have_all() {
         let room = Room::default();
+        assert_eq!(room.used(), None);
         let (held, full) = fill(&room, "192.0.2.1");
         assert_eq!((held.len(), full), (OF_ONE, Full::OfOne));
         let (same, full) = fill(&room, "::ffff:192.0.2.1");
@@ -102,5 +113,6 @@ mod tests {
         assert_eq!(fill(&room, "192.0.2.3").0.len(), OF_ONE);
         drop(held_by);
         assert!(room.taken().by_address.is_empty(), "nobody is remembered");
+        assert!(room.used().is_some());
     }
 }

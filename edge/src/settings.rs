@@ -39,6 +39,10 @@ pub struct Settings {
     /// Certificates that are kept ready in memory; others are read from the disk.
     #[serde(default = "sixteen_thousand")]
     pub ready_certificates: u64,
+    /// It wakes platforms that sleep, by the API server of the cluster that it runs in, and says
+    /// which platforms are used. Where no edge does, no platform sleeps.
+    #[serde(default)]
+    pub wakes: bool,
 }
 
 fn eighty() -> SocketAddr {
@@ -126,4 +130,17 @@ impl Settings {
 fn text_of(file: &Path) -> Result<String, SettingsError> {
     std::fs::read_to_string(file)
         .map_err(|cause| SettingsError::File { file: file.to_owned(), cause })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_that_comes_with_the_chart_can_be_used() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/edge.example.yaml");
+        let settings = Settings::read(Path::new(file)).unwrap();
+        assert_eq!((settings.https.port(), settings.https_port_outside), (8443, Some(443)));
+        assert!(settings.wakes && settings.key_is_mounted);
+    }
 }

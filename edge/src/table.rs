@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use certificates::served::{Changes, Host, Platform};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::room::Room;
+use crate::waking::Bed;
 
 /// All names there are.
 #[derive(Default)]
@@ -30,6 +32,7 @@ struct At {
 struct Entry {
     platform: Arc<Platform>,
     room: Room,
+    bed: Bed,
 }
 
 /// Who is met under a name.
@@ -39,6 +42,8 @@ pub struct Met {
     pub platform: Arc<Platform>,
     /// Its room for requests under way.
     pub room: Room,
+    /// How it stands, where it may sleep.
+    pub bed: Bed,
     /// The certificate of the name; `None` while there is none.
     pub certificate: Option<Uuid>,
 }
@@ -48,8 +53,17 @@ impl Table {
     pub fn find(&self, name: &str) -> Option<Met> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let At { platform, certificate } = *known.hosts.get(name)?;
-        let Entry { platform, room } = known.platforms.get(&platform)?;
-        Some(Met { platform: platform.clone(), room: room.clone(), certificate })
+        let Entry { platform, room, bed } = known.platforms.get(&platform)?;
+        let (platform, room, bed) = (platform.clone(), room.clone(), bed.clone());
+        Some(Met { platform, room, bed, certificate })
+    }
+
+    /// The platforms that may sleep and were used since then, and when each was last.
+    pub fn used_since(&self, since: Option<Instant>) -> Vec<(Uuid, Instant)> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let sleepers = known.platforms.values().filter(|entry| entry.platform.sleeps.is_some());
+        let used = sleepers.filter_map(|entry| Some((entry.platform.uid, entry.room.used()?)));
+        used.filter(|(_, at)| since.is_none_or(|since| *at >= since)).collect()
     }
 
     /// There is this, and nothing else.
@@ -83,10 +97,10 @@ impl Known {
             self.platforms.remove(uid);
         }
         for platform in &changes.platforms {
-            let was = self.platforms.remove(&platform.uid).map(|entry| entry.room);
-            let room = was.unwrap_or_default();
+            let was = self.platforms.remove(&platform.uid).map(|entry| (entry.room, entry.bed));
+            let (room, bed) = was.unwrap_or_default();
             let platform = Arc::new(platform.clone());
-            self.platforms.insert(platform.uid, Entry { platform, room });
+            self.platforms.insert(platform.uid, Entry { platform, room, bed });
         }
         for name in &changes.gone_hosts {
             self.hosts.remove(name.as_str());

@@ -26,6 +26,9 @@ pub const MANAGER: &str = "soulfra-operator";
 /// Who we are where a deletion overrules what was planned.
 pub const DELETION_MANAGER: &str = "soulfra-operator-deletion";
 
+/// Who we are where we let platforms sleep, and wake them.
+pub const SCALE_MANAGER: &str = "soulfra-operator-scale";
+
 /// What keeps a blueprint until its platform was stopped.
 pub const FINALIZER: &str = "soulfra.io/platform";
 
@@ -50,7 +53,7 @@ pub struct Write<'a> {
     pub id: &'a ChildId,
     /// What it is to say.
     pub object: &'a Value,
-    /// [`MANAGER`] or [`DELETION_MANAGER`].
+    /// [`MANAGER`], [`DELETION_MANAGER`] or [`SCALE_MANAGER`].
     pub manager: &'static str,
     /// The one that is there; `None` where none was seen. A namespace is made only where there is
     /// none then; of what is in one, what is there is brought to say the same.

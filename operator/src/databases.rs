@@ -165,6 +165,15 @@ pub trait Databases: Send + Sync {
         link: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError>;
 
+    /// When the next piece of work that a platform has put off is due, by its own database; `None`:
+    /// there is none. Asked as the runtime itself, whose passwords have this number.
+    async fn next_due(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Option<Timestamp>, DatabaseError>;
+
     /// Removes the database and its roles for good.
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError>;
 }

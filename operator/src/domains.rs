@@ -108,6 +108,12 @@ pub trait Domains: Send + Sync {
     /// with those that are gone.
     async fn keep(&self, wish: &Wish) -> Result<Kept, DomainsError>;
 
+    /// Since when nobody uses a platform that may sleep; `None` where nobody knows.
+    async fn quiet_since(&self, uid: Uuid) -> Result<Option<Timestamp>, DomainsError>;
+
+    /// From now on edges wake it before they ask it; false where it was used since then.
+    async fn let_sleep(&self, uid: Uuid, quiet: Timestamp) -> Result<bool, DomainsError>;
+
     /// The blueprints that a platform of this name had, as far as there is anything of them.
     async fn of_name(&self, name: &str) -> Result<Vec<Uuid>, DomainsError>;
 

@@ -14,6 +14,7 @@ mod load;
 mod memory;
 mod names;
 mod passwords;
+mod sleep;
 mod stage;
 mod status;
 mod upgrade;

@@ -219,6 +219,16 @@ pub async fn give_up(
     Ok(if dead.rows_affected() == 1 { Held::Yes } else { Held::Lost })
 }
 
+/// When the next message is due, of whatever topic: those that are being worked on when their
+/// lease runs out. `None`: there is none.
+pub async fn next_due(conn: &mut PgConnection) -> sqlx::Result<Option<Timestamp>> {
+    let due = sqlx::query_scalar!(
+        r#"SELECT min(greatest(not_before, leased_until)) AS "due: jiff_sqlx::Timestamp"
+         FROM work.outbox WHERE dead_at IS NULL"#
+    );
+    Ok(due.fetch_one(conn).await?.map(jiff_sqlx::Timestamp::to_jiff))
+}
+
 /// The latest dead messages, newest first.
 pub async fn dead(conn: &mut PgConnection, limit: u16) -> sqlx::Result<Vec<Dead>> {
     let rows = sqlx::query!(

@@ -45,6 +45,9 @@ pub(crate) enum Soak {
     /// 20,000 requests over raw sockets whose heads name several platforms: none reaches another than
     /// the one its connection is for.
     Confusion,
+    /// 1,000 times a platform that sleeps is woken by four visitors at once, through a real edge: none
+    /// fails. As root.
+    Wakes,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -168,6 +171,15 @@ impl Soak {
                 crates: &OPERATOR,
                 tests: &["--test", "on_kubernetes", "handover::soak_"],
                 environment: &[("SOULFRA_MOMENTS", "200")],
+                wants_database: true,
+                wants_cluster: true,
+                ..USUAL
+            },
+            Self::Wakes => Plan {
+                minutes: 40,
+                crates: &OPERATOR,
+                tests: &["--test", "on_kubernetes", "woken::soak_"],
+                environment: &[("SOULFRA_WAKES", "1000")],
                 wants_database: true,
                 wants_cluster: true,
                 ..USUAL

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod abuse;
+mod assets;
 mod confusion;
 mod forwarding;
 mod rig;
 mod serving;
+mod sleeping;
 mod streams;
 
 use rig::Rig;

@@ -10,12 +10,14 @@ use bytes::Bytes;
 use certificates::orders;
 use certificates::served::{self, Platform, Standing};
 use edge::challenges::Challenges;
+use edge::cluster::Cluster;
 use edge::disk::{Disk, DiskError};
 use edge::door::Doors;
 use edge::follow::Follower;
 use edge::keys::Keys;
 use edge::table::Table;
 use edge::tls::Tls;
+use edge::waking::Waking;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -54,6 +56,7 @@ pub(crate) struct Rig {
 pub(crate) struct Edge {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
+    pub(crate) table: Arc<Table>,
     pub(crate) stop: CancellationToken,
     _stop: DropGuard,
     tasks: Vec<JoinHandle<()>>,
@@ -78,13 +81,18 @@ pub(crate) fn root_key() -> Arc<RootKey> {
 
 impl Rig {
     pub(crate) async fn start(db: PgPool) -> Self {
+        Self::in_cluster(db, None).await
+    }
+
+    /// With an edge that wakes platforms by this cluster.
+    pub(crate) async fn in_cluster(db: PgPool, cluster: Option<Arc<dyn Cluster>>) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.use_authority_key_identifier_extension = true;
         let pem = root.self_signed(&key).unwrap().pem();
         let folder = tempfile::tempdir().unwrap();
-        let edge = Edge::start(db.clone(), folder.path()).await;
+        let edge = Edge::in_cluster(db.clone(), folder.path(), cluster).await;
         Self { db, authority: Issuer::new(root, key), roots: vec![pem], folder, edge }
     }
 
@@ -110,6 +118,7 @@ impl Rig {
             standing: Standing::Serving,
             display_name: format!("The {name} platform"),
             support_email: Some(format!("help@{name}.test")),
+            sleeps: None,
         };
         self.put(&platform).await;
         platform
@@ -223,13 +232,17 @@ impl Rig {
 async fn answered(answer: hyper::Response<hyper::body::Incoming>) -> Answer {
     let (head, body) = answer.into_parts();
     let body = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
-    let text = String::from_utf8(body.to_vec()).unwrap();
+    let text = String::from_utf8_lossy(&body).into_owned();
     Answer { status: head.status, headers: head.headers, text }
 }
 
 impl Edge {
     /// One that keeps what it knows in this folder.
     pub(crate) async fn start(db: PgPool, folder: &Path) -> Self {
+        Self::in_cluster(db, folder, None).await
+    }
+
+    async fn in_cluster(db: PgPool, folder: &Path, cluster: Option<Arc<dyn Cluster>>) -> Self {
         let disk = opened(&folder.join("edge.redb")).await;
         let table = Arc::new(Table::default());
         let follower = Follower::new(db.clone(), table.clone(), disk.clone());
@@ -241,14 +254,14 @@ impl Edge {
         let places = Places::new(Limits::of(400));
         let [plain, secure] = [listener().await, listener().await];
         let (http, https) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
-        let doors = Doors::new(table, challenges, https.port());
+        let doors = Doors::new(table.clone(), challenges, Waking::new(cluster), https.port());
         let serve = web::serve::serve;
         let (tls, told) = (Transport::tls_by_name(tls), stop.clone());
         let plain = serve(plain, Transport::Plain, doors.plain(), stop.clone(), places.clone());
         let secure = serve(secure, tls, doors.secure(), stop.clone(), places);
         let following = async move { follower.run(told).await };
         let tasks = vec![tokio::spawn(plain), tokio::spawn(secure), tokio::spawn(following)];
-        Self { http, https, _stop: stop.clone().drop_guard(), stop, tasks }
+        Self { http, https, table, _stop: stop.clone().drop_guard(), stop, tasks }
     }
 
     /// Ends, with all that it holds.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use blueprint::{BlueprintName, PlatformBlueprint};
 use database::Admin;
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -351,6 +352,15 @@ impl Databases for Partly {
             return self.postgres.admin_link(server, name, link).await;
         }
         Ok(None)
+    }
+
+    async fn next_due(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        self.postgres.next_due(server, name, number).await
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {

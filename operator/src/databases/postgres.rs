@@ -9,9 +9,11 @@ use blueprint::BlueprintName;
 use database::Admin;
 use database::fence::{Fence, Fenced};
 use database::tenant::{self, Error, Steps, TenantSchema};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tenant_runtime::admin_link;
+use work::outbox;
 use work::sealed::RootKey;
 
 use super::{Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server, Tables};
@@ -185,6 +187,26 @@ impl Databases for Postgres {
         };
         let (server, _) = self.admin(server)?;
         timed(&server, offered).await
+    }
+
+    async fn next_due(
+        &self,
+        server: &Server,
+        name: &BlueprintName,
+        number: u32,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
+        let failed =
+            |error: sqlx::Error| Error::Step { step: "ask when work is due", source: error };
+        let Access { app, .. } = self.access(server, name, number)?;
+        let asked = async {
+            let options = tenant::connect_options(&app).map_err(failed)?;
+            let mut db = options.connect().await.map_err(failed)?;
+            let due = outbox::next_due(&mut db).await.map_err(failed)?;
+            db.close().await.map_err(failed)?;
+            Ok(due)
+        };
+        let (server, _) = self.admin(server)?;
+        timed(&server, asked).await
     }
 
     async fn purge(&self, server: &str, name: &BlueprintName) -> Result<(), DatabaseError> {

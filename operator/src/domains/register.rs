@@ -9,7 +9,7 @@ use certificates::served::{self, Progress};
 use certificates::{BadName, MIGRATOR, Name};
 use database::fence::Fence;
 use database::{Admin, central, fenced};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
@@ -255,6 +255,16 @@ impl Domains for Register {
 
     async fn keep(&self, wish: &Wish) -> Result<Kept, DomainsError> {
         self.done(async |conn| self.kept(conn, wish).await).await
+    }
+
+    async fn quiet_since(&self, uid: Uuid) -> Result<Option<Timestamp>, DomainsError> {
+        let now = self.clock.now();
+        self.done(async |conn| Ok(served::quiet_since(conn, uid, now).await?)).await
+    }
+
+    async fn let_sleep(&self, uid: Uuid, quiet: Timestamp) -> Result<bool, DomainsError> {
+        let now = self.clock.now();
+        self.done(async |conn| Ok(served::let_sleep(conn, uid, quiet, now).await?)).await
     }
 
     async fn close(&self, uid: Uuid) -> Result<(), DomainsError> {

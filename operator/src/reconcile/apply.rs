@@ -2,6 +2,7 @@
 //! what is known from then on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use blueprint::status::AdminLinkStatus;
 use futures::{StreamExt as _, stream};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::memory::Stamp;
 use super::names::Names;
 use super::{Done, Driver, Failure};
-use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, Write};
+use crate::cluster::{At, CallError, DELETION_MANAGER, MANAGER, SCALE_MANAGER, Write};
 use crate::kind::Kind;
 use crate::seen::facts::{DELETED, PURGE, PURGED};
 use crate::seen::owned::digest_of_wanted;
@@ -298,6 +299,25 @@ impl<'a> Turn<'a> {
 
     /// Says something of an object that counts more than the plan; nothing: the plan counts again.
     async fn overrule(&mut self, id: &ChildId, spec: Value) -> Result<(), Failure> {
+        self.say(id, spec, DELETION_MANAGER).await
+    }
+
+    /// Has so many copies of a Deployment run, where the plan leaves that open.
+    pub(super) async fn scale(&mut self, deployment: &str, copies: i32) -> Result<(), Failure> {
+        let id = ChildId { kind: Kind::Deployment, name: deployment.into() };
+        self.say(&id, json!({"replicas": copies}), SCALE_MANAGER).await?;
+        // What was told by now, people and edges, is of before.
+        self.is_unsettled = true;
+        self.done.look_again(Duration::ZERO);
+        Ok(())
+    }
+
+    async fn say(
+        &mut self,
+        id: &ChildId,
+        spec: Value,
+        manager: &'static str,
+    ) -> Result<(), Failure> {
         let kind = id.kind.resource();
         let mut object = json!({
             "apiVersion": kind.api_version,
@@ -307,7 +327,7 @@ impl<'a> Turn<'a> {
         if !spec.is_null() {
             object["spec"] = spec;
         }
-        let news = self.write(id, &object, DELETION_MANAGER).await?;
+        let news = self.write(id, &object, manager).await?;
         self.learn(news);
         Ok(())
     }

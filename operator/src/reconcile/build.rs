@@ -87,16 +87,19 @@ impl Driver {
             passwords.since = passwords::as_kept(self.clock.now());
         }
         let link_is_open = self.note_admin_link(turn, &plan);
+        self.take_copies_over(turn, &plan).await?;
         turn.apply(&wanted).await?;
         turn.prune(&wanted, link_is_open).await?;
         self.tell_progress(turn, &plan, Some(database.clone()), Conditions::default()).await?;
         self.close_old(turn, &plan, &server, &mut database).await?;
+        let number = database.passwords.as_ref().map_or(0, |passwords| passwords.number);
         if link_is_open {
             let hands_out = plan::Seen { admin_link: true, ..plan.seen };
             let again = Plan::new(blueprint, &installation, hands_out);
             let objects = again.map(|plan| plan.objects()).unwrap_or_default();
             self.hand_out_link(turn, &plan, &server, database, (objects, wanted)).await?;
         }
+        self.let_sleep_or_wake(turn, &plan, &server, number).await?;
         Ok(Built::All)
     }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use blueprint::status::{DomainState, DomainStatus};
-use certificates::served::{Platform, Standing};
+use certificates::served::{Platform, Sleeps, Standing};
 use jiff::Timestamp;
 use plan::Plan;
+use plan::decide::ReplicasOwner;
 use uuid::Uuid;
 
 use super::apply::Turn;
@@ -19,7 +20,7 @@ use crate::domains::{DomainsError, Kept, Wish};
 pub const RECHECK: &str = "soulfra.io/recheck";
 
 /// Where the database of names does not answer, it is asked again after this time.
-const ASKS_AGAIN: Duration = Duration::from_mins(2);
+pub(super) const ASKS_AGAIN: Duration = Duration::from_mins(2);
 /// What is told then: the cause is the log's.
 pub(super) const AWAY: &str = "names could not be looked after just now: they stay as they were";
 
@@ -131,6 +132,12 @@ fn wish(turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
         Some(rollout) if rollout.stuck.is_some() && rollout.ready == 0 => Standing::Failed,
         _ => Standing::Serving,
     };
+    let may_sleep = plan.copies.owner == ReplicasOwner::Edge && plan.copies.stopped.is_none();
+    let sleeps = may_sleep.then(|| Sleeps {
+        namespace: plan.namespace(),
+        copies: plan.copies.min.value,
+        asleep: rollout.is_some_and(|rollout| rollout.wanted == 0),
+    });
     let platform = Platform {
         uid: resource.uid,
         name: turn.name.to_owned(),
@@ -140,6 +147,7 @@ fn wish(turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
         standing,
         display_name: identity.display_name.clone(),
         support_email: identity.support_email.clone(),
+        sleeps,
     };
     let recheck = resource.metadata().annotations.as_ref().and_then(|it| it.get(RECHECK));
     Some(Wish {

@@ -136,6 +136,7 @@ mod tests {
         let rollout = Rollout {
             is_current: true,
             wanted: 1,
+            is_ours: true,
             updated,
             total: 1,
             ready: 1,

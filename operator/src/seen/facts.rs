@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::owned::is_owned;
+use crate::cluster::MANAGER;
 use crate::kind::Kind;
 
 /// The annotation of a namespace that says when its platform was deleted, and what is to become
@@ -75,6 +77,8 @@ pub struct Rollout {
     pub is_current: bool,
     /// Copies there should be.
     pub wanted: i32,
+    /// How many is said by our objects.
+    pub is_ours: bool,
     /// Copies of the newest sort.
     pub updated: i32,
     /// Copies, old ones too.
@@ -137,6 +141,7 @@ fn rollout(deployment: &DynamicObject) -> Rollout {
     Rollout {
         is_current: status["observedGeneration"].as_i64() >= deployment.metadata.generation,
         wanted: count(&spec["replicas"]).unwrap_or(1),
+        is_ours: is_owned(deployment, MANAGER, &["f:spec", "f:replicas"]),
         updated: count(&status["updatedReplicas"]).unwrap_or(0),
         total: count(&status["replicas"]).unwrap_or(0),
         ready: count(&status["readyReplicas"]).unwrap_or(0),

@@ -35,13 +35,7 @@ pub fn digest_of_wanted(object: &Value) -> Digest {
 /// Of what a manager has applied to an object, as it is now. Of its metadata only labels and
 /// annotations count.
 pub fn digest_of_owned(object: &DynamicObject, manager: &str) -> Digest {
-    let mut managers = object.metadata.managed_fields.iter().flatten();
-    let ours = managers.find(|entry| {
-        entry.manager.as_deref() == Some(manager)
-            && entry.operation.as_deref() == Some("Apply")
-            && entry.subresource.as_deref().unwrap_or_default().is_empty()
-    });
-    let fields = ours.and_then(|entry| entry.fields_v1.as_ref()?.0.as_object());
+    let fields = fields_of(object, manager).and_then(Value::as_object);
     let Some(fields) = fields else { return Digest::of(&Value::Null) };
     let mut owned = Map::new();
     for (key, inner) in fields {
@@ -57,6 +51,23 @@ pub fn digest_of_owned(object: &DynamicObject, manager: &str) -> Digest {
         owned.extend(iter::once(name.to_owned()).zip(found));
     }
     Digest::of(&Nameless(&Value::Object(owned)))
+}
+
+/// Whether a manager has applied a field: its path, as `FieldsV1` writes it.
+pub fn is_owned(object: &DynamicObject, manager: &str, path: &[&str]) -> bool {
+    let Some(fields) = fields_of(object, manager) else { return false };
+    path.iter().try_fold(fields, |fields, name| fields.get(name)).is_some()
+}
+
+/// The fields that a manager has applied.
+fn fields_of<'o>(object: &'o DynamicObject, manager: &str) -> Option<&'o Value> {
+    let mut managers = object.metadata.managed_fields.iter().flatten();
+    let its = managers.find(|entry| {
+        entry.manager.as_deref() == Some(manager)
+            && entry.operation.as_deref() == Some("Apply")
+            && entry.subresource.as_deref().unwrap_or_default().is_empty()
+    });
+    Some(&its?.fields_v1.as_ref()?.0)
 }
 
 /// An object without what it is called, which is not among the fields that anybody owns.

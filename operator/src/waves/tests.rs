@@ -148,6 +148,7 @@ fn what_a_deployment_says_is_how_a_platform_stands() {
     let old = Rollout {
         is_current: true,
         wanted: 2,
+        is_ours: true,
         updated: 2,
         total: 2,
         ready: 2,

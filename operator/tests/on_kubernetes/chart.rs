@@ -23,6 +23,14 @@ const FILES: [&str; 5] = [
     include_str!("../../../charts/operator/5-admission.yaml"),
 ];
 
+/// The same of an edge.
+const EDGE: [&str; 4] = [
+    include_str!("../../../charts/edge/1-namespace.yaml"),
+    include_str!("../../../charts/edge/2-rights.yaml"),
+    include_str!("../../../charts/edge/3-edge.yaml"),
+    include_str!("../../../charts/edge/4-admission.yaml"),
+];
+
 const BINDING: &str = "ValidatingAdmissionPolicyBinding";
 
 /// The policies that bind everybody, and not the operator alone.
@@ -51,6 +59,21 @@ pub(crate) async fn install(client: &Client) {
             for document in documents() {
                 let is_for_all = is_for_all(&document);
                 apply(client, &document, is_for_all).await;
+            }
+        })
+        .await;
+}
+
+/// Applies the chart of edges, once in a run.
+pub(crate) async fn install_edge(client: &Client) {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    install(client).await;
+    INSTALLED
+        .get_or_init(|| async {
+            for file in EDGE {
+                for document in serde_saphyr::from_multiple::<Value>(file).unwrap() {
+                    apply(client, &document, false).await;
+                }
             }
         })
         .await;

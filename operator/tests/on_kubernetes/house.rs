@@ -60,24 +60,35 @@ impl House {
     }
 
     pub(crate) async fn with(installation: Installation, workers: usize) -> Self {
-        Self::of(installation, client().await, None, workers).await
+        Self::of(installation, client().await, None, now(), workers).await
     }
 
     /// The same, whose operator is another one than the test is itself.
     pub(crate) async fn driven_by(operator: Client, workers: usize) -> Self {
-        Self::of(serde_json::from_str(INSTALLATION).unwrap(), operator, None, workers).await
+        let installation = serde_json::from_str(INSTALLATION).unwrap();
+        Self::of(installation, operator, None, now(), workers).await
     }
 
     /// The same, in an installation that looks after names.
     pub(crate) async fn with_names(domains: Arc<dyn Domains>, workers: usize) -> Self {
+        Self::with_names_at(domains, now(), workers).await
+    }
+
+    /// The same, where names are looked after by the same clock.
+    pub(crate) async fn with_names_at(
+        domains: Arc<dyn Domains>,
+        clock: Clock,
+        workers: usize,
+    ) -> Self {
         let installation = serde_json::from_str(INSTALLATION).unwrap();
-        Self::of(installation, client().await, Some(domains), workers).await
+        Self::of(installation, client().await, Some(domains), clock, workers).await
     }
 
     async fn of(
         installation: Installation,
         operator: Client,
         domains: Option<Arc<dyn Domains>>,
+        clock: Clock,
         workers: usize,
     ) -> Self {
         let client = client().await;
@@ -85,7 +96,6 @@ impl House {
         let prefix = format!("t{}", &Uuid::new_v4().simple().to_string()[..8]);
         let (seen, queue) = (Arc::new(Seen::default()), Arc::new(Queue::default()));
         let key = Arc::new(RootKey::from_bytes([7; 32]));
-        let clock = Clock::fixed(Clock::System.now());
         let driver = Arc::new(Driver {
             cluster: Arc::new(Kubernetes::new(operator.clone(), "test")),
             databases: Arc::new(databases("none")),
@@ -305,6 +315,11 @@ impl House {
     pub(crate) fn child(&self, name: &str, kind: Kind, child: &str) -> Option<Child> {
         self.seen.of(name).children.remove(&ChildId { kind, name: child.into() })
     }
+}
+
+/// A clock that stands still.
+fn now() -> Clock {
+    Clock::fixed(Clock::System.now())
 }
 
 /// The server `db-1`. Who takes charge does so under a name, so that tests keep only each other

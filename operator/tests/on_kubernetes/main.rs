@@ -27,10 +27,13 @@ mod life;
 mod named;
 mod own_server;
 mod passwords;
+mod pod;
 mod policies;
 mod purging;
 mod repair;
 mod rights;
 mod served;
+mod sleeping;
+mod woken;
 
 use house::House;

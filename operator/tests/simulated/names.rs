@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use blueprint::status::{DomainState, DomainStatus};
+use certificates::served::Sleeps;
+use jiff::Timestamp;
 use operator::databases::DatabaseError;
 use operator::domains::{Domains, DomainsError, Kept, Named, Wish};
+use operator::kind::Kind;
 use operator::lease::Epoch;
+use operator::seen::ChildId;
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::fields;
 use crate::people::NAMES;
 use crate::ports::Ports;
-use crate::world::World;
+use crate::world::{World, home_of};
 
 /// The register is one server more.
 const REGISTER: &str = "register";
@@ -23,6 +29,15 @@ pub(crate) struct Known {
     names: Vec<String>,
     /// Edges know it; once they do not, they never do again.
     is_met: bool,
+}
+
+/// What edges know of a platform that may sleep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bed {
+    copies: u16,
+    asleep: bool,
+    /// Since when nobody uses it; nothing while it sleeps.
+    quiet: Option<Timestamp>,
 }
 
 /// All that it has.
@@ -42,6 +57,25 @@ impl Domains for Ports {
             Ok(world.keep(&wish))
         })
         .await?
+    }
+
+    async fn quiet_since(&self, uid: Uuid) -> Result<Option<Timestamp>, DomainsError> {
+        self.register(move |world| {
+            let now = world.now();
+            let bed = world.beds.get_mut(&uid).filter(|bed| !bed.asleep);
+            Ok(bed.map(|bed| *bed.quiet.get_or_insert(now)))
+        })
+        .await
+    }
+
+    async fn let_sleep(&self, uid: Uuid, quiet: Timestamp) -> Result<bool, DomainsError> {
+        let epoch = self.epoch;
+        self.register(move |world| {
+            world.passes_fence(REGISTER, epoch)?;
+            let bed = world.beds.get_mut(&uid).filter(|bed| bed.quiet == Some(quiet));
+            Ok(bed.map(|bed| bed.asleep = true).is_some())
+        })
+        .await
     }
 
     async fn close(&self, uid: Uuid) -> Result<(), DomainsError> {
@@ -109,6 +143,15 @@ impl World {
                 self.violated(format!("{name} came back, and {lost:?} is not its own any more"));
             }
         }
+        match &wish.platform.sleeps {
+            None => {
+                self.beds.remove(&uid);
+            }
+            Some(Sleeps { copies, asleep, .. }) => {
+                let was = self.beds.get(&uid).and_then(|bed| bed.quiet).filter(|_| !asleep);
+                self.beds.insert(uid, Bed { copies: *copies, asleep: *asleep, quiet: was });
+            }
+        }
         let known = Known { tenant: name.clone(), names: wish.names.clone(), is_met: true };
         if self.register.insert(uid, known.clone()) != Some(known) {
             self.changes += 1;
@@ -127,6 +170,28 @@ impl World {
         });
         let primary_host = wish.names.first().cloned();
         Ok(Kept { names: names.collect(), primary_host, own_is_served: true })
+    }
+
+    /// Somebody visits a platform: an edge wakes it before it asks it, if it knows that it sleeps,
+    /// and else when nobody answers there.
+    pub(crate) fn visit(&mut self, name: &str) {
+        let met = self.register.iter().find(|(_, it)| it.tenant == name && it.is_met);
+        let Some(uid) = met.map(|(uid, _)| *uid) else { return };
+        let now = self.now();
+        let Some(bed) = self.beds.get_mut(&uid) else { return };
+        bed.quiet = Some(now);
+        let copies = bed.copies;
+        let runtime = ChildId { kind: Kind::Deployment, name: "runtime".into() };
+        let key = (home_of(name).0, runtime);
+        let Some(mut thing) = self.things.get(&key).cloned() else { return };
+        if thing.value["spec"]["replicas"] != 0 {
+            return;
+        }
+        self.note(|| format!("{name} is woken by a visitor"));
+        thing.generation += 1;
+        let path = fields::path(&["spec", "replicas"]);
+        fields::overwrite(&mut thing.value, &mut thing.owned, &path, Some(json!(copies)));
+        self.commit(&key, thing);
     }
 
     fn close(&mut self, uid: Uuid) {

@@ -39,7 +39,12 @@ impl World {
             2 | 3 => spec["suspended"] = json!(false),
             4 => spec["paused"] = json!(true),
             5 | 6 => spec["paused"] = json!(false),
-            7 => spec["runtime"] = json!({"replicas": {"min": self.chance.between(1, 4)}}),
+            7 => {
+                spec["runtime"] = json!({"replicas": {"min": self.chance.between(1, 4)}});
+                if self.chance.one_in(2) {
+                    spec["runtime"]["scaleToZeroAfter"] = json!("5m");
+                }
+            }
             8 => spec["identity"]["displayName"] = json!(format!("No {}", self.chance.below(9))),
             9 => spec["governance"] = json!({"dataResidency": "moon"}),
             10 => spec["governance"] = json!({}),

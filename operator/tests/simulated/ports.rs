@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use blueprint::BlueprintName;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use operator::cluster::{At, CALL_DEADLINE, CallError, Cluster, Found, OwnDatabase, Told, Write};
 use operator::databases::{
     Access, AdminLink, DATABASE_DEADLINE, DatabaseError, Databases, Made, Server, Tables,
@@ -347,6 +347,15 @@ impl Databases for Ports {
         _: &BlueprintName,
         _: AdminLink,
     ) -> Result<Option<SecretString>, DatabaseError> {
+        self.sql(shared(server), |_| Ok(None)).await
+    }
+
+    async fn next_due(
+        &self,
+        server: &Server,
+        _: &BlueprintName,
+        _: u32,
+    ) -> Result<Option<Timestamp>, DatabaseError> {
         self.sql(shared(server), |_| Ok(None)).await
     }
 

@@ -157,6 +157,10 @@ impl Story<'_> {
                 world.note(|| format!("{days} days pass"));
                 world.pass(SignedDuration::from_hours(days * 24));
             }
+            35 | 36 => {
+                let name = world.chance.pick(names).unwrap();
+                world.visit(name);
+            }
             _ => {}
         }
     }

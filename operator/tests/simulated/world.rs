@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::chance::Chance;
 use crate::fields::{self, Owned};
-use crate::names::Register;
+use crate::names::{Bed, Register};
 
 /// A namespace and an object in it; a namespace is in itself.
 pub(crate) type Key = (String, ChildId);
@@ -80,6 +80,7 @@ pub(crate) struct World {
     /// By server and name.
     pub(crate) databases: BTreeMap<(String, String), Database>,
     pub(crate) register: Register,
+    pub(crate) beds: BTreeMap<Uuid, Bed>,
     /// Operators that were started.
     pub(crate) operators: u64,
     /// Who may change databases of a server: the newest operator that was there.
@@ -124,6 +125,7 @@ impl World {
             sorts: Listed::all(),
             databases: BTreeMap::new(),
             register: Register::new(),
+            beds: BTreeMap::new(),
             operators: 0,
             fences: BTreeMap::new(),
             ended: BTreeMap::new(),

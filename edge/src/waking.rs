@@ -1,0 +1,202 @@
+//! Wakes platforms that sleep: the first visitor has copies of it started, all who come meanwhile
+//! wait, and all are handed on as soon as one copy is ready.
+
+mod bed;
+mod look;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::uri::Authority;
+use certificates::served::{Platform, Sleeps};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use governor::{DefaultKeyedRateLimiter, Quota};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+use web::serve::as_one;
+
+use crate::cluster::{Cluster, NotStarted};
+
+pub use bed::Bed;
+use bed::Joined;
+pub(crate) use bed::Way;
+use look::until_ready;
+
+/// A visitor waits no longer.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// So long it is seen to that a platform wakes, whoever waits.
+const WAKES: Duration = Duration::from_mins(3);
+/// So long the API server is asked to start it.
+const STARTS: Duration = Duration::from_secs(10);
+/// Between two such questions, at first; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Platforms that are woken at once. Others wait for theirs, in the order of their first visitors.
+const AT_ONCE: usize = 64;
+/// Copies of one platform that are looked at while it wakes.
+const LOOKS_AT: usize = 16;
+/// Platforms that one visitor wakes at once, and after which time one more.
+const OF_ONE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const ONE_MORE: Duration = Duration::from_secs(30);
+/// Visitors who woke something that are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Why a platform that sleeps is not there for a visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAwake {
+    /// It takes longer than a visitor waits.
+    Slow,
+    /// It cannot be started now.
+    NotStarted,
+    /// This visitor has woken very many.
+    TooMany,
+}
+
+/// Where copies were ready; `None`: where they are met anyway.
+type Woke = Result<Option<Authority>, NotAwake>;
+
+/// Wakes platforms.
+#[derive(Clone)]
+pub struct Waking(Arc<Inner>);
+
+struct Inner {
+    /// `None`: this edge wakes nobody.
+    cluster: Option<Arc<dyn Cluster>>,
+    at_once: Semaphore,
+    by_visitor: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Waking {
+    /// By this cluster; without one, nobody is woken.
+    pub fn new(cluster: Option<Arc<dyn Cluster>>) -> Self {
+        let quota = Quota::with_period(ONE_MORE).map(|quota| quota.allow_burst(OF_ONE));
+        let quota = quota.unwrap_or_else(|| Quota::per_minute(OF_ONE));
+        Self(Arc::new(Inner {
+            cluster,
+            at_once: Semaphore::new(AT_ONCE),
+            by_visitor: DefaultKeyedRateLimiter::keyed(quota),
+        }))
+    }
+
+    /// Where the platform is once it is awake.
+    pub(crate) async fn wake(
+        &self,
+        bed: &Bed,
+        platform: &Platform,
+        sleeps: &Sleeps,
+        visitor: IpAddr,
+    ) -> Woke {
+        let mut told = match bed.join(|| self.may_wake(visitor)) {
+            Joined::Ended(woke) => return woke,
+            Joined::Waits(told) => told,
+            Joined::Begins(tell, told) => {
+                let (all, bed) = (self.0.clone(), bed.clone());
+                let (platform, sleeps) = (platform.clone(), sleeps.clone());
+                // On its own: it goes on when the visitor who began it has left.
+                tokio::spawn(async move {
+                    let begun = Instant::now();
+                    let woke = timeout(WAKES, all.bring(&platform, &sleeps)).await;
+                    let woke = woke.unwrap_or(Err(NotAwake::Slow));
+                    let ms = begun.elapsed().as_millis();
+                    tracing::info!(platform = platform.name, ms, ?woke, "woken");
+                    bed.ended(woke.clone());
+                    tell.send_replace(Some(woke));
+                });
+                told
+            }
+        };
+        let ended = timeout(PATIENCE, told.wait_for(Option::is_some)).await;
+        match ended {
+            Ok(Ok(woke)) => woke.clone().unwrap_or(Err(NotAwake::Slow)),
+            // Too late, or whoever saw to it is no more.
+            Ok(Err(_)) | Err(_) => Err(NotAwake::Slow),
+        }
+    }
+
+    fn may_wake(&self, visitor: IpAddr) -> Result<(), NotAwake> {
+        let by_visitor = &self.0.by_visitor;
+        if by_visitor.len() > REMEMBERED {
+            by_visitor.retain_recent();
+        }
+        by_visitor.check_key(&as_one(visitor)).map_err(|_| NotAwake::TooMany)
+    }
+}
+
+impl Inner {
+    async fn bring(&self, platform: &Platform, sleeps: &Sleeps) -> Woke {
+        let Some(cluster) = &self.cluster else { return Err(NotAwake::NotStarted) };
+        let begun = Instant::now();
+        // Never closed: there is no error.
+        let _one_of_few = self.at_once.acquire().await;
+        let mut pods = cluster.pods(&sleeps.namespace);
+        let mut starting = Box::pin(start(&**cluster, platform, sleeps));
+        let (mut started, mut ready) = (None, None);
+        let (mut known, mut looks) = (HashSet::new(), FuturesUnordered::new());
+        if let Ok(anyway) = platform.backend.parse::<Authority>() {
+            looks.push(until_ready(anyway));
+        }
+        loop {
+            match (&started, &ready) {
+                (None, _) | (Some(Ok(())), None) => {}
+                // With nobody to start it, it is there all the same.
+                (Some(_), Some(at)) => return Ok(is_elsewhere(at, platform)),
+                (Some(Err(_)), None) => return Err(NotAwake::NotStarted),
+            }
+            tokio::select! {
+                outcome = &mut starting, if started.is_none() => {
+                    let ms = begun.elapsed().as_millis();
+                    tracing::debug!(platform = platform.name, ms, "asked to be started");
+                    started = Some(outcome);
+                }
+                Some(at) = looks.next(), if ready.is_none() => ready = Some(at),
+                Some(pod) = pods.next(), if ready.is_none() => {
+                    if known.len() < LOOKS_AT && known.insert(pod.clone()) {
+                        let ms = begun.elapsed().as_millis();
+                        tracing::debug!(platform = platform.name, %pod, ms, "has a copy");
+                        looks.push(until_ready(pod));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_elsewhere(at: &Authority, platform: &Platform) -> Option<Authority> {
+    (at.as_str() != platform.backend).then(|| at.clone())
+}
+
+/// Asks the API server until it has done it.
+async fn start(
+    cluster: &dyn Cluster,
+    platform: &Platform,
+    sleeps: &Sleeps,
+) -> Result<(), NotStarted> {
+    let mut last = None;
+    let asking = async {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match cluster.start(&sleeps.namespace, sleeps.copies).await {
+                Ok(()) => return Ok(()),
+                Err(missing @ NotStarted::Missing(_)) => return Err(missing),
+                Err(error) => last = Some(error),
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+    };
+    let started = timeout(STARTS, asking).await;
+    let started = started.unwrap_or_else(|_| {
+        let late = || NotStarted::Unavailable("no answer in time".to_owned());
+        Err(last.unwrap_or_else(late))
+    });
+    if let Err(error) = &started {
+        tracing::warn!(platform = platform.name, %error, "could not be started");
+    }
+    started
+}
+
+/// How the end of it is heard of.
+type Told = watch::Receiver<Option<Woke>>;
