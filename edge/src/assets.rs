@@ -7,6 +7,7 @@
 mod encodings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
@@ -35,12 +36,15 @@ const PATH: usize = 512;
 const AT_LEAST: u64 = 24 * 60 * 60;
 /// A file is here within this time, or it is not kept.
 const ARRIVES: Duration = Duration::from_secs(30);
-/// Files that are made smaller at once.
-const AT_ONCE: usize = 1;
+/// Files that are made smaller at once; others wait until somebody asks for them again.
+const MADE_AT_ONCE: usize = 2;
+/// Files that are gathered at once; others are handed on as they come, and not kept.
+const GATHERED_AT_ONCE: usize = 64;
 
 /// What is kept.
 pub(crate) struct Assets {
     kept: Cache<Key, Arc<Kept>>,
+    gathering: Semaphore,
     making: Arc<Semaphore>,
 }
 
@@ -53,9 +57,10 @@ pub(crate) struct Key(Uuid, Box<str>);
 pub(crate) struct Cut;
 
 /// A file as the platform gave it, and smaller ones.
-#[derive(Clone)]
 struct Kept {
     since: Instant,
+    /// Nothing smaller is to be made of it any more.
+    is_final: AtomicBool,
     headers: HeaderMap,
     file: Bytes,
     made: Made,
@@ -78,12 +83,15 @@ impl Assets {
             u32::try_from(size).unwrap_or(u32::MAX)
         };
         let kept = Cache::builder().max_capacity(ALL).weigher(weight).time_to_idle(UNUSED).build();
-        Self { kept, making: Arc::new(Semaphore::new(AT_ONCE)) }
+        let making = Arc::new(Semaphore::new(MADE_AT_ONCE));
+        Self { kept, gathering: Semaphore::new(GATHERED_AT_ONCE), making }
     }
 
     /// The answer, where it is kept.
     pub(crate) async fn find(&self, key: &Key, asked: &HeaderMap) -> Option<Response> {
-        Some(self.kept.get(key).await?.answer(asked))
+        let kept = self.kept.get(key).await?;
+        self.make_smaller(key, &kept);
+        Some(kept.answer(asked))
     }
 
     /// The answer of the platform, kept where it may be.
@@ -96,30 +104,45 @@ impl Assets {
         if *method != Method::GET || !may_be_kept(&answer) {
             return Ok(answer);
         }
+        let Ok(_one_of_few) = self.gathering.try_acquire() else { return Ok(answer) };
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LARGEST).collect();
         let file = tokio::time::timeout(ARRIVES, body).await.map_err(|_| Cut)?;
         let (file, headers) = (file.map_err(|_| Cut)?.to_bytes(), lasting(&head.headers));
-        let kept = Kept { since: Instant::now(), headers, file, made: Made::default() };
-        self.kept.insert(key.clone(), Arc::new(kept.clone())).await;
-        if encodings::are_worth_it(&kept.headers, &kept.file) {
-            self.make_smaller(key, kept.clone());
-        }
-        Ok(Response::from_parts(head, Body::from(kept.file)))
+        let kept = Kept {
+            since: Instant::now(),
+            is_final: AtomicBool::new(!encodings::are_worth_it(&headers, &file)),
+            headers,
+            file,
+            made: Made::default(),
+        };
+        let kept = Arc::new(kept);
+        self.kept.insert(key.clone(), kept.clone()).await;
+        self.make_smaller(&key, &kept);
+        Ok(Response::from_parts(head, Body::from(kept.file.clone())))
     }
 
-    /// Beside everything else: whoever asks meanwhile has it as it is.
-    fn make_smaller(&self, key: Key, mut kept: Kept) {
-        let (all, making) = (self.kept.clone(), self.making.clone());
+    /// Beside everything else: whoever asks meanwhile has it as it is. Where there is no room for it,
+    /// it is tried again when somebody asks again.
+    fn make_smaller(&self, key: &Key, kept: &Arc<Kept>) {
+        if kept.is_final.load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(one_of_few) = self.making.clone().try_acquire_owned() else { return };
+        if kept.is_final.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (all, key, kept) = (self.kept.clone(), key.clone(), kept.clone());
         tokio::spawn(async move {
-            // Never closed: there is no error.
-            let _one_of_few = making.acquire().await;
             let file = kept.file.clone();
-            let made = tokio::task::spawn_blocking(move || Made::of(&file)).await;
-            if let Ok(made) = made {
-                kept.made = made;
-                all.insert(key, Arc::new(kept)).await;
+            if let Ok(made) = tokio::task::spawn_blocking(move || Made::of(&file)).await {
+                let Kept { since, headers, file, .. } = &*kept;
+                let (headers, file) = (headers.clone(), file.clone());
+                let is_final = AtomicBool::new(true);
+                let smaller = Kept { since: *since, is_final, headers, file, made };
+                all.insert(key, Arc::new(smaller)).await;
             }
+            drop(one_of_few);
         });
     }
 }

@@ -39,7 +39,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const IDLE_AT_MOST: usize = 64;
 
 /// A platform that may sleep is asked so often, where it may not have heard before.
-const TRIES: usize = 4;
+const TRIES: usize = 5;
 
 /// The longest silence of one who speaks over a `WebSocket`.
 const SILENCE: Duration = Duration::from_mins(10);
@@ -68,6 +68,9 @@ enum Unanswered {
     /// It may have been asked.
     #[error("{0}")]
     Broken(hyper_util::client::legacy::Error),
+    /// Another platform's copy is where this one's was.
+    #[error("another one is there")]
+    Elsewhere,
     /// It was asked.
     #[error("not in time")]
     Late,
@@ -127,7 +130,9 @@ impl Forward {
             Err(why) => {
                 tracing::info!(platform = platform.name, %why, "no answer");
                 return match why {
-                    Unanswered::NoConnection(_) => pages::unreachable(&asked, platform),
+                    Unanswered::NoConnection(_) | Unanswered::Elsewhere => {
+                        pages::unreachable(&asked, platform)
+                    }
                     Unanswered::Broken(_) => pages::broken(&asked, platform),
                     Unanswered::Late => pages::too_slow(&asked, platform),
                     Unanswered::Asleep(why) => pages::asleep(&asked, platform, why),
@@ -186,7 +191,7 @@ impl Forward {
     ) -> Result<hyper::Response<Incoming>, Unanswered> {
         let (head, body) = request.into_parts();
         let (body, is_safe) = (Lender::new(body), head.method.is_safe());
-        let mut last = Unanswered::Late;
+        let (mut last, mut is_again) = (Unanswered::Late, false);
         for _ in 0..TRIES {
             let at = match bed.way(sleeps.asleep) {
                 Way::Open => None,
@@ -196,6 +201,7 @@ impl Forward {
                     woke.map_err(Unanswered::Asleep)?
                 }
             };
+            let is_a_pod = at.is_some();
             // Once somebody has read of it, it is not known what was done with it.
             let Some(body) = body.lend() else { return Err(last) };
             let mut request = Request::from_parts(head.clone(), body);
@@ -207,14 +213,27 @@ impl Forward {
             let asked = request.uri().authority().cloned();
             last = match self.ask(request).await {
                 Err(failed @ Unanswered::NoConnection(_)) => {
-                    if let Some(asked) = &asked {
-                        bed.missed(asked);
+                    // Of several copies one may just be gone: the address of all is tried twice.
+                    if let Some(asked) = asked.filter(|_| is_a_pod || is_again) {
+                        bed.missed(&asked);
                     }
+                    is_again = !is_a_pod;
                     failed
+                }
+                // Somebody else has that address by now, and has done nothing.
+                Ok(answer) if is_a_pod && answer.status() == StatusCode::MISDIRECTED_REQUEST => {
+                    if let Some(asked) = asked {
+                        bed.missed(&asked);
+                    }
+                    Unanswered::Elsewhere
                 }
                 // A copy that was about to end ended.
                 Err(failed @ Unanswered::Broken(_)) if is_safe => failed,
-                answer => return answer,
+                Ok(answer) => {
+                    bed.answered();
+                    return Ok(answer);
+                }
+                failed => return failed,
             };
         }
         Err(last)

@@ -18,7 +18,7 @@ use edge::keys::Keys;
 use edge::settings::Settings;
 use edge::table::Table;
 use edge::tls::Tls;
-use edge::uses::Uses;
+use edge::uses::{self, Uses};
 use edge::waking::Waking;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
@@ -90,7 +90,9 @@ fn run(settings: &Settings) -> Result<(), String> {
         } else {
             None
         };
-        let uses = cluster.is_some().then(|| Uses::new(uses_of, table.clone(), Clock::System));
+        let name = uses::name_of(&settings.folder).map_err(|error| error.to_string())?;
+        let uses =
+            cluster.is_some().then(|| Uses::new(uses_of, table.clone(), name, Clock::System));
         let waking = Waking::new(cluster);
         let doors = Doors::new(table.clone(), challenges, waking, outside);
 

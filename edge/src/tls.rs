@@ -39,6 +39,8 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Of(None)));
+        // Of what both speak, the strongest.
+        nobody.ignore_client_order = true;
         nobody.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         // Shared by all that are made from it: a name resumes its own sessions only, whatever
         // settings they were begun with.

@@ -1,5 +1,6 @@
 //! Says which platforms are used: who is used by nobody is let sleep.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,22 @@ const EVERY: Duration = Duration::from_secs(5);
 /// It takes no longer.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// The name of the edge that keeps what it knows in this folder. It is kept there too: one that starts
+/// again is none that has gone silent.
+///
+/// # Errors
+/// Where the folder cannot be read or written to.
+pub fn name_of(folder: &Path) -> std::io::Result<Uuid> {
+    let file = folder.join("name");
+    let known = std::fs::read_to_string(&file).ok();
+    if let Some(known) = known.and_then(|name| name.trim().parse().ok()) {
+        return Ok(known);
+    }
+    let name = Uuid::now_v7();
+    std::fs::write(&file, name.to_string())?;
+    Ok(name)
+}
+
 /// Says it.
 pub struct Uses {
     db: PgPool,
@@ -28,9 +45,9 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// Of the platforms in this table.
-    pub fn new(db: PgPool, table: Arc<Table>, clock: Clock) -> Self {
-        Self { db, table, edge: Uuid::now_v7(), clock }
+    /// Of the platforms in this table, by the edge of this name.
+    pub fn new(db: PgPool, table: Arc<Table>, edge: Uuid, clock: Clock) -> Self {
+        Self { db, table, edge, clock }
     }
 
     /// Goes on until told to stop, and a last time then.

@@ -14,9 +14,9 @@ use axum::http::uri::Authority;
 use certificates::served::{Platform, Sleeps};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use governor::{DefaultKeyedRateLimiter, Quota};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use web::serve::as_one;
 
 use crate::cluster::{Cluster, NotStarted};
@@ -34,13 +34,19 @@ const WAKES: Duration = Duration::from_mins(3);
 const STARTS: Duration = Duration::from_secs(10);
 /// Between two such questions, at first; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// Platforms that are woken at once. Others wait for theirs, in the order of their first visitors.
+/// Platforms that the API server is asked to start at once. Others wait, in the order of their first
+/// visitors; who has been started has no place here any more, however long it takes to be ready.
 const AT_ONCE: usize = 64;
+/// Once a copy is ready, whoever is asked to start some is waited for so long.
+const IS_READY: Duration = Duration::from_secs(1);
 /// Copies of one platform that are looked at while it wakes.
 const LOOKS_AT: usize = 16;
 /// Platforms that one visitor wakes at once, and after which time one more.
 const OF_ONE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const ONE_MORE: Duration = Duration::from_secs(30);
+/// Platforms that all visitors wake at once, and how many more in a second.
+const OF_ALL: NonZeroU32 = NonZeroU32::new(200).unwrap();
+const MORE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Visitors who woke something that are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -67,6 +73,7 @@ struct Inner {
     cluster: Option<Arc<dyn Cluster>>,
     at_once: Semaphore,
     by_visitor: DefaultKeyedRateLimiter<IpAddr>,
+    by_all: DefaultDirectRateLimiter,
 }
 
 impl Waking {
@@ -78,6 +85,7 @@ impl Waking {
             cluster,
             at_once: Semaphore::new(AT_ONCE),
             by_visitor: DefaultKeyedRateLimiter::keyed(quota),
+            by_all: DefaultDirectRateLimiter::direct(Quota::per_second(MORE).allow_burst(OF_ALL)),
         }))
     }
 
@@ -98,7 +106,9 @@ impl Waking {
                 // On its own: it goes on when the visitor who began it has left.
                 tokio::spawn(async move {
                     let begun = Instant::now();
-                    let woke = timeout(WAKES, all.bring(&platform, &sleeps)).await;
+                    // Never closed: there is no error.
+                    let place = all.at_once.acquire().await.ok();
+                    let woke = timeout(WAKES, all.bring(&platform, &sleeps, place)).await;
                     let woke = woke.unwrap_or(Err(NotAwake::Slow));
                     let ms = begun.elapsed().as_millis();
                     tracing::info!(platform = platform.name, ms, ?woke, "woken");
@@ -121,19 +131,24 @@ impl Waking {
         if by_visitor.len() > REMEMBERED {
             by_visitor.retain_recent();
         }
-        by_visitor.check_key(&as_one(visitor)).map_err(|_| NotAwake::TooMany)
+        by_visitor.check_key(&as_one(visitor)).map_err(|_| NotAwake::TooMany)?;
+        // Whoever has many addresses has no more than that.
+        self.0.by_all.check().map_err(|_| NotAwake::Slow)
     }
 }
 
 impl Inner {
-    async fn bring(&self, platform: &Platform, sleeps: &Sleeps) -> Woke {
+    async fn bring(
+        &self,
+        platform: &Platform,
+        sleeps: &Sleeps,
+        mut place: Option<SemaphorePermit<'_>>,
+    ) -> Woke {
         let Some(cluster) = &self.cluster else { return Err(NotAwake::NotStarted) };
         let begun = Instant::now();
-        // Never closed: there is no error.
-        let _one_of_few = self.at_once.acquire().await;
         let mut pods = cluster.pods(&sleeps.namespace);
         let mut starting = Box::pin(start(&**cluster, platform, sleeps));
-        let (mut started, mut ready) = (None, None);
+        let (mut started, mut ready, mut latest) = (None, None, begun);
         let (mut known, mut looks) = (HashSet::new(), FuturesUnordered::new());
         if let Ok(anyway) = platform.backend.parse::<Authority>() {
             looks.push(until_ready(anyway));
@@ -150,8 +165,13 @@ impl Inner {
                     let ms = begun.elapsed().as_millis();
                     tracing::debug!(platform = platform.name, ms, "asked to be started");
                     started = Some(outcome);
+                    drop(place.take());
                 }
-                Some(at) = looks.next(), if ready.is_none() => ready = Some(at),
+                () = sleep_until(latest), if ready.is_some() => started = Some(Ok(())),
+                Some(at) = looks.next(), if ready.is_none() => {
+                    ready = Some(at);
+                    latest = Instant::now() + IS_READY;
+                }
                 Some(pod) = pods.next(), if ready.is_none() => {
                     if known.len() < LOOKS_AT && known.insert(pod.clone()) {
                         let ms = begun.elapsed().as_millis();

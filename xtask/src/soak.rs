@@ -15,7 +15,7 @@ use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::{Counts, TOGETHER};
+use crate::suites::{Counts, OF_CLUSTERS, TOGETHER};
 
 /// A soak, by the name it has on the command line.
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,7 +81,6 @@ const USUAL: Plan = Plan {
 };
 
 const COMMAND: [&str; 2] = ["--package", "create-ai-platform"];
-const OPERATOR: [&str; 2] = ["--package", "operator"];
 
 /// What came of one.
 #[derive(Default)]
@@ -145,7 +144,7 @@ impl Soak {
             },
             Self::Broken => Plan {
                 minutes: 60,
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "broken::soak_"],
                 wants_database: true,
                 wants_cluster: true,
@@ -153,14 +152,14 @@ impl Soak {
                 ..USUAL
             },
             Self::Admitted => Plan {
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "admitted::soak_"],
                 wants_cluster: true,
                 ..USUAL
             },
             Self::Healing => Plan {
                 minutes: 60,
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "healing::soak_"],
                 wants_database: true,
                 wants_cluster: true,
@@ -168,7 +167,7 @@ impl Soak {
             },
             Self::Handover => Plan {
                 minutes: 40,
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "handover::soak_"],
                 environment: &[("SOULFRA_MOMENTS", "200")],
                 wants_database: true,
@@ -177,7 +176,7 @@ impl Soak {
             },
             Self::Wakes => Plan {
                 minutes: 40,
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "woken::soak_"],
                 environment: &[("SOULFRA_WAKES", "1000")],
                 wants_database: true,
@@ -185,6 +184,7 @@ impl Soak {
                 ..USUAL
             },
             Self::Confusion => Plan {
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "it", "of_many_confused"],
                 environment: &[("SOULFRA_ROUNDS", "20000")],
                 wants_database: true,
@@ -193,7 +193,7 @@ impl Soak {
             Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },
             Self::Operator => Plan {
                 minutes: 12 * 60,
-                crates: &OPERATOR,
+                crates: &OF_CLUSTERS,
                 tests: &["--test", "simulated", "whatever_goes_wrong"],
                 environment: &[("SOULFRA_SEEDS", "1000000")],
                 ..USUAL

@@ -54,9 +54,21 @@ pub(crate) enum Suite {
 
 /// The selection of all crates but those that are built by themselves, for features of what they
 /// use would compile mistral.rs, or what is below it, a second time: `inference` stops the clock
-/// in its tests, `operator` speaks with an API server.
-pub(crate) const TOGETHER: [&str; 7] =
-    ["--workspace", "--exclude", "xtask", "--exclude", "inference", "--exclude", "operator"];
+/// in its tests, [`OF_CLUSTERS`] speak with an API server.
+pub(crate) const TOGETHER: [&str; 9] = [
+    "--workspace",
+    "--exclude",
+    "xtask",
+    "--exclude",
+    "inference",
+    "--exclude",
+    "operator",
+    "--exclude",
+    "edge",
+];
+
+/// The selection of those that speak with an API server.
+pub(crate) const OF_CLUSTERS: [&str; 4] = ["--package", "operator", "--package", "edge"];
 
 /// What a suite came to: counts, and what the table should say about what was left out.
 pub(crate) struct Outcome {

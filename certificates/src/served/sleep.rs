@@ -9,9 +9,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// An edge that said nothing for so long may have visitors that it cannot tell of.
-const SPEAKS: Duration = Duration::from_secs(30);
-/// After this time it has none any more.
-const IS_LOST: Duration = Duration::from_mins(15);
+const SPEAKS: Duration = Duration::from_secs(15);
+/// After this time it is taken to be no more.
+const IS_LOST: Duration = Duration::from_hours(1);
 /// Then nobody remembers it.
 const IS_FORGOTTEN: Duration = Duration::from_hours(24);
 
@@ -33,7 +33,7 @@ pub async fn note_uses(
          select uid, max(new.at)
          from unnest($1::uuid[], $2::timestamptz[]) as new (platform, at)
          join certificates.platform on uid = new.platform
-         where sleeps_in is not null and state <> 'gone'
+         where sleeps_in is not null and not asleep and state <> 'gone'
          group by uid
          on conflict (platform) do update set at = excluded.at where was.at < excluded.at",
         &platforms,
@@ -114,7 +114,8 @@ pub async fn let_sleep(
         return Ok(false);
     }
     let told = sqlx::query!(
-        "update certificates.platform set asleep = true
+        "with forgotten as (delete from certificates.used where platform = $1)
+         update certificates.platform set asleep = true
          where uid = $1 and sleeps_in is not null and state = 'serving'",
         platform
     );

@@ -11,8 +11,8 @@ use super::{NotAwake, Told, Woke};
 
 /// So long after it woke, a copy is asked where it is: the address that leads to all of them
 /// leads there a little later.
-const DIRECT: Duration = Duration::from_secs(30);
-/// So long what this edge saw counts more than what it is told: nobody sleeps again as soon.
+const DIRECT: Duration = Duration::from_secs(10);
+/// So long after its last answer what this edge saw counts more than what it is told.
 const SEEN: Duration = Duration::from_mins(1);
 /// After a failure nobody tries for so long.
 const RESTS: Duration = Duration::from_secs(5);
@@ -28,8 +28,8 @@ enum State {
     AsTold,
     /// Copies are on their way.
     Wakes(Told),
-    /// One was ready then.
-    Awake { since: Instant, pod: Option<Authority> },
+    /// One was ready then, and answered last then.
+    Awake { since: Instant, answered: Instant, pod: Option<Authority> },
     /// Nobody answers where it should be.
     Away,
     /// It could not be woken.
@@ -61,16 +61,23 @@ impl Bed {
     /// Which way leads there, where the edge is told that it is asleep or not.
     pub(crate) fn way(&self, asleep: bool) -> Way {
         let mut state = self.state();
-        if let State::Awake { since, pod } = &*state {
+        if let State::Awake { since, answered, pod } = &*state {
             match pod {
                 Some(pod) if since.elapsed() < DIRECT => return Way::Pod(pod.clone()),
-                _ if since.elapsed() < SEEN => return Way::Open,
+                _ if answered.elapsed() < SEEN => return Way::Open,
                 _ => *state = State::AsTold,
             }
         }
         match &*state {
             State::AsTold if !asleep => Way::Open,
             _ => Way::Sleeps,
+        }
+    }
+
+    /// It has answered.
+    pub(crate) fn answered(&self) {
+        if let State::Awake { answered, .. } = &mut *self.state() {
+            *answered = Instant::now();
         }
     }
 
@@ -89,7 +96,7 @@ impl Bed {
         let mut state = self.state();
         match &*state {
             State::Wakes(told) => return Joined::Waits(told.clone()),
-            State::Awake { since, pod } if since.elapsed() < DIRECT => {
+            State::Awake { since, pod, .. } if since.elapsed() < DIRECT => {
                 return Joined::Ended(Ok(pod.clone()));
             }
             State::Failed { at, why } if at.elapsed() < RESTS => return Joined::Ended(Err(*why)),
@@ -107,7 +114,7 @@ impl Bed {
     pub(super) fn ended(&self, woke: Woke) {
         let now = Instant::now();
         *self.state() = match woke {
-            Ok(pod) => State::Awake { since: now, pod },
+            Ok(pod) => State::Awake { since: now, answered: now, pod },
             Err(why) => State::Failed { at: now, why },
         };
     }

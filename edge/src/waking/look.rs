@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// One question takes no longer.
-const ANSWERS: Duration = Duration::from_secs(1);
+const ANSWERS: Duration = Duration::from_secs(3);
 /// Between two of them; what has taken long is asked less often.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(250);

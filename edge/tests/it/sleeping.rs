@@ -10,7 +10,7 @@ use axum::http::uri::Authority;
 use axum::routing::{get, post};
 use certificates::served::{Platform, Sleeps, let_sleep, note_uses, quiet_since};
 use edge::cluster::{Cluster, NotStarted};
-use edge::uses::Uses;
+use edge::uses::{Uses, name_of};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http_body_util::Full;
@@ -205,7 +205,9 @@ async fn who_is_used_does_not_fall_asleep_and_who_is_used_by_nobody_does(db: PgP
     rig.put(&awake).await;
     clock.advance(SignedDuration::from_secs(60));
     let stop = CancellationToken::new();
-    let uses = Uses::new(db.clone(), rig.edge.table.clone(), clock.clone());
+    let edge = name_of(rig.folder.path()).unwrap();
+    assert_eq!(name_of(rig.folder.path()).unwrap(), edge, "after the next start too");
+    let uses = Uses::new(db.clone(), rig.edge.table.clone(), edge, clock.clone());
     let telling = uses.run(stop.clone());
     let hearing = async {
         let mut quiet = None;
@@ -215,7 +217,7 @@ async fn who_is_used_does_not_fall_asleep_and_who_is_used_by_nobody_does(db: PgP
         }
         assert_eq!(since(&unused).await, Some(start), "since it was first asked for");
         assert_eq!(since(&never).await, None, "it never sleeps");
-        clock.advance(SignedDuration::from_secs(29));
+        clock.advance(SignedDuration::from_secs(14));
         assert!(since(&used).await.is_some());
         clock.advance(SignedDuration::from_secs(2));
         assert_eq!(since(&used).await, None, "an edge is not heard, and may have visitors");

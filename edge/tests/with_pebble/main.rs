@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../../../certificates/tests/with_pebble/rig.rs"]
 mod authority;
+mod judged;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../it/rig.rs"]
 mod rig;
@@ -21,10 +22,14 @@ use certificates::dns::Resolver;
 use certificates::keeper::Keeper;
 use certificates::orders::{Issuer, RetryPolicy, Settings};
 use certificates::served::Platform;
+use judged::{curl, found_by_testssl};
 use rig::{Rig, root_key};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use work::Clock;
+
+/// curl's word for a handshake that failed.
+const NO_TLS: i32 = 35;
 
 fn zones() -> Zones {
     Zones {
@@ -64,6 +69,8 @@ impl Fleet {
     /// A platform that wants this name.
     async fn claim(&self, platform: &str, name: &str) -> (Platform, Claim) {
         let router = Router::new().fallback(get(async || "I am it"));
+        // As platforms do.
+        let router = web::security::headers(router);
         let platform = self.rig.bare_platform(platform, router).await;
         let tenant = Tenant { name: platform.name.clone(), uid: platform.uid };
         let mut conn = self.rig.db.acquire().await.unwrap();
@@ -95,12 +102,14 @@ async fn a_name_is_claimed_proven_ordered_served_renewed_and_given_up(db: PgPool
     fleet.point(&claim).await;
     fleet.rig.until_served("shop.example.com").await;
     let first = serial(&fleet.rig, "shop.example.com").await;
+    assert_eq!(curl(&fleet.rig, "shop.example.com").await.as_deref(), Ok("I am it"));
 
     let due = "update certificates.certificate set renew_at = now() where replaced_at is null";
     sqlx::query(due).execute(&db).await.unwrap();
     fleet.keeper.notice();
     let renewed = async { while serial(&fleet.rig, "shop.example.com").await == first {} };
     tokio::time::timeout(Duration::from_mins(1), renewed).await.unwrap();
+    assert_eq!(curl(&fleet.rig, "shop.example.com").await.as_deref(), Ok("I am it"));
 
     let tenant = Tenant { name: platform.name.clone(), uid: platform.uid };
     let mut conn = db.acquire().await.unwrap();
@@ -112,6 +121,19 @@ async fn a_name_is_claimed_proven_ordered_served_renewed_and_given_up(db: PgPool
         }
     };
     tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
+    assert_eq!(curl(&fleet.rig, "shop.example.com").await, Err(NO_TLS));
+}
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+#[ignore = "needs Pebble"]
+async fn whoever_judges_how_tls_is_spoken_finds_nothing_above_low(db: PgPool) {
+    let looks = |rig: &Rig| Looks::at(rig.edge.http.port());
+    let fleet = Fleet::start(db, looks).await;
+    let (_, claim) = fleet.claim("acme", "shop.example.com").await;
+    fleet.point(&claim).await;
+    fleet.rig.until_served("shop.example.com").await;
+    let found = found_by_testssl(&fleet.rig, "shop.example.com").await;
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]

@@ -49,15 +49,23 @@ impl Driver {
         number: u32,
     ) -> Result<(), Failure> {
         let after = plan.blueprint.spec.runtime.scale_to_zero_after.as_ref();
-        let (Some(after), None) = (after, &plan.copies.stopped) else { return Ok(()) };
+        if plan.copies.stopped.is_some() || plan.copies.owner == ReplicasOwner::Operator {
+            return Ok(());
+        }
         if turn.tenant.home().is_none_or(|(_, home)| home.deleted.is_some()) {
             // It is on its way back.
             return Ok(());
         }
         let Some(rollout) = turn.tenant.rollout(RUNTIME).cloned() else { return Ok(()) };
-        let after = after.duration();
         let copies = i32::from(plan.copies.min.value);
         let now = self.clock.now();
+        let Some(after) = after.map(blueprint::Wait::duration) else {
+            // It slept when it was to sleep no more: no autoscaler wakes anybody.
+            return match rollout.wanted {
+                0 => turn.scale(RUNTIME, copies).await,
+                _ => Ok(()),
+            };
+        };
         if rollout.wanted == 0 {
             // Where its database does not answer, it would wake to nothing.
             let due = self.databases.next_due(server, &plan.name, number).await;

@@ -270,6 +270,19 @@ async fn copies_are_never_fewer_than_said_when_it_may_sleep_from_now_on_or_not_a
     house.settle(&name).await;
     assert_eq!(fleet.told(it).await, Some((true, 3)), "a visitor wakes it");
 
+    // Where it is to sleep no more, and an autoscaler counts, which wakes nobody.
+    let counted = json!({"min": 3, "max": 5});
+    house.apply(&name, |it| runtime(it, json!({"replicas": counted}))).await;
+    fleet.until_awake(&name, 3).await;
+    let sleeps = json!({"replicas": three, "scaleToZeroAfter": "15m"});
+    house.apply(&name, |it| runtime(it, sleeps)).await;
+    house.until_made(&name).await;
+    fleet.says(&[]).await;
+    fleet.turn(&name);
+    house.settle(&name).await;
+    fleet.passes(16, &name).await;
+    fleet.until_asleep(&name).await;
+
     // One that is awake is, too.
     fleet.wakes(&name, 3).await;
     fleet.until_awake(&name, 3).await;

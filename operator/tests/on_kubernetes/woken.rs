@@ -270,6 +270,9 @@ async fn wakes(times: usize) {
                 || ended.load(Ordering::SeqCst) == time
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;
+                // It counts from when it was first asked for after it woke.
+                house.clock.advance(SignedDuration::from_secs(5));
+                fleet.says(&[]).await;
                 fleet.turn(&name);
             }
         };

@@ -73,7 +73,9 @@ impl Domains for Ports {
         self.register(move |world| {
             world.passes_fence(REGISTER, epoch)?;
             let bed = world.beds.get_mut(&uid).filter(|bed| bed.quiet == Some(quiet));
-            Ok(bed.map(|bed| bed.asleep = true).is_some())
+            let Some(bed) = bed else { return Ok(false) };
+            (bed.asleep, bed.quiet) = (true, None);
+            Ok(true)
         })
         .await
     }

@@ -36,6 +36,8 @@ pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
         "--workspace",
         "--exclude",
         "operator",
+        "--exclude",
+        "edge",
         "--all-targets",
         "--keep-going",
     ]);

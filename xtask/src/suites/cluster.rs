@@ -8,7 +8,7 @@ use crate::postgres::Postgres;
 use crate::process::Deadline;
 use crate::project::Project;
 use crate::suites::crates::cargo_test;
-use crate::suites::{Counts, Outcome, TOGETHER};
+use crate::suites::{Counts, OF_CLUSTERS, Outcome, TOGETHER};
 use crate::tools;
 
 /// Tests whose names begin with this need somebody who makes pods, and nodes that are played.
@@ -24,9 +24,8 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let bare = [&files[..], &["--skip", PLAYED]].concat();
     // Selected as the suite `crates` does, so that nothing is compiled again.
     let all = [&TOGETHER[..], &bare].concat();
-    let operator = ["--package", "operator"];
-    let alone = [&operator[..], &bare].concat();
-    let played = [&operator[..], &files, &[PLAYED]].concat();
+    let alone = [&OF_CLUSTERS[..], &bare].concat();
+    let played = [&OF_CLUSTERS[..], &files, &[PLAYED]].concat();
     // The first time of all, its programs are built.
     let bare = on(project, &postgres, Parts::BARE, &[all, alone], deadline)?;
     Ok(bare.and(on(project, &postgres, Parts::PLAYED, &[played], deadline)?))

@@ -6,7 +6,7 @@ use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::{Counts, Outcome, TOGETHER};
+use crate::suites::{Counts, OF_CLUSTERS, Outcome, TOGETHER};
 
 /// This crate's own tests, the rules about all others among them.
 pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
@@ -24,8 +24,8 @@ pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let rest = cargo_test(project, &rest, &database, deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, &[], deadline)?;
-    let operator = cargo_test(project, &["--package", "operator"], &database, deadline)?;
-    Ok(rest.and(alone).and(operator))
+    let of_clusters = cargo_test(project, &OF_CLUSTERS, &database, deadline)?;
+    Ok(rest.and(alone).and(of_clusters))
 }
 
 /// `cargo test SELECTION`, with this in its environment beside.
