@@ -296,9 +296,9 @@ async fn wakes(times: usize) {
     starts.sort_unstable();
     let at = |times: &[Duration], part: usize| times[(times.len() - 1) * part / 100];
     println!(
-        "counted: {times} wake-ups, {} requests, 0 failed; the slowest visitor of each beyond what \
-         the same wait at the program itself, from when it is begun, in turns: median {:.1?}, p99 {:.1?}, longest {:.1?}; alone: \
-         median {:.1?}",
+        "counted: {times} wake-ups, {} requests, 0 failed; the slowest visitor of each beyond the \
+         same wait at the program itself, from when it is begun, in turns: median {:.1?}, p99 \
+         {:.1?}, longest {:.1?}; alone: median {:.1?}",
         times * VISITORS,
         at(&beyond, 50),
         at(&beyond, 99),
