@@ -175,7 +175,7 @@ impl Soak {
                 ..USUAL
             },
             Self::Wakes => Plan {
-                minutes: 40,
+                minutes: 120,
                 crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "woken::soak_"],
                 environment: &[("SOULFRA_WAKES", "1000")],
