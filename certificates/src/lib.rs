@@ -31,4 +31,7 @@ pub use local::{LocalAuthority, LocalError};
 pub use names::{BadName, Name};
 
 /// The tables of this crate, in the schema `certificates`.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+///
+/// What a later version added stays where an earlier one is put back: it only ever adds.
+pub static MIGRATOR: sqlx::migrate::Migrator =
+    sqlx::migrate::Migrator { ignore_missing: true, ..sqlx::migrate!() };

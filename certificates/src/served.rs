@@ -3,13 +3,16 @@
 //! An edge reads [`all`] of it once, and what changed [`since`] whenever it is told so on
 //! [`CHANNEL`]. Certificates themselves never change: they are read by their ids, as needed.
 
+mod looks;
 mod progress;
 mod sleep;
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -20,8 +23,9 @@ use work::sealed::{self, RootKey};
 use crate::orders::{key_field, key_place};
 use crate::sealed_text;
 
+pub use looks::{Looks, NotAShade, Shade, Shades};
 pub use progress::{Progress, progress};
-pub use sleep::{let_sleep, note_uses, quiet_since, say_farewell};
+pub use sleep::{Speaker, let_sleep, note_uses, quiet_since, say_farewell};
 
 /// Where `notify` says that something changed.
 pub const CHANNEL: &str = "served";
@@ -45,6 +49,9 @@ pub struct Platform {
     pub display_name: String,
     /// Whom they can ask.
     pub support_email: Option<String>,
+    /// The colours of its brand; `None`: neutral ones.
+    #[serde(default, deserialize_with = "looks::where_known")]
+    pub looks: Option<Looks>,
     /// It may sleep; `None`: it never does.
     pub sleeps: Option<Sleeps>,
 }
@@ -153,20 +160,21 @@ pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<(
              delete from certificates.used where platform = $1 and ($11 or $9::text is null))
          insert into certificates.platform as was
              (uid, name, backend, own_host, primary_host, state, display_name, support_email,
-              sleeps_in, wakes_to, asleep)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+              sleeps_in, wakes_to, asleep, looks)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (uid) do update
          set backend = excluded.backend, own_host = excluded.own_host,
              primary_host = excluded.primary_host, state = excluded.state,
              display_name = excluded.display_name, support_email = excluded.support_email,
-             sleeps_in = excluded.sleeps_in, wakes_to = excluded.wakes_to, asleep = excluded.asleep
+             sleeps_in = excluded.sleeps_in, wakes_to = excluded.wakes_to, asleep = excluded.asleep,
+             looks = excluded.looks
          where was.state <> 'gone'
            and (was.backend, was.own_host, was.primary_host, was.state, was.display_name,
-                was.support_email, was.sleeps_in, was.wakes_to, was.asleep)
+                was.support_email, was.sleeps_in, was.wakes_to, was.asleep, was.looks)
                is distinct from
                (excluded.backend, excluded.own_host, excluded.primary_host, excluded.state,
                 excluded.display_name, excluded.support_email, excluded.sleeps_in,
-                excluded.wakes_to, excluded.asleep)",
+                excluded.wakes_to, excluded.asleep, excluded.looks)",
         platform.uid,
         platform.name,
         platform.backend,
@@ -178,6 +186,7 @@ pub async fn put(conn: &mut PgConnection, platform: &Platform) -> sqlx::Result<(
         sleeps.map(|sleeps| sleeps.namespace.as_str()),
         sleeps.map(|sleeps| i32::from(sleeps.copies)),
         asleep,
+        platform.looks.as_ref().map(Json) as _,
     )
     .execute(conn)
     .await?;
@@ -298,9 +307,9 @@ async fn platforms(
     Moment(since): Moment,
 ) -> sqlx::Result<(Vec<Platform>, Vec<Uuid>)> {
     let rows = sqlx::query!(
-        "select uid, name, backend, own_host, primary_host, state, display_name, support_email,
-                sleeps_in, wakes_to, asleep
-         from certificates.platform where changed >= $1::bigint::text::xid8",
+        r#"select uid, name, backend, own_host, primary_host, state, display_name, support_email,
+                  sleeps_in, wakes_to, asleep, looks as "looks: Json<Value>"
+           from certificates.platform where changed >= $1::bigint::text::xid8"#,
         since
     );
     let (mut met, mut gone) = (Vec::new(), Vec::new());
@@ -318,6 +327,8 @@ async fn platforms(
             standing,
             display_name: row.display_name,
             support_email: row.support_email,
+            // Of a later version: neutral ones do.
+            looks: row.looks.and_then(|Json(looks)| serde_json::from_value(looks).ok()),
             sleeps: row.sleeps_in.zip(row.wakes_to).map(|(namespace, copies)| Sleeps {
                 namespace,
                 copies: u16::try_from(copies).unwrap_or(1),

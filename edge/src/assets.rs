@@ -71,8 +71,10 @@ impl Key {
     pub(crate) fn of(platform: Uuid, request: &Request) -> Option<Self> {
         let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
             && !request.headers().contains_key(header::AUTHORIZATION);
-        let path = request.uri().path_and_query()?.as_str();
-        (is_plain && path.len() <= PATH).then(|| Self(platform, path.into()))
+        // With a query one file has as many addresses as anybody likes.
+        let (path, query) = (request.uri().path(), request.uri().query());
+        let is_one = query.is_none() && path.len() <= PATH;
+        (is_plain && is_one).then(|| Self(platform, path.into()))
     }
 }
 

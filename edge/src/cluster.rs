@@ -9,10 +9,10 @@ use futures::stream::{BoxStream, StreamExt as _};
 use futures::{TryStreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
-use kube::{Client, Config};
 use serde_json::json;
 
 /// How the Deployment of a platform's pods is called, and the Service before them.
@@ -53,25 +53,9 @@ pub enum NotStarted {
 pub struct Kubernetes(Client);
 
 impl Kubernetes {
-    /// The one that `KUBECONFIG` names, or that of the cluster that this runs in.
-    ///
-    /// # Errors
-    /// Where neither can be read.
-    pub async fn connect() -> Result<Self, String> {
-        let mut config = Config::infer().await.map_err(|error| {
-            format!("cannot find the API server: {error}; set KUBECONFIG, or run inside a cluster")
-        })?;
-        config.default_retry = false;
-        config.connect_timeout = Some(CALL_DEADLINE);
-        Self::new(config)
-    }
-
-    /// One that was found.
-    ///
-    /// # Errors
-    /// Where its certificates cannot be used.
-    pub fn new(config: Config) -> Result<Self, String> {
-        Client::try_from(config).map(Self).map_err(|error| error.to_string())
+    /// By this client.
+    pub fn new(client: Client) -> Self {
+        Self(client)
     }
 }
 

@@ -269,6 +269,7 @@ mod tests {
             standing: Standing::Serving,
             display_name: "Acme".to_owned(),
             support_email: None,
+            looks: None,
             sleeps: None,
         };
         let certificate = Uuid::new_v4();

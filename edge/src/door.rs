@@ -11,7 +11,7 @@ use axum::http::uri::Uri;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
-use web::serve::Peer;
+use web::serve::{Limits, Peer, Places, Proxies};
 
 use crate::assets::{Assets, Cut, Key};
 use crate::challenges::Challenges;
@@ -27,26 +27,43 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 const ONLY_HTTPS: (HeaderName, HeaderValue) =
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
 
+/// How visitors come to the doors.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// The port of HTTPS, as they know it.
+    pub https_port: u16,
+    /// Through whom some of them come.
+    pub proxies: Proxies,
+    /// Requests that one visitor may have under way, over all platforms.
+    pub of_one: usize,
+}
+
+impl Outside {
+    /// Places for connections, of which proxies may hold as many as there are.
+    pub fn places(&self, limits: Limits) -> Places {
+        Places::new(limits).behind(self.proxies.clone())
+    }
+}
+
 /// What stands behind both doors.
 pub struct Doors {
     table: Arc<Table>,
     challenges: Arc<Challenges>,
     forward: Forward,
     assets: Assets,
-    /// As visitors name it; 443 is not said.
-    https_port: u16,
+    outside: Outside,
 }
 
 impl Doors {
-    /// Doors to the platforms of a table. Visitors meet HTTPS at this port.
+    /// Doors to the platforms of a table.
     pub fn new(
         table: Arc<Table>,
         challenges: Arc<Challenges>,
         waking: Waking,
-        https_port: u16,
+        outside: Outside,
     ) -> Arc<Self> {
-        let (forward, assets) = (Forward::new(waking), Assets::new());
-        Arc::new(Self { table, challenges, forward, assets, https_port })
+        let (forward, assets) = (Forward::new(waking, outside.of_one), Assets::new());
+        Arc::new(Self { table, challenges, forward, assets, outside })
     }
 
     /// Plain HTTP.
@@ -62,8 +79,10 @@ impl Doors {
     /// The same address under another name, over HTTPS.
     fn at(&self, host: &str, uri: &Uri) -> Option<HeaderValue> {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let port =
-            if self.https_port == 443 { String::new() } else { format!(":{}", self.https_port) };
+        let port = match self.outside.https_port {
+            443 => String::new(),
+            other => format!(":{other}"),
+        };
         format!("https://{host}{port}{path}").parse().ok()
     }
 
@@ -99,6 +118,7 @@ async fn secure(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let host = web::host::of(request.uri(), request.headers());
     let peer = request.extensions().get::<Peer>().cloned();
     let visitor = peer.as_ref().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+    let visitor = doors.outside.proxies.visitor(visitor, request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
 
     let is_misdirected = peer.is_none_or(|peer| peer.tls_name.as_deref() != host.as_deref());

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,13 +21,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_io_timeout::TimeoutStream;
 use web::serve::TakenPlace;
 
-use crate::arriving;
+use crate::arriving::Arrivals;
 use crate::headers::{introduce, strip_connection, wants_websocket};
 use crate::lent::Lender;
 use crate::pages;
-use crate::room::Full;
+use crate::room::{Full, Place, Room};
 use crate::table::Met;
-use crate::waking::{NotAwake, Waking, Way};
+use crate::waking::{NotAwake, Waking, Way, comments};
 
 /// Until a platform takes a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -35,6 +36,13 @@ const ANSWER: Duration = Duration::from_mins(5);
 /// Connections that nobody uses: shorter than a platform keeps them, so that none is used just as
 /// it is closed.
 const IDLE: Duration = Duration::from_secs(10);
+/// After so much silence the machine of a platform is asked whether it is still there, so often, at
+/// such intervals: a stream from one that vanished ends then.
+const SILENT: Duration = Duration::from_secs(30);
+const TIMES: u32 = 3;
+const ASKS: Duration = Duration::from_secs(10);
+/// What is kept of an answer that its visitor does not take, and of its head, in bytes.
+const BUFFER: usize = 32 << 10;
 /// For one platform.
 const IDLE_AT_MOST: usize = 64;
 
@@ -57,6 +65,9 @@ pub(crate) struct Visitor<'a> {
 pub(crate) struct Forward {
     client: Client<HttpConnector, Body>,
     waking: Waking,
+    arrivals: Arc<Arrivals>,
+    /// Requests under way, over all platforms.
+    everybody: Room,
 }
 
 /// Why a platform has not answered.
@@ -80,31 +91,41 @@ enum Unanswered {
 }
 
 impl Forward {
-    pub(crate) fn new(waking: Waking) -> Self {
+    /// So many requests may one visitor have under way, over all platforms.
+    pub(crate) fn new(waking: Waking, of_one: usize) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT));
+        connector.set_keepalive(Some(SILENT));
+        connector.set_keepalive_interval(Some(ASKS));
+        connector.set_keepalive_retries(Some(TIMES));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_AT_MOST)
+            .http1_max_buf_size(BUFFER)
             .build(connector);
-        Self { client, waking }
+        let (arrivals, everybody) = (Arc::new(Arrivals::new()), Room::of_all(of_one));
+        Self { client, waking, arrivals, everybody }
     }
 
     /// The answer of the platform, or what is to be said in its place.
     pub(crate) async fn to(&self, met: &Met, visitor: &Visitor<'_>, request: Request) -> Response {
         let Met { platform, room, .. } = met;
         let asked = accepted(request.headers());
+        let Ok(of_all) = self.everybody.take(visitor.address) else {
+            tracing::warn!(platform = platform.name, "a visitor has very many requests under way");
+            return pages::too_many(&asked, platform);
+        };
         let (head, body) = request.into_parts();
-        // Before there is a place for it.
-        let Ok(body) = arriving::begun(body).await else {
+        // Before there is a place of the platform for it.
+        let Ok(body) = self.arrivals.begun(body).await else {
             tracing::debug!(platform = platform.name, "a body did not come");
             return pages::not_come(&asked, platform);
         };
         let request = Request::from_parts(head, body);
         let taken = match room.take(visitor.address) {
-            Ok(taken) => taken,
+            Ok(of_platform) => Held { _of_platform: of_platform, _of_all: of_all },
             Err(full) => {
                 tracing::warn!(platform = platform.name, ?full, "no place for a request");
                 return match full {
@@ -123,6 +144,31 @@ impl Forward {
         let place = request.extensions_mut().remove::<TakenPlace>();
         let answer = match &platform.sleeps {
             None => self.ask(request).await,
+            Some(sleeps)
+                if met.bed.way(sleeps.asleep) == Way::Sleeps
+                    && !is_websocket
+                    && comments::are_wanted(&request) =>
+            {
+                let (forward, met, sleeps) = (self.clone(), met.clone(), sleeps.clone());
+                let address = visitor.address;
+                let mut answer =
+                    Box::pin(
+                        async move { forward.ask_awake(&met, &sleeps, address, request).await },
+                    );
+                match tokio::time::timeout(comments::AT_ONCE, &mut answer).await {
+                    Ok(answer) => answer,
+                    Err(_not_yet) => {
+                        let name = platform.name.clone();
+                        let answer = async move {
+                            let answer = answer.await.inspect_err(
+                                |why| tracing::info!(platform = name, %why, "no answer"),
+                            );
+                            Some(held(answer.ok()?, taken))
+                        };
+                        return comments::until(Box::pin(answer));
+                    }
+                }
+            }
             Some(sleeps) => self.ask_awake(met, sleeps, visitor.address, request).await,
         };
         let mut answer = match answer {
@@ -156,18 +202,26 @@ impl Forward {
             _ if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 pages::broken(&asked, platform)
             }
-            _ => {
-                strip_connection(answer.headers_mut());
-                // The place is taken for as long as there is something to be said.
-                answer.map(|body| {
-                    Body::new(body.map_frame(move |frame| {
-                        let _until_its_end = &taken;
-                        frame
-                    }))
-                })
-            }
+            _ => held(answer, taken),
         }
     }
+}
+
+/// The places of a request under way.
+struct Held {
+    _of_platform: Place,
+    _of_all: Place,
+}
+
+/// An answer as visitors get it. The place is taken for as long as there is something to be said.
+fn held(mut answer: hyper::Response<Incoming>, taken: Held) -> Response {
+    strip_connection(answer.headers_mut());
+    answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _until_its_end = &taken;
+            frame
+        }))
+    })
 }
 
 impl Forward {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use certificates::served::Speaker;
 use clap::Parser;
 use edge::challenges::Challenges;
 use edge::cluster::{Cluster, Kubernetes};
 use edge::disk::Disk;
-use edge::door::Doors;
+use edge::door::{Doors, Outside};
 use edge::follow::Follower;
 use edge::health;
 use edge::keys::Keys;
@@ -24,7 +25,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use web::serve::{Limits, Places, Transport};
+use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
 
 /// Serves the names of a fleet: TLS by name, and each request to the platform it is for.
@@ -65,7 +66,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Files that are no connections: the database, the disk, the log.
+const FILES: u64 = 256;
+
 fn run(settings: &Settings) -> Result<(), String> {
+    let files = web::open_files::raise();
+    // A visitor's connection, and one to the platform it asks.
+    let wanted = 2 * u64::try_from(settings.connections).unwrap_or(u64::MAX / 4) + FILES;
+    if files < wanted {
+        tracing::warn!(
+            files,
+            wanted,
+            "fewer files may be open than `connections` needs: allow more, or set it lower"
+        );
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let key = Arc::new(settings.key().map_err(|error| error.to_string())?);
@@ -84,21 +98,25 @@ fn run(settings: &Settings) -> Result<(), String> {
         let challenges = Challenges::new(db);
         let tls = Tls::new(table.clone(), keys, challenges.clone());
         let tls = tls.map_err(|error| error.to_string())?;
-        let outside = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
+        let https_port = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
+        let proxies = Proxies::at(settings.trusted_proxies.iter().copied());
         let cluster = if settings.wakes {
-            Some(Arc::new(Kubernetes::connect().await?) as Arc<dyn Cluster>)
+            let client = api_server::connect().await.map_err(|error| error.to_string())?;
+            Some(Arc::new(Kubernetes::new(client)) as Arc<dyn Cluster>)
         } else {
             None
         };
         let name = uses::name_of(&settings.folder).map_err(|error| error.to_string())?;
-        let uses =
-            cluster.is_some().then(|| Uses::new(uses_of, table.clone(), name, Clock::System));
+        let speaker = Speaker { edge: name, wakes: settings.wakes };
+        let uses = Uses::new(uses_of, table.clone(), speaker, Clock::System);
         let waking = Waking::new(cluster);
+        let of_one = settings.connections.div_ceil(4);
+        let outside = Outside { https_port, proxies, of_one };
+        let limits = Limits { drain: FAREWELL, ..Limits::of(settings.connections) };
+        let visitors = outside.places(limits);
         let doors = Doors::new(table.clone(), challenges, waking, outside);
 
         let stop = web::stop::when_told().map_err(|error| error.to_string())?;
-        let limits = Limits { drain: FAREWELL, ..Limits::of(settings.connections) };
-        let visitors = Places::new(limits);
         let probes = Places::new(Limits::of(PROBES));
         let tls = Transport::tls_by_name(Arc::new(tls));
         let serving = [
@@ -106,12 +124,7 @@ fn run(settings: &Settings) -> Result<(), String> {
             open(settings.https, tls, doors.secure(), &visitors, &stop).await?,
             open(settings.health, Transport::Plain, health::router(table), &probes, &stop).await?,
         ];
-        let tell = async {
-            if let Some(uses) = uses {
-                uses.run(stop.clone()).await;
-            }
-        };
-        tokio::join!(follower.run(stop.clone()), tell);
+        tokio::join!(follower.run(stop.clone()), uses.run(stop.clone()));
         for serving in serving {
             serving.await.map_err(|error| error.to_string())?;
         }

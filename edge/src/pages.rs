@@ -1,5 +1,7 @@
 //! What an edge says itself, in place of a platform: to people as a page, to programs as a problem.
 
+mod page;
+
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{Html, IntoResponse as _, Response};
@@ -7,6 +9,8 @@ use certificates::served::{Platform, Standing};
 use web::Problem;
 
 use crate::waking::NotAwake;
+
+use page::Page;
 
 /// Nobody is met under this name.
 pub(crate) fn nobody(asked: &HeaderMap) -> Response {
@@ -141,28 +145,13 @@ fn answer(asked: &HeaderMap, platform: Option<&Platform>, problem: Problem) -> R
     if !wants_page(asked) {
         return never_kept(problem.into_response());
     }
-    let title = escaped(&problem.title);
-    let detail = escaped(problem.detail.as_deref().unwrap_or_default());
-    let whose = platform.map(|platform| escaped(&platform.display_name));
-    let contact = platform.and_then(|platform| platform.support_email.as_deref()).map(|address| {
-        let address = escaped(address);
-        format!("<p>Questions: <a href=\"mailto:{address}\">{address}</a></p>")
-    });
-    let tab = whose.as_ref().map_or_else(|| title.clone(), |whose| format!("{title} {whose}"));
-    let whose = whose.map(|whose| format!("<p>{whose}</p>")).unwrap_or_default();
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>{tab}</title>\
-         <main>{whose}<h1>{title}</h1><p>{detail}</p>{contact}</main></html>",
-        contact = contact.unwrap_or_default(),
-    );
-    let mut response = (problem.status, Html(page)).into_response();
+    let page = Page::of(&problem, platform);
+    let policy = page.policy();
+    let mut response = (problem.status, Html(page.html)).into_response();
     let headers = response.headers_mut();
     if let Some(seconds) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     never_kept(response)
@@ -177,19 +166,4 @@ fn never_kept(mut response: Response) -> Response {
 fn wants_page(asked: &HeaderMap) -> bool {
     let accept = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

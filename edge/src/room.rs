@@ -13,9 +13,19 @@ const ALL: usize = 1_000;
 /// Of one address, a /64 of IPv6 counting as one: a household, an office, or one who means ill.
 const OF_ONE: usize = ALL / 4;
 
-/// The places of one platform. Clones count together.
-#[derive(Clone, Debug, Default)]
-pub struct Room(Arc<Mutex<Taken>>);
+/// Places for requests under way: of one platform, where nothing else is said. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Room {
+    all: usize,
+    of_one: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { all: ALL, of_one: OF_ONE, taken: Arc::default() }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -42,15 +52,20 @@ pub(crate) enum Full {
 }
 
 impl Room {
+    /// Places of all platforms together, so many for one visitor.
+    pub(crate) fn of_all(of_one: usize) -> Self {
+        Self { all: usize::MAX, of_one, taken: Arc::default() }
+    }
+
     /// A place for somebody from this address.
     pub(crate) fn take(&self, address: IpAddr) -> Result<Place, Full> {
         let address = as_one(address);
         let mut taken = self.taken();
         let held = taken.by_address.get(&address).copied().unwrap_or_default();
-        if held >= OF_ONE {
+        if held >= self.of_one {
             return Err(Full::OfOne);
         }
-        if taken.all >= ALL {
+        if taken.all >= self.all {
             return Err(Full::All);
         }
         taken.all += 1;
@@ -65,7 +80,7 @@ impl Room {
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

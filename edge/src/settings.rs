@@ -1,9 +1,10 @@
 //! The one file that an edge is told everything by.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
 use work::sealed::{RootKey, RootKeyError};
 
@@ -36,6 +37,11 @@ pub struct Settings {
     /// Connections of visitors at once.
     #[serde(default = "twenty_thousand")]
     pub connections: usize,
+    /// Where proxies of yours are that visitors come through, as networks or addresses: whom a
+    /// request is from is what they say in `X-Forwarded-For`, and each may hold three quarters of the
+    /// connections. They have to speak HTTPS with the edge, under the visitor's name.
+    #[serde(default, deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Certificates that are kept ready in memory; others are read from the disk.
     #[serde(default = "sixteen_thousand")]
     pub ready_certificates: u64,
@@ -43,6 +49,19 @@ pub struct Settings {
     /// which platforms are used. Where no edge does, no platform sleeps.
     #[serde(default)]
     pub wakes: bool,
+}
+
+/// An address alone is a network of one.
+fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let said = Vec::<String>::deserialize(from)?;
+    let network = |text: &String| {
+        let one = text.parse::<IpAddr>().map(IpNet::from);
+        one.or_else(|_| text.parse()).map_err(|_| {
+            let why = "is no network such as 192.0.2.0/24, and no address";
+            serde::de::Error::custom(format!("trustedProxies: {text:?} {why}"))
+        })
+    };
+    said.iter().map(network).collect()
 }
 
 fn eighty() -> SocketAddr {
@@ -142,5 +161,18 @@ mod tests {
         let settings = Settings::read(Path::new(file)).unwrap();
         assert_eq!((settings.https.port(), settings.https_port_outside), (8443, Some(443)));
         assert!(settings.wakes && settings.key_is_mounted);
+    }
+
+    #[test]
+    fn proxies_are_networks_or_addresses() {
+        let settings = |proxies: &str| {
+            let text = format!("{{database: /d, key: /k, folder: /f, trustedProxies: {proxies}}}");
+            serde_saphyr::from_str::<Settings>(&text).map_err(|error| error.to_string())
+        };
+        let both = settings("[192.0.2.0/24, 10.0.0.1, '2001:db8::1']").unwrap().trusted_proxies;
+        let said: Vec<_> = both.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["192.0.2.0/24", "10.0.0.1/32", "2001:db8::1/128"]);
+        let why = settings("[cdn.example]").unwrap_err();
+        assert!(why.contains("\"cdn.example\" is no network such as"), "{why}");
     }
 }

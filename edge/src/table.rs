@@ -97,8 +97,12 @@ impl Known {
             self.platforms.remove(uid);
         }
         for platform in &changes.platforms {
-            let was = self.platforms.remove(&platform.uid).map(|entry| (entry.room, entry.bed));
-            let (room, bed) = was.unwrap_or_default();
+            let was = self.platforms.remove(&platform.uid);
+            let was_asleep = was.as_ref().is_none_or(|was| is_asleep(&was.platform));
+            let (room, bed) = was.map(|entry| (entry.room, entry.bed)).unwrap_or_default();
+            if !was_asleep && is_asleep(platform) {
+                bed.fell_asleep();
+            }
             let platform = Arc::new(platform.clone());
             self.platforms.insert(platform.uid, Entry { platform, room, bed });
         }
@@ -110,4 +114,8 @@ impl Known {
             self.hosts.insert(name.as_str().into(), at);
         }
     }
+}
+
+fn is_asleep(platform: &Platform) -> bool {
+    platform.sleeps.as_ref().is_some_and(|sleeps| sleeps.asleep)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certificates::served::{note_uses, say_farewell};
+use certificates::served::{Speaker, note_uses, say_farewell};
 use jiff::SignedDuration;
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -39,15 +39,15 @@ pub fn name_of(folder: &Path) -> std::io::Result<Uuid> {
 pub struct Uses {
     db: PgPool,
     table: Arc<Table>,
-    /// Who this edge is.
-    edge: Uuid,
+    /// This edge.
+    speaker: Speaker,
     clock: Clock,
 }
 
 impl Uses {
-    /// Of the platforms in this table, by the edge of this name.
-    pub fn new(db: PgPool, table: Arc<Table>, edge: Uuid, clock: Clock) -> Self {
-        Self { db, table, edge, clock }
+    /// Of the platforms in this table.
+    pub fn new(db: PgPool, table: Arc<Table>, speaker: Speaker, clock: Clock) -> Self {
+        Self { db, table, speaker, clock }
     }
 
     /// Goes on until told to stop, and a last time then.
@@ -60,7 +60,7 @@ impl Uses {
         self.tell(&mut told_until).await;
         let farewell = async {
             let mut conn = self.db.acquire().await?;
-            say_farewell(&mut conn, self.edge).await
+            say_farewell(&mut conn, self.speaker.edge).await
         };
         if !matches!(tokio::time::timeout(WITHIN, farewell).await, Ok(Ok(()))) {
             tracing::info!("the database did not hear that this edge ends");
@@ -81,7 +81,7 @@ impl Uses {
             .collect();
         let telling = async {
             let mut tx = self.db.begin().await?;
-            note_uses(&mut tx, self.edge, &used, now).await?;
+            note_uses(&mut tx, self.speaker, &used, now).await?;
             tx.commit().await
         };
         match tokio::time::timeout(WITHIN, telling).await {

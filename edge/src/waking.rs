@@ -2,18 +2,19 @@
 //! wait, and all are handed on as soon as one copy is ready.
 
 mod bed;
+pub(crate) mod comments;
 mod look;
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::uri::Authority;
 use certificates::served::{Platform, Sleeps};
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -24,7 +25,7 @@ use crate::cluster::{Cluster, NotStarted};
 pub use bed::Bed;
 use bed::Joined;
 pub(crate) use bed::Way;
-use look::until_ready;
+use look::{until_any_ready, until_ready};
 
 /// A visitor waits no longer.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -44,6 +45,9 @@ const LOOKS_AT: usize = 16;
 /// Platforms that one visitor wakes at once, and after which time one more.
 const OF_ONE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const ONE_MORE: Duration = Duration::from_secs(30);
+/// Platforms that all visitors of one /48 wake at once, and after which time one more.
+const OF_A_SITE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const ONE_MORE_OF_A_SITE: Duration = Duration::from_secs(5);
 /// Platforms that all visitors wake at once, and how many more in a second.
 const OF_ALL: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const MORE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -73,6 +77,8 @@ struct Inner {
     cluster: Option<Arc<dyn Cluster>>,
     at_once: Semaphore,
     by_visitor: DefaultKeyedRateLimiter<IpAddr>,
+    /// Of IPv6: whoever has a /48 has very many addresses.
+    by_site: DefaultKeyedRateLimiter<Ipv6Addr>,
     by_all: DefaultDirectRateLimiter,
 }
 
@@ -81,10 +87,13 @@ impl Waking {
     pub fn new(cluster: Option<Arc<dyn Cluster>>) -> Self {
         let quota = Quota::with_period(ONE_MORE).map(|quota| quota.allow_burst(OF_ONE));
         let quota = quota.unwrap_or_else(|| Quota::per_minute(OF_ONE));
+        let of_site = Quota::with_period(ONE_MORE_OF_A_SITE).map(|it| it.allow_burst(OF_A_SITE));
+        let of_site = of_site.unwrap_or_else(|| Quota::per_minute(OF_A_SITE));
         Self(Arc::new(Inner {
             cluster,
             at_once: Semaphore::new(AT_ONCE),
             by_visitor: DefaultKeyedRateLimiter::keyed(quota),
+            by_site: DefaultKeyedRateLimiter::keyed(of_site),
             by_all: DefaultDirectRateLimiter::direct(Quota::per_second(MORE).allow_burst(OF_ALL)),
         }))
     }
@@ -106,13 +115,19 @@ impl Waking {
                 // On its own: it goes on when the visitor who began it has left.
                 tokio::spawn(async move {
                     let begun = Instant::now();
-                    // Never closed: there is no error.
-                    let place = all.at_once.acquire().await.ok();
-                    let woke = timeout(WAKES, all.bring(&platform, &sleeps, place)).await;
+                    let bringing = async {
+                        // Whoever has many addresses has all waked no faster than that.
+                        all.by_all.until_ready().await;
+                        // Never closed: there is no error.
+                        let place = all.at_once.acquire().await.ok();
+                        all.bring(&platform, &sleeps, place).await
+                    };
+                    let woke = timeout(WAKES, bringing).await;
                     let woke = woke.unwrap_or(Err(NotAwake::Slow));
                     let ms = begun.elapsed().as_millis();
                     tracing::info!(platform = platform.name, ms, ?woke, "woken");
                     bed.ended(woke.clone());
+                    Self(all).forget();
                     tell.send_replace(Some(woke));
                 });
                 told
@@ -127,13 +142,22 @@ impl Waking {
     }
 
     fn may_wake(&self, visitor: IpAddr) -> Result<(), NotAwake> {
-        let by_visitor = &self.0.by_visitor;
-        if by_visitor.len() > REMEMBERED {
-            by_visitor.retain_recent();
+        let visitor = as_one(visitor);
+        self.0.by_visitor.check_key(&visitor).map_err(|_| NotAwake::TooMany)?;
+        if let IpAddr::V6(address) = visitor {
+            let [a, b, c, ..] = address.segments();
+            let site = Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0);
+            self.0.by_site.check_key(&site).map_err(|_| NotAwake::TooMany)?;
         }
-        by_visitor.check_key(&as_one(visitor)).map_err(|_| NotAwake::TooMany)?;
-        // Whoever has many addresses has no more than that.
-        self.0.by_all.check().map_err(|_| NotAwake::Slow)
+        Ok(())
+    }
+
+    /// Who woke something long ago is not remembered any more.
+    fn forget(&self) {
+        if self.0.by_visitor.len() > REMEMBERED {
+            self.0.by_visitor.retain_recent();
+            self.0.by_site.retain_recent();
+        }
     }
 }
 
@@ -151,7 +175,7 @@ impl Inner {
         let (mut started, mut ready, mut latest) = (None, None, begun);
         let (mut known, mut looks) = (HashSet::new(), FuturesUnordered::new());
         if let Ok(anyway) = platform.backend.parse::<Authority>() {
-            looks.push(until_ready(anyway));
+            looks.push(until_any_ready(anyway).boxed());
         }
         loop {
             match (&started, &ready) {
@@ -176,7 +200,7 @@ impl Inner {
                     if known.len() < LOOKS_AT && known.insert(pod.clone()) {
                         let ms = begun.elapsed().as_millis();
                         tracing::debug!(platform = platform.name, %pod, ms, "has a copy");
-                        looks.push(until_ready(pod));
+                        looks.push(until_ready(pod).boxed());
                     }
                 }
             }

@@ -64,7 +64,7 @@ impl Ask {
     pub async fn answer(&self, installation: Installation) -> Result<String, AskError> {
         let (Self::Explain { of, .. } | Self::Preview { of, .. }) = self;
         let known = if of.from.is_empty() {
-            let client = crate::cluster::connect().await?;
+            let client = api_server::connect().await?;
             Known::of_cluster(&client, installation).await?
         } else {
             Known::of_files(&of.from, installation)?

@@ -15,8 +15,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use counted::{Answers, Counted};
+pub use kubernetes::Kubernetes;
 pub(crate) use kubernetes::timed;
-pub use kubernetes::{Connect, Kubernetes, connect};
 pub use own_database::{OWN_DATABASE_SECRET, OwnDatabase};
 
 use crate::seen::{ChildId, News, Resource, Version};

@@ -31,6 +31,8 @@ pub enum Kind {
     PodDisruptionBudget,
     /// How many pods there are in a crowd.
     HorizontalPodAutoscaler,
+    /// Names that a gateway which is not ours listens for.
+    ListenerSet,
     /// Names that lead to it, for a gateway that is not ours.
     HttpRoute,
 }
@@ -40,7 +42,7 @@ type Known = (&'static str, &'static str, &'static str, &'static str);
 
 impl Kind {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -54,6 +56,7 @@ impl Kind {
         Self::Service,
         Self::PodDisruptionBudget,
         Self::HorizontalPodAutoscaler,
+        Self::ListenerSet,
         Self::HttpRoute,
     ];
 
@@ -78,6 +81,7 @@ impl Kind {
             Self::HorizontalPodAutoscaler => {
                 ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
             }
+            Self::ListenerSet => ("gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets"),
             Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
         }
     }
@@ -105,7 +109,7 @@ impl Kind {
 
     /// Whether another program brings it to the cluster, so that there may be none such.
     pub const fn of_others(self) -> bool {
-        matches!(self, Self::DatabaseCluster | Self::HttpRoute)
+        matches!(self, Self::DatabaseCluster | Self::ListenerSet | Self::HttpRoute)
     }
 
     /// Whether it holds data of people: it goes with its namespace, and never before.

@@ -9,7 +9,7 @@ use certificates::dns::{Dns, Resolver};
 use certificates::orders::OwnDomain;
 use clap::Parser;
 use operator::ask::Ask;
-use operator::cluster::{Counted, Kubernetes, connect};
+use operator::cluster::{Counted, Kubernetes};
 use operator::databases::Postgres;
 use operator::domains::{Domains, Keeping, Own, Register, Whose};
 use operator::lease::Charge;
@@ -82,7 +82,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let servers = settings.admins().map_err(|error| error.to_string())?;
         let databases = Postgres::new(servers, tenant_runtime::SCHEMA, key.clone(), FENCE);
         let keeping = keeping(settings)?;
-        let client = connect().await.map_err(|error| error.to_string())?;
+        let client = api_server::connect().await.map_err(|error| error.to_string())?;
         let me = format!("operator-{}", uuid::Uuid::new_v4());
         tracing::info!(me, "this operator is called so");
         let seen = Arc::new(Seen::default());
@@ -104,7 +104,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         });
         let watches = tokio::spawn(fleet.clone().watch(client, stop.clone()));
         // A client of its own: renewing waits behind nothing else.
-        let own = connect().await.map_err(|error| error.to_string())?;
+        let own = api_server::connect().await.map_err(|error| error.to_string())?;
         let charge = Charge::new(own, &settings.namespace, LEASE, &me, Clock::System);
         let charge = charge.with_key(driver.key.id());
         let work = |epoch, stop| {

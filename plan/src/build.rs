@@ -38,7 +38,7 @@ impl Plan<'_> {
             inference::server(self),
             vec![runtime::deployment(self), runtime::service(self)],
             scale::scale(self),
-            gateway::routes(self),
+            gateway::objects(self),
         ];
         Objects::new(objects.into_iter().flatten())
     }

@@ -111,6 +111,11 @@ pub struct Gateway {
     pub name: String,
     /// The namespace it is in.
     pub namespace: String,
+    /// The `ClusterIssuer` of cert-manager (1.20 or newer) that certificates of platforms' own names
+    /// come from. With it, the gateway is given listeners for them (`ListenerSet`), which it has to
+    /// allow; without it, it has to have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// Where its pods are.
     pub at: Peer,
 }

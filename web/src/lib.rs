@@ -2,10 +2,12 @@
 //!
 //! Reading order: [`problem`] is the answer to whatever went wrong, [`host`] says whom a request
 //! was meant for, [`security`] what every answer carries, [`token`] who calls whom inside,
-//! [`serve`] the accept loop, [`stop`] its end, [`client`] our own calls out.
+//! [`serve`] the accept loop, [`open_files`] how much it has room for, [`stop`] its end, [`client`] our
+//! own calls out.
 
 pub mod client;
 pub mod host;
+pub mod open_files;
 pub mod problem;
 pub mod security;
 pub mod serve;

@@ -7,6 +7,7 @@
 mod complaint;
 mod connection;
 mod places;
+mod proxies;
 mod secure;
 
 use std::io::Write as _;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use self::complaint::Complaint;
 use self::connection::{Version, Visit};
 pub use self::places::{Places, TakenPlace, as_one};
+pub use self::proxies::Proxies;
 pub use self::secure::{Asked, ByName, Secured};
 
 /// What a visitor too many gets over plain HTTP; over TLS, saying it would cost a handshake.
@@ -33,6 +36,15 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 10\r\n\
     connection: close\r\n\r\n\
     Too many connections are open at the moment. Try again in a few seconds.\n";
+
+/// What is kept of a request's head, of an answer that waits to be taken, and of it encrypted, each,
+/// in bytes: as much as Node allows a head, and one record of TLS.
+const BUFFER: usize = 16 << 10;
+/// After so much silence the other end's machine is asked whether it is still there, so often, at
+/// such intervals.
+const SILENCE: Duration = Duration::from_mins(1);
+const TIMES: u32 = 4;
+const ASKS: Duration = Duration::from_secs(15);
 
 /// The other end of the connection a request came on; each request carries it as an extension.
 #[derive(Debug, Clone)]
@@ -70,8 +82,8 @@ pub struct Limits {
     /// Connections at once, over all these listeners; a further one is refused. Each takes a file
     /// descriptor, so leave some of the process's for all else.
     pub connections: usize,
-    /// How many of them one address may hold, a /64 of IPv6 counting as one. Behind a proxy on
-    /// another machine everybody comes from one address: allow it all.
+    /// How many of them one address may hold, a /64 of IPv6 counting as one. Proxies may hold more:
+    /// [`Places::behind`].
     pub from_one_address: usize,
     /// How many of them this machine itself may hold: everybody on a laptop, or a proxy here.
     pub from_this_machine: usize,
@@ -143,8 +155,9 @@ pub async fn serve(
             refuse(stream, &transport);
             continue;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
+        let set = stream.set_nodelay(true).and_then(|()| ask_whether_there(&stream));
+        if let Err(error) = set {
+            tracing::debug!(%error, "could not say how a connection is to be");
         }
         // Under TLS, since only here is seen what the other end takes.
         let mut stream = TimeoutStream::new(stream);
@@ -157,8 +170,14 @@ pub async fn serve(
                 running.spawn(visit.serve(stream, Version::One, router));
             }
             Transport::Tls(secured) => {
-                let handshake = secured.clone().accept(stream);
+                let secured = secured.clone();
                 running.spawn(async move {
+                    // Each step in a place of its own: a connection that never gets that far does
+                    // not take the room for it.
+                    let handshake = async {
+                        stream.get_ref().readable().await?;
+                        Box::pin(secured.accept(stream)).await
+                    };
                     // A visitor who never speaks is let go here too.
                     let Ok(Ok(stream)) = tokio::time::timeout(limits.head, handshake).await else {
                         return;
@@ -172,7 +191,8 @@ pub async fn serve(
                         Some(_) => return,
                     };
                     let peer = Peer { address, tls_name };
-                    Visit { peer, place, limits, stop }.serve(stream, version, router).await;
+                    let visit = Visit { peer, place, limits, stop };
+                    Box::pin(visit.serve(stream, version, router)).await;
                 });
             }
         }
@@ -186,6 +206,12 @@ pub async fn serve(
 async fn ended(running: &TaskTracker) {
     running.close();
     running.wait().await;
+}
+
+/// Who vanished without a word is not kept for ever.
+fn ask_whether_there(stream: &TcpStream) -> std::io::Result<()> {
+    let asks = TcpKeepalive::new().with_time(SILENCE).with_interval(ASKS).with_retries(TIMES);
+    SockRef::from(stream).set_tcp_keepalive(&asks)
 }
 
 /// Closes it, without waiting for anything.

@@ -31,6 +31,9 @@ pub(crate) const COREDNS: Module =
 /// An authority for tests, and the DNS it asks.
 pub(crate) const PEBBLE: Module =
     Module { name: "pebble", path: "github.com/letsencrypt/pebble/v2", version: "2.10.1" };
+/// What gateways that are not ours understand, as files.
+pub(crate) const GATEWAY_API: Module =
+    Module { name: "gateway-api", path: "sigs.k8s.io/gateway-api", version: "1.5.1" };
 pub(crate) const KWOK: Module = Module { name: "kwok", path: "sigs.k8s.io/kwok", version: "0.8.0" };
 
 impl Module {

@@ -55,7 +55,7 @@ pub(crate) enum Suite {
 /// The selection of all crates but those that are built by themselves, for features of what they
 /// use would compile mistral.rs, or what is below it, a second time: `inference` stops the clock
 /// in its tests, [`OF_CLUSTERS`] speak with an API server.
-pub(crate) const TOGETHER: [&str; 9] = [
+pub(crate) const TOGETHER: [&str; 11] = [
     "--workspace",
     "--exclude",
     "xtask",
@@ -65,10 +65,13 @@ pub(crate) const TOGETHER: [&str; 9] = [
     "operator",
     "--exclude",
     "edge",
+    "--exclude",
+    "api-server",
 ];
 
 /// The selection of those that speak with an API server.
-pub(crate) const OF_CLUSTERS: [&str; 4] = ["--package", "operator", "--package", "edge"];
+pub(crate) const OF_CLUSTERS: [&str; 6] =
+    ["--package", "operator", "--package", "edge", "--package", "api-server"];
 
 /// What a suite came to: counts, and what the table should say about what was left out.
 pub(crate) struct Outcome {

@@ -15,6 +15,15 @@ const IS_LOST: Duration = Duration::from_hours(1);
 /// Then nobody remembers it.
 const IS_FORGOTTEN: Duration = Duration::from_hours(24);
 
+/// Who says that platforms are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The name of the edge.
+    pub edge: Uuid,
+    /// Whether it wakes those that sleep. Beside one that does not, nobody is let sleep.
+    pub wakes: bool,
+}
+
 /// An edge says which platforms were used when, and that it is there. Of those that never sleep
 /// nothing is kept.
 ///
@@ -22,7 +31,7 @@ const IS_FORGOTTEN: Duration = Duration::from_hours(24);
 /// The database.
 pub async fn note_uses(
     conn: &mut PgConnection,
-    edge: Uuid,
+    Speaker { edge, wakes }: Speaker,
     uses: &[(Uuid, Timestamp)],
     now: Timestamp,
 ) -> sqlx::Result<()> {
@@ -44,11 +53,12 @@ pub async fn note_uses(
     // Last, so that nobody takes it for heard who was not.
     sqlx::query!(
         "with lost as (delete from certificates.edge where heard_at < $3 and id <> $1)
-         insert into certificates.edge (id, heard_at) values ($1, $2)
-         on conflict (id) do update set heard_at = excluded.heard_at",
+         insert into certificates.edge (id, heard_at, wakes) values ($1, $2, $4)
+         on conflict (id) do update set heard_at = excluded.heard_at, wakes = excluded.wakes",
         edge,
         now.to_sqlx() as Sql,
         (now - IS_FORGOTTEN).to_sqlx() as Sql,
+        wakes,
     )
     .execute(conn)
     .await?;
@@ -65,7 +75,7 @@ pub async fn say_farewell(conn: &mut PgConnection, edge: Uuid) -> sqlx::Result<(
 }
 
 /// Since when nobody uses a platform that is awake; `None` where that is not known: it never
-/// sleeps, there are no edges, or one of them is not heard.
+/// sleeps, there are no edges, or one of them is not heard or wakes nobody.
 ///
 /// # Errors
 /// The database.
@@ -89,7 +99,9 @@ pub async fn quiet_since(
         r#"select at as "at: Sql" from certificates.used
            where platform = $1
              and exists (select from certificates.edge where heard_at >= $2)
-             and not exists (select from certificates.edge where heard_at >= $3 and heard_at < $2)"#,
+             and not exists (
+                 select from certificates.edge
+                 where heard_at >= $3 and (heard_at < $2 or not wakes))"#,
         platform,
         (now - SPEAKS).to_sqlx() as Sql,
         (now - IS_LOST).to_sqlx() as Sql,

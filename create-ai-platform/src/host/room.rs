@@ -1,6 +1,5 @@
 //! How many connections the process has room for.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use web::serve::{Limits, Places};
 
 /// Connections at most, however many files may be open.
@@ -8,9 +7,6 @@ const MOST: u64 = 4096;
 
 /// File descriptors kept for all else: databases, the control socket, files.
 const KEPT: u64 = 256;
-
-/// What to ask for where nothing is forbidden: macOS refuses more.
-const ENOUGH: u64 = 10_240;
 
 /// The places of the listeners.
 pub struct Room {
@@ -23,7 +19,7 @@ pub struct Room {
 impl Room {
     /// Raises the number of files this process may have open as far as it may, and shares it out.
     pub fn make() -> Self {
-        let Shares { visitors, questions } = shares(open_files());
+        let Shares { visitors, questions } = shares(web::open_files::raise());
         let from_this_machine = questions;
         Self {
             visitors: Places::new(Limits::of(visitors)),
@@ -36,22 +32,6 @@ impl Room {
 struct Shares {
     visitors: usize,
     questions: usize,
-}
-
-fn open_files() -> u64 {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.unwrap_or(ENOUGH);
-    let now = current.unwrap_or(wanted);
-    if now >= wanted {
-        return now;
-    }
-    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
-        Ok(()) => wanted,
-        Err(error) => {
-            tracing::warn!(%error, now, wanted, "could not raise the number of open files");
-            now
-        }
-    }
 }
 
 /// A question has both its ends in this process, so it counts twice.
@@ -74,13 +54,5 @@ mod tests {
         {
             assert_eq!(shares(files), Shares { visitors, questions }, "{files}");
         }
-    }
-
-    #[test]
-    fn as_many_files_may_be_open_as_the_system_allows() {
-        let may = open_files();
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        assert_eq!(current, Some(may));
-        assert!(maximum.is_none() || current == maximum);
     }
 }

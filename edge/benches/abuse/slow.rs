@@ -1,5 +1,6 @@
-//! Who takes a connection and gives as little as possible for it: nothing, a head byte by byte, or a
-//! body byte by byte. Whoever is shown out comes again.
+//! Who takes a connection and gives as little as possible for it: nothing, a head byte by byte, a
+//! body byte by byte, or in thousands of pieces of one byte and then no more. Whoever is shown out
+//! comes again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,10 @@ use tokio_rustls::TlsConnector;
 
 use crate::visitors::{Visitors, connect, reach};
 
+/// So many ways there are.
+const KINDS: usize = 5;
+/// Pieces of one byte.
+const PIECES: usize = 8_000;
 /// One byte comes so often.
 const BYTE: Duration = Duration::from_secs(4);
 /// Connecting at once; who is shown out waits so long.
@@ -43,7 +48,7 @@ async fn one(
     connecting: &Semaphore,
 ) -> std::io::Result<()> {
     let place = connecting.acquire().await.unwrap();
-    if n.is_multiple_of(4) {
+    if n.is_multiple_of(KINDS) {
         // Not even a handshake.
         let mut stream = reach(at, n).await?;
         drop(place);
@@ -52,9 +57,14 @@ async fn one(
     }
     let mut stream = connect(tls, reach(at, n).await?, name).await?;
     drop(place);
-    let head = match n % 4 {
+    let head = match n % KINDS {
         1 => format!("GET /1k HTTP/1.1\r\nhost: {name}\r\nx-slow: "),
         2 => format!("POST /1k HTTP/1.1\r\nhost: {name}\r\ncontent-length: 100000\r\n\r\n"),
+        3 => {
+            let head = format!("POST /1k HTTP/1.1\r\nhost: {name}\r\n");
+            let pieces = "1\r\nx\r\n".repeat(PIECES);
+            format!("{head}transfer-encoding: chunked\r\n\r\n{pieces}")
+        }
         // It has asked, and takes no answer; then it stays.
         _ => format!("GET /64k HTTP/1.1\r\nhost: {name}\r\n\r\n"),
     };
@@ -63,14 +73,14 @@ async fn one(
     let write = async {
         loop {
             sleep(BYTE).await;
-            if n % 4 != 3 {
+            if n % KINDS < 3 {
                 writing.write_all(b"x").await?;
                 writing.flush().await?;
             }
         }
     };
     let ended = async {
-        if n % 4 == 3 {
+        if n % KINDS == 4 {
             std::future::pending::<()>().await;
         }
         while reading.read(&mut [0; 64]).await? > 0 {}

@@ -1,5 +1,5 @@
-//! How a platform that may sleep stands, as far as one edge knows: what it is told is older than
-//! what it sees itself.
+//! How a platform that may sleep stands, as far as one edge knows: what it was told is older than
+//! what it sees itself, until it is told something new.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,6 +71,15 @@ impl Bed {
         match &*state {
             State::AsTold if !asleep => Way::Open,
             _ => Way::Sleeps,
+        }
+    }
+
+    /// It is told that it fell asleep. Where it has been woken since, that is found out when it is
+    /// woken again, and costs a question.
+    pub(crate) fn fell_asleep(&self) {
+        let mut state = self.state();
+        if let State::Awake { .. } = &*state {
+            *state = State::AsTold;
         }
     }
 
@@ -146,6 +155,18 @@ mod tests {
         bed.missed(&"runtime.tenant-acme.svc:80".parse().unwrap());
         assert_eq!(bed.way(false), Way::Sleeps, "what is told is older");
         assert!(begins(&bed));
+    }
+
+    #[test]
+    fn who_is_told_to_have_fallen_asleep_is_not_asked_where_it_was() {
+        let bed = Bed::default();
+        assert!(begins(&bed));
+        bed.fell_asleep();
+        assert!(matches!(bed.join(|| Ok(())), Joined::Waits(_)), "it is on its way");
+        bed.ended(Ok(None));
+        assert_eq!(bed.way(true), Way::Open);
+        bed.fell_asleep();
+        assert_eq!(bed.way(true), Way::Sleeps);
     }
 
     #[test]

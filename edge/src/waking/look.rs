@@ -17,10 +17,21 @@ const ANSWERS: Duration = Duration::from_secs(3);
 /// Between two of them; what has taken long is asked less often.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(250);
+/// The address of all copies.
+const SELDOM: Duration = Duration::from_secs(1);
 /// Of the time that it has taken so far, this part is waited before it is asked again.
 const PART: u32 = 25;
 
-/// Waits until whoever is there says that it is ready.
+/// Waits until whoever is at the address of all copies says that it is ready: whose name is looked
+/// up anew each time, so seldom.
+pub(super) async fn until_any_ready(at: Authority) -> Authority {
+    while !matches!(timeout(ANSWERS, is_ready(&at)).await, Ok(Some(true))) {
+        sleep(SELDOM).await;
+    }
+    at
+}
+
+/// Waits until the copy that is there says that it is ready.
 pub(super) async fn until_ready(at: Authority) -> Authority {
     let begun = Instant::now();
     while !matches!(timeout(ANSWERS, is_ready(&at)).await, Ok(Some(true))) {

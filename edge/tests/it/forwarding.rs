@@ -74,6 +74,23 @@ async fn a_platform_is_told_who_the_visitor_is_by_the_edge_alone(db: PgPool) {
 }
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn through_a_proxy_that_is_trusted_a_visitor_is_who_the_proxy_says(db: PgPool) {
+    let rig = Rig::start(db).await;
+    rig.platform("acme", mirror(), &[]).await;
+    rig.until_served("acme.soulfra.test").await;
+    for (from, expected) in [("127.0.0.9", "203.0.113.7"), ("127.0.0.8", "127.0.0.8")] {
+        let request = hyper::Request::get("/")
+            .header("host", "acme.soulfra.test")
+            .header("x-forwarded-for", "10.0.0.1, 203.0.113.7");
+        let request = request.body(Full::default()).unwrap();
+        let answer = rig.ask_from(from, "acme.soulfra.test", request).await;
+        let line = format!("x-forwarded-for: {expected}\n");
+        assert!(answer.text.contains(&line), "{}", answer.text);
+        assert!(!answer.text.contains("10.0.0.1"), "{}", answer.text);
+    }
+}
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
 async fn a_platform_that_does_not_answer_is_said_to_be_so_to_people_and_to_programs(db: PgPool) {
     let rig = Rig::start(db).await;
     let mut acme = rig.platform("acme", mirror(), &[]).await;

@@ -1,6 +1,6 @@
 //! A fleet in a database, an edge before it, and visitors.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use certificates::served::{self, Platform, Standing};
 use edge::challenges::Challenges;
 use edge::cluster::Cluster;
 use edge::disk::{Disk, DiskError};
-use edge::door::Doors;
+use edge::door::{Doors, Outside};
 use edge::follow::Follower;
 use edge::keys::Keys;
 use edge::table::Table;
@@ -25,7 +25,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -35,12 +35,18 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
-use web::serve::{Limits, Places, Transport};
+use web::serve::{Limits, Proxies, Transport};
 use work::Clock;
 use work::sealed::RootKey;
 
 /// Nothing here takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a proxy is that each edge believes.
+pub(crate) const PROXY: &str = "127.0.0.9/32";
+
+/// Requests that one visitor may have under way.
+pub(crate) const OF_ONE: usize = 300;
 
 /// A fleet and one edge.
 pub(crate) struct Rig {
@@ -118,6 +124,7 @@ impl Rig {
             standing: Standing::Serving,
             display_name: format!("The {name} platform"),
             support_email: Some(format!("help@{name}.test")),
+            looks: None,
             sleeps: None,
         };
         self.put(&platform).await;
@@ -167,6 +174,16 @@ impl Rig {
 
     /// A visitor who asks TLS for one name; `None` where TLS refuses.
     pub(crate) async fn visitor(&self, name: &str, protocol: &str) -> Option<TlsStream<TcpStream>> {
+        self.visitor_at("127.0.0.1", name, protocol).await
+    }
+
+    /// The same, at this address.
+    async fn visitor_at(
+        &self,
+        address: &str,
+        name: &str,
+        protocol: &str,
+    ) -> Option<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         for root in &self.roots {
             roots.add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap()).unwrap();
@@ -178,7 +195,9 @@ impl Rig {
                 .with_root_certificates(roots)
                 .with_no_client_auth();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-        let stream = TcpStream::connect(self.edge.https).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address.parse::<IpAddr>().unwrap(), 0).into()).unwrap();
+        let stream = socket.connect(self.edge.https).await.unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()
     }
@@ -201,7 +220,17 @@ impl Rig {
 
     /// One request over HTTP/1.1, as it is.
     pub(crate) async fn ask(&self, name: &str, request: Request<Full<Bytes>>) -> Answer {
-        let stream = self.visitor(name, "http/1.1").await.unwrap();
+        self.ask_from("127.0.0.1", name, request).await
+    }
+
+    /// The same, from this address.
+    pub(crate) async fn ask_from(
+        &self,
+        address: &str,
+        name: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Answer {
+        let stream = self.visitor_at(address, name, "http/1.1").await.unwrap();
         let (mut asking, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -251,10 +280,12 @@ impl Edge {
         let keys = Arc::new(Keys::new(1_000, disk, db, root_key()));
         let tls = Arc::new(Tls::new(table.clone(), keys, challenges.clone()).unwrap());
         let stop = CancellationToken::new();
-        let places = Places::new(Limits::of(400));
         let [plain, secure] = [listener().await, listener().await];
         let (http, https) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
-        let doors = Doors::new(table.clone(), challenges, Waking::new(cluster), https.port());
+        let proxies = Proxies::at([PROXY.parse().unwrap()]);
+        let outside = Outside { https_port: https.port(), proxies, of_one: OF_ONE };
+        let places = outside.places(Limits::of(400));
+        let doors = Doors::new(table.clone(), challenges, Waking::new(cluster), outside);
         let serve = web::serve::serve;
         let (tls, told) = (Transport::tls_by_name(tls), stop.clone());
         let plain = serve(plain, Transport::Plain, doors.plain(), stop.clone(), places.clone());

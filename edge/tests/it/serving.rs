@@ -1,8 +1,11 @@
 //! Names come, change and go while an edge runs, and without a database.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::routing::get;
-use certificates::served::Standing;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use certificates::served::{Looks, Shades, Standing};
 use hyper::StatusCode;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -90,13 +93,17 @@ async fn an_edge_that_starts_without_a_database_serves_what_it_knew(db: PgPool) 
 }
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]
-async fn a_platform_that_is_not_to_answer_says_so_in_its_own_name(db: PgPool) {
+async fn a_platform_that_is_not_to_answer_says_so_in_its_own_name_and_colours(db: PgPool) {
     let rig = Rig::start(db).await;
     let mut acme = rig.platform("acme", says("I am acme"), &[]).await;
     rig.until_served("acme.soulfra.test").await;
     for (standing, says) in [(Standing::Suspended, "paused"), (Standing::Failed, "at the moment")] {
         acme.standing = standing;
         acme.display_name = "Acme <b>& Sons".to_owned();
+        let shade = |text: &str| text.parse().unwrap();
+        let (page, text) = (shade("#fff8ee"), shade("#221100"));
+        let light = Shades { page, text, quiet: text, link: text };
+        acme.looks = Some(Looks { light: Some(light), dark: None });
         rig.put(&acme).await;
         let told = async {
             loop {
@@ -110,6 +117,13 @@ async fn a_platform_that_is_not_to_answer_says_so_in_its_own_name(db: PgPool) {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.text.contains("Acme &lt;b&gt;&amp; Sons"), "{}", answer.text);
         assert!(answer.text.contains("mailto:help@acme.test"), "{}", answer.text);
+        assert!(answer.text.contains("--page:#fff8ee"), "{}", answer.text);
+        // What styles the page is that, and nothing else.
+        let (_, style) = answer.text.split_once("<style>").unwrap();
+        let (style, _) = style.split_once("</style>").unwrap();
+        let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains(&format!("style-src 'sha256-{hash}';")), "{policy}");
         assert_eq!(answer.header("cache-control"), "no-store");
         assert!(!answer.header("retry-after").is_empty());
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::http::uri::Authority;
 use axum::routing::{get, post};
-use certificates::served::{Platform, Sleeps, let_sleep, note_uses, quiet_since};
+use certificates::served::{Platform, Sleeps, Speaker, let_sleep, note_uses, quiet_since};
 use edge::cluster::{Cluster, NotStarted};
 use edge::uses::{Uses, name_of};
 use futures::StreamExt as _;
@@ -17,7 +17,10 @@ use http_body_util::Full;
 use hyper::{Request, StatusCode};
 use jiff::SignedDuration;
 use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -62,6 +65,11 @@ impl Played {
             .route("/readyz", readiness)
             .route("/", page)
             .route("/say", post(async |said: String| said))
+            .route(
+                "/events",
+                get(async || ([("content-type", "text/event-stream")], "data: 1\n\n")),
+            )
+            .route("/gone", get(async || StatusCode::GONE))
     }
 
     pub(crate) fn started(&self) -> Vec<(String, u16)> {
@@ -155,6 +163,45 @@ async fn a_platform_that_fell_asleep_unheard_is_woken_too(db: PgPool) {
     assert_eq!(cluster.started().len(), 1);
 }
 
+/// Reads until this was said: all that was said until then.
+async fn hears(stream: &mut TlsStream<TcpStream>, word: &str) -> String {
+    let mut said = Vec::new();
+    let hearing = async {
+        while !String::from_utf8_lossy(&said).contains(word) {
+            let read = stream.read_buf(&mut said).await.unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&said));
+        }
+    };
+    tokio::time::timeout(PATIENCE, hearing).await.unwrap();
+    String::from_utf8(said).unwrap()
+}
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn streams_of_events_hear_that_the_platform_wakes_and_then_its_events(db: PgPool) {
+    let cluster = Played::new();
+    let rig = Rig::in_cluster(db, Some(Arc::new(cluster.clone()))).await;
+    asleep(&rig, "acme", true).await;
+    let begin = async |path: &str| {
+        let mut stream = rig.visitor("acme.soulfra.test", "http/1.1").await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: acme.soulfra.test\r\naccept: text/event-stream\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let (mut events, mut gone) = (begin("/events").await, begin("/gone").await);
+    for stream in [&mut events, &mut gone] {
+        let head = hears(stream, "waking up").await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("text/event-stream"), "{head}");
+    }
+    cluster.ready.send_replace(true);
+    hears(&mut events, "data: 1\n\n").await;
+    // Who is to hear something else asks again, and does.
+    hears(&mut gone, "retry: 3000\n\n").await;
+    let mut again = begin("/gone").await;
+    assert!(hears(&mut again, "\r\n\r\n").await.starts_with("HTTP/1.1 410 "));
+}
+
 #[sqlx::test(migrator = "certificates::MIGRATOR")]
 async fn a_platform_that_cannot_be_woken_is_said_to_rest_in_its_name(db: PgPool) {
     let cluster = Played { is_gone: true, ..Played::new() };
@@ -207,7 +254,8 @@ async fn who_is_used_does_not_fall_asleep_and_who_is_used_by_nobody_does(db: PgP
     let stop = CancellationToken::new();
     let edge = name_of(rig.folder.path()).unwrap();
     assert_eq!(name_of(rig.folder.path()).unwrap(), edge, "after the next start too");
-    let uses = Uses::new(db.clone(), rig.edge.table.clone(), edge, clock.clone());
+    let speaker = Speaker { edge, wakes: true };
+    let uses = Uses::new(db.clone(), rig.edge.table.clone(), speaker, clock.clone());
     let telling = uses.run(stop.clone());
     let hearing = async {
         let mut quiet = None;
@@ -231,13 +279,18 @@ async fn who_is_used_does_not_fall_asleep_and_who_is_used_by_nobody_does(db: PgP
     assert_eq!(since(&used).await, None, "the only edge has said farewell");
 
     // Another edge has no visitors.
-    let other = Uuid::new_v4();
+    let other = Speaker { edge: Uuid::new_v4(), wakes: true };
     let mut conn = db.acquire().await.unwrap();
     let now = clock.now();
     note_uses(&mut conn, other, &[(never.uid, now)], now).await.unwrap();
     let quiet = quiet_since(&mut conn, used.uid, now).await.unwrap().unwrap();
     note_uses(&mut conn, other, &[(used.uid, now)], now).await.unwrap();
     assert!(!let_sleep(&mut conn, used.uid, quiet, now).await.unwrap(), "it was used since");
+    // A third one would not wake it.
+    let third = Speaker { edge: Uuid::new_v4(), wakes: false };
+    note_uses(&mut conn, third, &[], now).await.unwrap();
+    assert!(!let_sleep(&mut conn, used.uid, now, now).await.unwrap());
+    note_uses(&mut conn, Speaker { wakes: true, ..third }, &[], now).await.unwrap();
     assert!(let_sleep(&mut conn, used.uid, now, now).await.unwrap());
     assert_eq!(quiet_since(&mut conn, never.uid, now).await.unwrap(), None);
 }

@@ -48,6 +48,48 @@ pub(crate) async fn curl(rig: &Rig, name: &str) -> Result<String, i32> {
     }
 }
 
+/// A browser to whom these roots are known, as its own list has them.
+pub(crate) struct Browser {
+    home: TempDir,
+}
+
+impl Browser {
+    pub(crate) async fn trusting(rig: &Rig) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let store = home.path().join(".pki/nssdb");
+        std::fs::create_dir_all(&store).unwrap();
+        let store = format!("sql:{}", store.display());
+        let certutil = async |arguments: &[&str]| {
+            let mut certutil = Command::new(program("SOULFRA_TEST_CERTUTIL"));
+            let ended = output(certutil.args(["-d", &store]).args(arguments)).await;
+            assert!(ended.status.success(), "{ended:?}");
+        };
+        certutil(&["-N", "--empty-password"]).await;
+        for (n, root) in rig.roots.iter().enumerate() {
+            let file = home.path().join(format!("{n}.pem"));
+            std::fs::write(&file, root).unwrap();
+            let (name, file) = (format!("root {n}"), file.to_str().unwrap());
+            certutil(&["-A", "-t", "C,,", "-n", &name, "-i", file]).await;
+        }
+        Self { home }
+    }
+
+    /// The page that it shows under a name, or what it says is wrong.
+    pub(crate) async fn shows(&self, rig: &Rig, name: &str) -> Result<String, String> {
+        let mut chromium = Command::new(program("SOULFRA_TEST_CHROMIUM"));
+        chromium
+            .env("HOME", self.home.path())
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .arg(format!("--host-resolver-rules=MAP {name} 127.0.0.1"))
+            .arg("--dump-dom")
+            .arg(format!("https://{name}:{}/", rig.edge.https.port()));
+        let ended = output(&mut chromium).await;
+        let [shown, said] =
+            [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+        if shown.is_empty() { Err(said) } else { Ok(shown) }
+    }
+}
+
 /// What testssl.sh finds that is worse than LOW, as `what: how bad, why`. What it says of a test
 /// authority's certificates (how long they are good, how they are revoked) is left out, but not whether they are
 /// for the name and to be trusted.

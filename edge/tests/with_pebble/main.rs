@@ -22,7 +22,7 @@ use certificates::dns::Resolver;
 use certificates::keeper::Keeper;
 use certificates::orders::{Issuer, RetryPolicy, Settings};
 use certificates::served::Platform;
-use judged::{curl, found_by_testssl};
+use judged::{Browser, curl, found_by_testssl};
 use rig::{Rig, root_key};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -103,6 +103,9 @@ async fn a_name_is_claimed_proven_ordered_served_renewed_and_given_up(db: PgPool
     fleet.rig.until_served("shop.example.com").await;
     let first = serial(&fleet.rig, "shop.example.com").await;
     assert_eq!(curl(&fleet.rig, "shop.example.com").await.as_deref(), Ok("I am it"));
+    let browser = Browser::trusting(&fleet.rig).await;
+    let shown = browser.shows(&fleet.rig, "shop.example.com").await.unwrap();
+    assert!(shown.contains("I am it"), "{shown}");
 
     let due = "update certificates.certificate set renew_at = now() where replaced_at is null";
     sqlx::query(due).execute(&db).await.unwrap();
@@ -110,6 +113,8 @@ async fn a_name_is_claimed_proven_ordered_served_renewed_and_given_up(db: PgPool
     let renewed = async { while serial(&fleet.rig, "shop.example.com").await == first {} };
     tokio::time::timeout(Duration::from_mins(1), renewed).await.unwrap();
     assert_eq!(curl(&fleet.rig, "shop.example.com").await.as_deref(), Ok("I am it"));
+    let shown = browser.shows(&fleet.rig, "shop.example.com").await.unwrap();
+    assert!(shown.contains("I am it"), "{shown}");
 
     let tenant = Tenant { name: platform.name.clone(), uid: platform.uid };
     let mut conn = db.acquire().await.unwrap();
@@ -122,6 +127,8 @@ async fn a_name_is_claimed_proven_ordered_served_renewed_and_given_up(db: PgPool
     };
     tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
     assert_eq!(curl(&fleet.rig, "shop.example.com").await, Err(NO_TLS));
+    let said = browser.shows(&fleet.rig, "shop.example.com").await.unwrap_err();
+    assert!(said.contains("net::ERR_SSL"), "{said}");
 }
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]

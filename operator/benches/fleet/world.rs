@@ -212,9 +212,8 @@ fn told(variable: &str) -> String {
 pub(crate) async fn client() -> Client {
     let file = Kubeconfig::read_from(told("SOULFRA_TEST_KUBECONFIG")).unwrap();
     let options = KubeConfigOptions::default();
-    let mut config = Config::from_custom_kubeconfig(file, &options).await.unwrap();
-    config.default_retry = false;
-    Client::try_from(config).unwrap()
+    let config = Config::from_custom_kubeconfig(file, &options).await.unwrap();
+    api_server::client(config).unwrap()
 }
 
 async fn define(client: &Client) {

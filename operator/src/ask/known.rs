@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use api_server::ConnectError;
 use blueprint::{BlueprintStatus, PlatformBlueprint, Problem};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
@@ -10,7 +11,7 @@ use plan::{Installation, Plan};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::cluster::{CallError, Connect, timed};
+use crate::cluster::{CallError, timed};
 use crate::kind::Kind;
 use crate::reconcile::{Load, seen};
 use crate::seen::watch::{blueprints, news_of_blueprint, news_of_child};
@@ -21,7 +22,7 @@ use crate::seen::{News, Seen};
 pub enum AskError {
     /// There is no way to the API server.
     #[error(transparent)]
-    Connect(#[from] Connect),
+    Connect(#[from] ConnectError),
     /// The API server does not tell.
     #[error(transparent)]
     Call(#[from] CallError),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Node, Secret};
+use kube::Client;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
     Preconditions, PropagationPolicy,
 };
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Config};
 use plan::decide::GpuNodes;
 use plan::{OWNER, TENANT};
 use serde_json::{Map, Value, json};
@@ -28,23 +28,6 @@ use crate::seen::{Child, ChildId, News, Resource};
 /// Under this name the API server knows who made a namespace. What it says is said by [`MANAGER`] too
 /// from then on.
 const BIRTH_MANAGER: &str = "soulfra-operator-birth";
-
-/// How the API server is found.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot find the API server: {0}; set KUBECONFIG, or run inside a cluster")]
-pub struct Connect(String);
-
-/// A client of the API server that `KUBECONFIG` names, or of the cluster that this runs in. It
-/// tries nothing twice: whoever calls does, and knows when.
-///
-/// # Errors
-/// Where neither can be read.
-pub async fn connect() -> Result<Client, Connect> {
-    let mut config = Config::infer().await.map_err(|error| Connect(error.to_string()))?;
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| Connect(error.to_string()))
-}
 
 /// The real API server.
 pub struct Kubernetes {

@@ -92,6 +92,7 @@ impl Rank {
             | Kind::Service
             | Kind::PodDisruptionBudget
             | Kind::HorizontalPodAutoscaler
+            | Kind::ListenerSet
             | Kind::HttpRoute => Self::Pods,
         }
     }

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use blueprint::PlatformBlueprint;
 use blueprint::status::{DomainState, DomainStatus};
-use certificates::served::{Platform, Sleeps, Standing};
+use certificates::served::{Looks, Platform, Shades, Sleeps, Standing};
 use jiff::Timestamp;
+use pages::Brand;
+use pages::brand::{Mode, Theme};
 use plan::Plan;
 use plan::decide::ReplicasOwner;
+use tenant_runtime::site::brand_input;
 use uuid::Uuid;
 
 use super::apply::Turn;
@@ -64,7 +68,7 @@ impl Driver {
                 if let Some(again) = kept.names.iter().filter_map(|named| named.again).min() {
                     turn.done.look_again(again);
                 }
-                turn.names = Some(told(kept));
+                turn.names = Some(told(kept, plan));
             }
             Err(DomainsError::Fenced) => return Err(DomainsError::Fenced.into()),
             Err(error) => {
@@ -147,6 +151,7 @@ fn wish(turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
         standing,
         display_name: identity.display_name.clone(),
         support_email: identity.support_email.clone(),
+        looks: Some(looks(plan.blueprint)),
         sleeps,
     };
     let recheck = resource.metadata().annotations.as_ref().and_then(|it| it.get(RECHECK));
@@ -159,14 +164,38 @@ fn wish(turn: &Turn<'_>, plan: &Plan<'_>) -> Option<Wish> {
     })
 }
 
+/// The colours of its brand, as its own pages have them.
+fn looks(blueprint: &PlatformBlueprint) -> Looks {
+    let brand = Brand::mended(brand_input(blueprint));
+    let shades = |mode| {
+        let palette = brand.palette(mode);
+        let shade = |token| palette.get(token).to_string().parse().ok();
+        let (page, text) = (shade("page")?, shade("text")?);
+        Some(Shades { page, text, quiet: shade("muted")?, link: shade("link")? })
+    };
+    let theme = brand.input().theme;
+    Looks {
+        light: shades(Mode::Light).filter(|_| theme != Theme::Dark),
+        dark: shades(Mode::Dark).filter(|_| theme != Theme::Light),
+    }
+}
+
 /// Edges meet what is gone; it is tried again.
 fn still_known(turn: &mut Turn<'_>, error: &DomainsError) {
     tracing::warn!(tenant = turn.name, %error, "edges still know it");
     turn.done.look_again(ASKS_AGAIN);
 }
 
-fn told(kept: Kept) -> Names {
-    let said = [of_domains(&kept), of_certificates(&kept)];
+fn told(kept: Kept, plan: &Plan<'_>) -> Names {
+    let gateway = plan.installation.gateway.as_ref();
+    let of_certificates = match gateway.and_then(|gateway| gateway.issuer.as_ref()) {
+        Some(issuer) => {
+            let message = format!("cert-manager's {issuer} issues them for the gateway");
+            Said::yes(CERTIFICATES, "OfTheGateway", message)
+        }
+        None => of_certificates(&kept),
+    };
+    let said = [of_domains(&kept), of_certificates];
     let Kept { names, primary_host, .. } = kept;
     Names { domains: names.into_iter().map(|it| it.status).collect(), primary_host, said }
 }

@@ -129,8 +129,8 @@ pub async fn watch(
     while let Some(event) = events.next().await {
         let event = match event {
             Ok(event) => event,
-            Err(error) if is_unknown(&error) => {
-                tracing::debug!(what = %sort, "the API server does not know this kind");
+            Err(error) if is_unknown(&error, sort) => {
+                tracing::debug!(what = %sort, %error, "there is nothing of this kind to see");
                 // Of a kind that another program would bring there are none. Of all others, and
                 // blueprints above all, it only says that nobody can tell yet: no platform is
                 // taken for deleted because of that.
@@ -196,13 +196,18 @@ fn went(sort: Listed, object: &DynamicObject) -> Option<News> {
     }
 }
 
-fn is_unknown(error: &watcher::Error) -> bool {
+/// The API server does not know this kind; or nobody has allowed us yet to see what only gateways
+/// are told: an operator that is newer than its rights goes on.
+fn is_unknown(error: &watcher::Error, sort: Listed) -> bool {
     use watcher::Error::{InitialListFailed, WatchStartFailed};
-    matches!(
-        error,
-        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status))
-            if status.code == 404
-    )
+    let (InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status))) =
+        error
+    else {
+        return false;
+    };
+    let is_of_gateways =
+        matches!(sort, Listed::Children(kind, _) if kind.of_others() && !kind.holds_data());
+    status.code == 404 || (status.code == 403 && is_of_gateways)
 }
 
 /// A watch is begun anew after so many seconds, wherever it stands: a connection that died

@@ -80,6 +80,7 @@ fn wish(uid: Uuid, names: &[&str]) -> Wish {
         standing: Standing::Serving,
         display_name: "Acme".to_owned(),
         support_email: None,
+        looks: None,
         sleeps: None,
     };
     let names = names.iter().map(|name| (*name).to_owned()).collect();

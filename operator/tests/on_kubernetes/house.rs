@@ -361,9 +361,8 @@ pub(crate) async fn config() -> Config {
     Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()
 }
 
-pub(crate) fn client_of(mut config: Config) -> Client {
-    config.default_retry = false;
-    Client::try_from(config).unwrap()
+pub(crate) fn client_of(config: Config) -> Client {
+    api_server::client(config).unwrap()
 }
 
 /// Waits until a policy refuses what is only tried: it is in force a while after it was made.

@@ -10,7 +10,7 @@ use crate::House;
 use crate::house::{SOON, said, told};
 
 /// kubectl, with files of its own.
-struct Kubectl {
+pub(crate) struct Kubectl {
     folder: tempfile::TempDir,
 }
 
@@ -23,7 +23,7 @@ struct Said {
 }
 
 impl Kubectl {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
@@ -49,7 +49,7 @@ impl Kubectl {
     }
 
     /// The same, which must go well.
-    async fn does(&self, words: &str) -> String {
+    pub(crate) async fn does(&self, words: &str) -> String {
         let said = self.run(words, "").await;
         assert_eq!(said.code, Some(0), "kubectl {words}: {said:#?}");
         said.out

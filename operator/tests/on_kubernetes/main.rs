@@ -15,6 +15,7 @@ mod chance;
 mod charge;
 mod chart;
 mod flows;
+mod gateway;
 #[path = "../../../plan/tests/it/generate.rs"]
 #[expect(dead_code, reason = "the tests of plans use the rest")]
 mod generate;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use blueprint::PlatformBlueprint;
 use blueprint::status::Phase;
 use certificates::claims::Zones;
-use certificates::served;
+use certificates::served::{self, Speaker};
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams, PostParams};
 use operator::databases::Server;
@@ -27,7 +27,7 @@ pub(crate) struct Fleet {
     register: Arc<Register>,
     pub(crate) db: PgPool,
     database: String,
-    edge: Uuid,
+    speaker: Speaker,
 }
 
 impl Fleet {
@@ -42,7 +42,8 @@ impl Fleet {
         let register = Register::new(admin(), &database, zones, "none", None, clock.clone());
         let house = House::with_names_at(register.clone(), clock, 2).await;
         let db = register.open().await.unwrap();
-        Self { house, register, db, database, edge: Uuid::new_v4() }
+        let speaker = Speaker { edge: Uuid::new_v4(), wakes: true };
+        Self { house, register, db, database, speaker }
     }
 
     fn now(&self) -> Timestamp {
@@ -54,7 +55,7 @@ impl Fleet {
         let now = self.now();
         let uses: Vec<_> = visited.iter().map(|uid| (*uid, now)).collect();
         let mut conn = self.db.acquire().await.unwrap();
-        served::note_uses(&mut conn, self.edge, &uses, now).await.unwrap();
+        served::note_uses(&mut conn, self.speaker, &uses, now).await.unwrap();
     }
 
     /// Time passes, and the platform has a turn.

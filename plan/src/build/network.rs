@@ -15,6 +15,8 @@ pub(super) const RUNTIME: u16 = 8080;
 /// Where a model server hears tenants.
 pub(super) const MODELS: u16 = 9000;
 const POSTGRES: u16 = 5432;
+/// Where pods of cert-manager that prove a name listen.
+const SOLVER: u16 = 8089;
 /// Where `CloudNativePG` asks an instance how it is.
 const INSTANCE: u16 = 8000;
 
@@ -22,6 +24,7 @@ pub(super) fn policies(plan: &Plan<'_>) -> Vec<Object> {
     let mut policies = vec![nothing(plan), names(plan), visitors(plan), data(plan), models(plan)];
     policies.extend(files(plan));
     policies.extend(control_plane(plan));
+    policies.extend(solvers(plan));
     if let Models::Dedicated(_) = plan.models {
         policies.push(own_model_server(plan));
     }
@@ -53,6 +56,17 @@ fn visitors(plan: &Plan<'_>) -> Object {
     let gateway = gateway.map(|found| peer(&found.at, &Origin::Installation("its gateway")));
     let visitors = from(std::iter::once(edge).chain(gateway), [tcp(&HEARS, RUNTIME)]);
     policy(plan, "allow-edge", matching(plan, Part::Runtime), vec![visitors], vec![])
+}
+
+/// Pods by which cert-manager proves that a name leads here.
+fn solvers(plan: &Plan<'_>) -> Option<Object> {
+    let gateway = plan.installation.gateway.as_ref()?;
+    gateway.issuer.as_ref()?;
+    let gateway = peer(&gateway.at, &Origin::Installation("its gateway"));
+    let why = "what cert-manager calls its pods, and where they listen";
+    let pods = json!({"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}});
+    let seen = from([gateway], [tcp(&Origin::Always(why), SOLVER)]);
+    Some(policy(plan, "allow-solvers", always(why, pods), vec![seen], vec![]))
 }
 
 fn data(plan: &Plan<'_>) -> Object {

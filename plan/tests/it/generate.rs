@@ -72,6 +72,11 @@ fn generate(chance: &mut Chance) -> Generated {
     if chance.maybe() {
         installation.gateway = None;
     }
+    if let Some(gateway) = &mut installation.gateway
+        && chance.maybe()
+    {
+        gateway.issuer = Some("letsencrypt".to_owned());
+    }
     if chance.maybe() {
         installation.control_plane = None;
     }

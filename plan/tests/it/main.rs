@@ -5,6 +5,7 @@
 
 mod chance;
 mod explain;
+mod gateway;
 mod generate;
 mod golden;
 mod network;

@@ -1,7 +1,7 @@
 //! One connection, from its first request to its last.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
 use tower_http::timeout::TimeoutBody;
 
-use super::{Limits, Peer, TakenPlace};
+use super::{BUFFER, Limits, Peer, TakenPlace};
 
 /// A visitor, and what it may do.
 pub(super) struct Visit {
@@ -58,10 +58,11 @@ impl Visit {
         let ended = match version {
             Version::One => {
                 let connection = first(limits).serve_connection(stream, service);
-                until_told(connection.with_upgrades(), stop.cancelled()).await
+                let connection = Box::pin(connection.with_upgrades());
+                until_told(connection, stop.cancelled()).await
             }
             Version::Two => {
-                let connection = second().serve_connection(stream, service);
+                let connection = Box::pin(second().serve_connection(stream, service));
                 let told = async {
                     tokio::select! {
                         () = stop.cancelled() => {}
@@ -79,7 +80,11 @@ impl Visit {
 
 fn first(limits: Limits) -> http1::Builder {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(limits.head).max_headers(100);
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(100)
+        .max_buf_size(BUFFER);
     server
 }
 
@@ -89,6 +94,9 @@ fn second() -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
         .max_pending_accept_reset_streams(20)
+        // What may come of a request that nobody reads yet, for each, and for a connection.
+        .initial_stream_window_size(64 << 10)
+        .initial_connection_window_size(128 << 10)
         // Of what waits to be taken so much is kept for each stream: a visitor has a hundred.
         .max_send_buf_size(32 << 10)
         .keep_alive_interval(Duration::from_secs(20));
@@ -97,10 +105,9 @@ fn second() -> http2::Builder<TokioExecutor> {
 
 /// To its end; once told to stop, it takes no further requests.
 async fn until_told<C: Connection>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     told: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
-    let mut connection = pin!(connection);
     tokio::select! {
         ended = &mut connection => return ended,
         () = told => connection.as_mut().last_request(),

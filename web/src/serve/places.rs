@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Limits;
+use super::{Limits, Proxies};
 
 /// The places of one or several listeners. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
 pub struct Places {
     limits: Limits,
+    proxies: Proxies,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -36,7 +37,14 @@ struct Place {
 impl Places {
     /// As many as these limits allow, none taken.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, taken: Arc::default() }
+        Self { limits, proxies: Proxies::default(), taken: Arc::default() }
+    }
+
+    /// The same places, of which each of these proxies may hold three quarters: it comes for many,
+    /// and not for all.
+    #[must_use]
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -46,7 +54,9 @@ impl Places {
     /// A place for someone from `ip`. `None` when all are taken, or all that the address may have.
     pub(super) fn take(&self, ip: IpAddr) -> Option<TakenPlace> {
         let address = counted_as(ip);
-        let most = if address.is_loopback() {
+        let most = if self.proxies.are_at(ip) {
+            self.limits.connections - self.limits.connections / 4
+        } else if address.is_loopback() {
             self.limits.from_this_machine
         } else {
             self.limits.from_one_address
@@ -116,6 +126,14 @@ mod tests {
         let visitors = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.3", "192.0.2.4"];
         let held = visitors.map(|ip| fill(&places, ip));
         assert_eq!(held.each_ref().map(Vec::len), [4, 4, 4, 4, 0]);
+    }
+
+    #[test]
+    fn a_proxy_of_ours_may_have_more_of_them_than_others() {
+        let proxies = Proxies::at(["192.0.2.0/30".parse().unwrap()]);
+        let places = Places::new(Limits::of(16)).behind(proxies);
+        assert_eq!(fill(&places, "192.0.2.9").len(), 4);
+        assert_eq!(fill(&places, "192.0.2.1").len(), 12);
     }
 
     #[test]

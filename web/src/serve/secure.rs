@@ -11,6 +11,8 @@ use tokio_rustls::rustls::server::{Acceptor, ClientHello};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
+use super::BUFFER;
+
 /// What a visitor says before anything is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -44,14 +46,17 @@ impl Secured {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let names = match self {
-            Self::One(acceptor) => return acceptor.accept(stream).await,
-            Self::ByName(names) => names,
+        let mut secured = match self {
+            Self::One(acceptor) => acceptor.accept(stream).await?,
+            Self::ByName(names) => {
+                let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+                let asked = Asked::of(&begun.client_hello());
+                let settings = names.settings(&asked).await;
+                begun.into_stream(settings).await?
+            }
         };
-        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-        let asked = Asked::of(&begun.client_hello());
-        let settings = names.settings(&asked).await;
-        begun.into_stream(settings).await
+        secured.get_mut().1.set_buffer_limit(Some(BUFFER));
+        Ok(secured)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The edge beside a real Postgres: with a hundred thousand names, and held against nginx.
+//! The edge beside a real Postgres: with a hundred thousand names, held against nginx, and among
+//! those who mean ill.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -10,7 +11,7 @@ use crate::project::Project;
 use crate::tools;
 
 /// Its programs that measure.
-const BENCHES: [&str; 2] = ["names", "gateway"];
+const BENCHES: [&str; 3] = ["names", "gateway", "abuse"];
 
 const COMMAND: &str = "cargo xtask bench edge";
 
@@ -39,7 +40,7 @@ pub(super) fn run(project: &Project) -> Result<()> {
 }
 
 /// What some measures are to be, in the unit they are printed in.
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 16] = [
     ("resident after all were served once", Goal::AtMost, 1_024.0),
     ("start with all on the disk, until one is served", Goal::AtMost, 5.0),
     ("cold name, connected and shaken hands, p99", Goal::AtMost, 5.0),
@@ -48,4 +49,12 @@ const TARGETS: [Target; 8] = [
     ("64 KiB: edge to nginx", Goal::AtLeast, 0.8),
     ("1 KiB: p99, edge to nginx", Goal::AtMost, 1.5),
     ("64 KiB: p99, edge to nginx", Goal::AtMost, 1.5),
+    ("10,000 slow connections: p99 of others, to alone", Goal::AtMost, 2.0),
+    ("10,000 slow connections: memory more", Goal::AtMost, 190.0),
+    ("streams reset at once: p99 of others, to alone", Goal::AtMost, 2.0),
+    ("streams reset at once: memory more", Goal::AtMost, 190.0),
+    ("empty frames: p99 of others, to alone", Goal::AtMost, 2.0),
+    ("empty frames: memory more", Goal::AtMost, 190.0),
+    ("pings: p99 of others, to alone", Goal::AtMost, 2.0),
+    ("pings: memory more", Goal::AtMost, 190.0),
 ];

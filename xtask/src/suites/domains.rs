@@ -14,8 +14,13 @@ use crate::tools;
 const PROGRAMS: [&str; 2] = ["pebble", "pebble-challtestsrv"];
 
 /// A name server whose zones can be changed, and strangers to an edge: each with its package.
-const PACKAGES: [(&str, &str); 3] =
-    [("knotd", "knot"), ("curl", "curl"), ("testssl", "testssl.sh")];
+const PACKAGES: [(&str, &str); 5] = [
+    ("knotd", "knot"),
+    ("curl", "curl"),
+    ("testssl", "testssl.sh"),
+    ("chromium", "chromium"),
+    ("certutil", "libnss3-tools"),
+];
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(20);
@@ -32,6 +37,8 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
         ("SOULFRA_TEST_KNOTD", "knotd".to_owned()),
         ("SOULFRA_TEST_CURL", "curl".to_owned()),
         ("SOULFRA_TEST_TESTSSL", "testssl".to_owned()),
+        ("SOULFRA_TEST_CHROMIUM", "chromium".to_owned()),
+        ("SOULFRA_TEST_CERTUTIL", "certutil".to_owned()),
     ];
     let tests = ["--test", "with_pebble*", "--", "--ignored", "--skip", "soak_"];
     let certificates =

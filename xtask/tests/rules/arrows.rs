@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -29,11 +29,22 @@ const ARROWS: [(&str, &[&str]); 19] = [
         ],
     ),
     ("certificates", &["web", "work"]),
-    ("edge", &["web", "work", "certificates"]),
+    ("api-server", &[]),
+    ("edge", &["web", "work", "certificates", "api-server"]),
     ("tenant-runtime", &["blueprint", "web", "work", "accounts", "pages", "database"]),
     (
         "operator",
-        &["blueprint", "plan", "web", "work", "database", "certificates", "tenant-runtime"],
+        &[
+            "blueprint",
+            "plan",
+            "web",
+            "work",
+            "pages",
+            "database",
+            "certificates",
+            "api-server",
+            "tenant-runtime",
+        ],
     ),
     (
         "create-ai-platform",

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use database::Admin;
 use faults::api::{self, Upstream};
 use faults::postgres;
-use kube::{Client, Config};
+use kube::Config;
 use operator::cluster::Kubernetes;
 use operator::databases::Postgres;
 use operator::reconcile::{Driver, Memory, ROTATE, UNDELETE};
@@ -131,10 +130,7 @@ impl World {
         api: &api::Proxy,
         postgres: &postgres::Proxy,
     ) -> Driver {
-        let mut config = Config::new(api.url().parse().unwrap());
-        config.default_retry = false;
-        config.connect_timeout = Some(Duration::from_secs(5));
-        let client = Client::try_from(config).unwrap();
+        let client = api_server::client(Config::new(api.url().parse().unwrap())).unwrap();
         let options: PgConnectOptions = house::told("DATABASE_URL").parse().unwrap();
         let at = postgres.address();
         let admin = Admin::new(options.host(&at.ip().to_string()).port(at.port()));
