@@ -69,6 +69,11 @@ pub(crate) const TOGETHER: [&str; 11] = [
     "api-server",
 ];
 
+/// The selection of everything that can be checked together: nothing of it is compiled, so the tests
+/// of [`TOGETHER`] need not be alone. Of all that speak with an API server none.
+pub(crate) const CHECKED_TOGETHER: [&str; 7] =
+    ["--workspace", "--exclude", "operator", "--exclude", "edge", "--exclude", "api-server"];
+
 /// The selection of those that speak with an API server.
 pub(crate) const OF_CLUSTERS: [&str; 6] =
     ["--package", "operator", "--package", "edge", "--package", "api-server"];

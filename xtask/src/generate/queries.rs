@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::{Member, Project};
+use crate::suites::CHECKED_TOGETHER;
 use crate::tools;
 
 pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
@@ -30,17 +31,8 @@ pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
     let changed = LookChanged::new(&members)?;
     // The selection and profile of the lint suite: only our own crates are checked again.
     tools::llamacpp(project, deadline)?;
-    let mut check = project.cargo([
-        "check",
-        "--release",
-        "--workspace",
-        "--exclude",
-        "operator",
-        "--exclude",
-        "edge",
-        "--all-targets",
-        "--keep-going",
-    ]);
+    let mut check = project.cargo(["check", "--release", "--all-targets", "--keep-going"]);
+    check.args(CHECKED_TOGETHER);
     check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &fresh);
     check.env("DATABASE_URL", postgres.url("postgres"));
     let checked = process::run(&mut check, deadline).context("check the queries against Postgres");

@@ -7,15 +7,14 @@ use anyhow::Result;
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::suites::{OF_CLUSTERS, Outcome, simple};
+use crate::suites::{CHECKED_TOGETHER, OF_CLUSTERS, Outcome, simple};
 
 pub(crate) fn clippy(project: &Project) -> Result<Outcome> {
     let arguments = ["clippy", "--release", "--all-targets", "--locked", "--keep-going"];
     let rest = ["--", "-D", "warnings"];
     // With all that can be compiled in; the tests compile what people have by default.
     let llamacpp = ["--features", "create-ai-platform/llamacpp"];
-    let all =
-        [&["--workspace", "--exclude", "operator", "--exclude", "edge"][..], &llamacpp].concat();
+    let all = [&CHECKED_TOGETHER[..], &llamacpp].concat();
     let all = simple(project, &[&arguments[..], &all, &rest].concat(), 30)?;
     let alone = [&arguments[..], &OF_CLUSTERS, &rest].concat();
     Ok(all.and(simple(project, &alone, 15)?))
