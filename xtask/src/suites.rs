@@ -55,7 +55,7 @@ pub(crate) enum Suite {
 /// The selection of all crates but those that are built by themselves, for features of what they
 /// use would compile mistral.rs, or what is below it, a second time: `inference` stops the clock
 /// in its tests, [`OF_CLUSTERS`] speak with an API server.
-pub(crate) const TOGETHER: [&str; 11] = [
+pub(crate) const TOGETHER: [&str; 13] = [
     "--workspace",
     "--exclude",
     "xtask",
@@ -67,6 +67,8 @@ pub(crate) const TOGETHER: [&str; 11] = [
     "edge",
     "--exclude",
     "api-server",
+    "--exclude",
+    "control-plane",
 ];
 
 /// The selection of everything that can be checked together: nothing of it is compiled, so the tests
@@ -75,8 +77,16 @@ pub(crate) const CHECKED_TOGETHER: [&str; 7] =
     ["--workspace", "--exclude", "operator", "--exclude", "edge", "--exclude", "api-server"];
 
 /// The selection of those that speak with an API server.
-pub(crate) const OF_CLUSTERS: [&str; 6] =
-    ["--package", "operator", "--package", "edge", "--package", "api-server"];
+pub(crate) const OF_CLUSTERS: [&str; 8] = [
+    "--package",
+    "operator",
+    "--package",
+    "edge",
+    "--package",
+    "api-server",
+    "--package",
+    "control-plane",
+];
 
 /// What a suite came to: counts, and what the table should say about what was left out.
 pub(crate) struct Outcome {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -46,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "tenant-runtime",
         ],
     ),
+    ("control-plane", &["blueprint", "web", "work", "api-server"]),
     (
         "create-ai-platform",
         &[

@@ -12,7 +12,9 @@ struct Text {
 }
 
 /// Who may print.
-const PRINTERS: [&str; 6] = [
+const PRINTERS: [&str; 7] = [
+    // Tells a new key, and whether an audit is whole.
+    "control-plane/src/main.rs",
     "operator/src/printer.rs",
     "create-ai-platform/src/printer.rs",
     // Says where its ports are, to whoever started it.
@@ -24,7 +26,8 @@ const PRINTERS: [&str; 6] = [
 ];
 
 /// Who may choose an exit code.
-const MAINS: [&str; 7] = [
+const MAINS: [&str; 8] = [
+    "control-plane/src/main.rs",
     "create-ai-platform/src/main.rs",
     "edge/src/main.rs",
     "model-server/src/main.rs",

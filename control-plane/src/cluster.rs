@@ -1,0 +1,115 @@
+//! Where platforms are: a port, behind which is the API server of Kubernetes.
+//!
+//! The blueprint is there and nowhere else. Every write says what it was decided on, so that nothing
+//! is done to another platform of the same name, or over somebody's change that was not seen.
+
+mod kubernetes;
+
+use async_trait::async_trait;
+use blueprint::status::Account;
+use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
+use uuid::Uuid;
+
+pub use kubernetes::Kubernetes;
+
+/// The label of a blueprint that says who writes its `spec`.
+pub const MANAGED_BY: &str = "soulfra.io/managed-by";
+/// What it says of ours.
+pub const CONTROL_PLANE: &str = "control-plane";
+/// The annotation of a blueprint that names the platform the control plane knows it as.
+pub const PLATFORM: &str = "soulfra.io/platform-id";
+
+/// A state of a blueprint, as whoever changes it saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Which one of those that had its name.
+    pub uid: Uuid,
+    /// How often its `spec` was changed.
+    pub generation: i64,
+}
+
+/// Why a call did not do what it was to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// There is another one of that name.
+    #[error("there is another blueprint of that name")]
+    Taken,
+    /// There is none of that name, or not the one that was meant.
+    #[error("there is no such blueprint")]
+    Missing,
+    /// It was changed since it was seen.
+    #[error("the blueprint was changed meanwhile")]
+    Changed,
+    /// Somebody else writes its spec.
+    #[error("its spec is written by {0}")]
+    ManagedBy(String),
+    /// The cluster does not take it; in its words.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The cluster does not answer, or cannot do it now. Whether it was done is not known.
+    #[error("the cluster does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// The cluster that platforms run in.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// The blueprint of this name as it is; as it was seen last, where the cluster does not answer.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unavailable`], where nothing was seen yet.
+    async fn get(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError>;
+
+    /// The blueprints of these names as they were seen last, in the same order: a moment old at most
+    /// while the cluster answers.
+    fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>>;
+
+    /// Whether what was seen is all there is.
+    fn is_known(&self) -> bool;
+
+    /// Makes a platform of ours. Where it is there already and says the same, it is as if it had just
+    /// been made.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn create(
+        &self,
+        name: &BlueprintName,
+        platform: &str,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError>;
+
+    /// Has a platform of ours be so from now on.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn change(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError>;
+
+    /// Has a platform stopped, and its data kept. One that is not there any more is no error.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError>;
+
+    /// Confirms whose it is, and what that gives.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn confirm(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        account: &Account,
+    ) -> Result<(), ClusterError>;
+}
+
+/// Which state of it this is; `None` of one that is in no cluster.
+pub fn version(blueprint: &PlatformBlueprint) -> Option<Version> {
+    let uid = blueprint.metadata.uid.as_ref()?.parse().ok()?;
+    Some(Version { uid, generation: blueprint.metadata.generation? })
+}

@@ -1,0 +1,197 @@
+//! The API server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use blueprint::status::Account;
+use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
+use futures::StreamExt as _;
+use kube::Client;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, PLATFORM, Version, version};
+
+/// Who we are to the API server's book-keeping of fields.
+const MANAGER: &str = "soulfra-control-plane";
+/// A call must end within this time.
+const DEADLINE: Duration = Duration::from_secs(4);
+/// A watch is begun anew after so many seconds.
+const TURN: u32 = 120;
+/// So often a change is tried where only the status was written meanwhile.
+const TRIES: usize = 5;
+
+/// The API server, and what was seen of it.
+pub struct Kubernetes {
+    client: Client,
+    seen: Store<PlatformBlueprint>,
+    is_known: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Kubernetes {
+    /// By this client; what there is is followed until `stop`.
+    pub fn follow(client: Client, stop: CancellationToken) -> Self {
+        let (seen, writer) = reflector::store();
+        let api: Api<PlatformBlueprint> = Api::all(client.clone());
+        let events = watcher(api, watcher::Config::default().timeout(TURN)).default_backoff();
+        let events = events.reflect(writer).take_until(stop.cancelled_owned());
+        let is_known = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let known = is_known.clone();
+        tokio::spawn(async move {
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(watcher::Event::InitDone) => {
+                        known.store(true, std::sync::atomic::Ordering::Release);
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "blueprints are not followed"),
+                }
+            }
+        });
+        Self { client, seen, is_known }
+    }
+
+    fn api(&self) -> Api<PlatformBlueprint> {
+        Api::all(self.client.clone())
+    }
+
+    /// The one of this name; `None` where there is none.
+    async fn live(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
+        timed(self.api().get_opt(name.as_str())).await
+    }
+}
+
+#[async_trait]
+impl Cluster for Kubernetes {
+    async fn get(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
+        match self.live(name).await {
+            Err(ClusterError::Unavailable(_)) if self.is_known() => {
+                Ok(self.seen(std::slice::from_ref(name)).pop().flatten())
+            }
+            live => live,
+        }
+    }
+
+    fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>> {
+        let seen = |name: &BlueprintName| {
+            self.seen.get(&ObjectRef::new(name.as_str())).map(|found| (*found).clone())
+        };
+        names.iter().map(seen).collect()
+    }
+
+    fn is_known(&self) -> bool {
+        self.is_known.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    async fn create(
+        &self,
+        name: &BlueprintName,
+        platform: &str,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        let mut new = PlatformBlueprint::new(name.as_str(), spec.clone());
+        let label = (MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned());
+        new.metadata.labels = Some([label].into());
+        new.metadata.annotations = Some([(PLATFORM.to_owned(), platform.to_owned())].into());
+        let by = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        match timed(self.api().create(&by, &new)).await {
+            // It may have been us, whose answer was lost.
+            Err(ClusterError::Taken) => {
+                let there = self.live(name).await?.ok_or(ClusterError::Missing)?;
+                let is_it = annotation(&there) == Some(platform) && there.spec == *spec;
+                if is_it { Ok(there) } else { Err(ClusterError::Taken) }
+            }
+            made => made,
+        }
+    }
+
+    async fn change(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        for _ in 0..TRIES {
+            let mut there = self.live(name).await?.ok_or(ClusterError::Missing)?;
+            let now = version(&there).ok_or(ClusterError::Missing)?;
+            if now.uid != seen.uid {
+                return Err(ClusterError::Missing);
+            }
+            if there.spec == *spec {
+                return Ok(there);
+            }
+            let labels = there.metadata.labels.as_ref();
+            match labels.and_then(|all| all.get(MANAGED_BY)).map(String::as_str) {
+                Some(CONTROL_PLANE) => {}
+                other => {
+                    return Err(ClusterError::ManagedBy(other.unwrap_or("kubectl").to_owned()));
+                }
+            }
+            if now.generation != seen.generation {
+                return Err(ClusterError::Changed);
+            }
+            there.spec = spec.clone();
+            let by =
+                PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+            match timed(self.api().replace(name.as_str(), &by, &there)).await {
+                // Its status may have been written meanwhile, which is no matter.
+                Err(ClusterError::Changed) => {}
+                changed => return changed,
+            }
+        }
+        Err(ClusterError::Unavailable("its status changes without a pause".to_owned()))
+    }
+
+    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError> {
+        let only = Preconditions { uid: Some(uid.to_string()), ..Preconditions::default() };
+        let by = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+        match timed(self.api().delete(name.as_str(), &by)).await {
+            // Another one of that name is nothing of this one's.
+            Ok(_) | Err(ClusterError::Missing | ClusterError::Changed) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn confirm(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        account: &Account,
+    ) -> Result<(), ClusterError> {
+        let status = json!({
+            "apiVersion": blueprint::API_VERSION, "kind": blueprint::KIND,
+            "metadata": {"name": name.as_str(), "uid": uid},
+            "status": {"account": account},
+        });
+        let by = PatchParams::apply(MANAGER).force();
+        let (api, patch) = (self.api(), Patch::Apply(&status));
+        timed(api.patch_status(name.as_str(), &by, &patch)).await.map(drop)
+    }
+}
+
+fn annotation(blueprint: &PlatformBlueprint) -> Option<&str> {
+    blueprint.metadata.annotations.as_ref()?.get(PLATFORM).map(String::as_str)
+}
+
+/// In time, and as an error of ours.
+async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+    let late = || format!("no answer within {} s", DEADLINE.as_secs());
+    let answer = tokio::time::timeout(DEADLINE, call).await;
+    let answer = answer.map_err(|_| ClusterError::Unavailable(late()))?;
+    answer.map_err(|error| match error {
+        kube::Error::Api(status) => match (status.code, status.reason.as_str()) {
+            (404, _) => ClusterError::Missing,
+            (409, "AlreadyExists") => ClusterError::Taken,
+            (409, _) => ClusterError::Changed,
+            (400 | 403 | 422, _) => ClusterError::Refused(status.message.clone()),
+            _ => ClusterError::Unavailable(status.message.clone()),
+        },
+        error => ClusterError::Unavailable(error.to_string()),
+    })
+}

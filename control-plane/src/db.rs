@@ -1,0 +1,7 @@
+//! What the database holds. Functions on a connection: whoever begins a transaction ends it.
+
+pub mod answers;
+pub mod audit;
+pub mod keys;
+pub mod organizations;
+pub mod platforms;

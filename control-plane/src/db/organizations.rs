@@ -1,0 +1,92 @@
+//! Organizations.
+
+use blueprint::{PlanName, Slug};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::PgConnection;
+
+use crate::domain::id::OrganizationId;
+
+/// Who owns platforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    /// Its id.
+    pub id: OrganizationId,
+    /// As blueprints name it.
+    pub slug: Slug,
+    /// As people call it.
+    pub name: String,
+    /// What it pays for.
+    pub plan: PlanName,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Makes one; false where there is another one of that slug.
+///
+/// # Errors
+/// The database.
+pub async fn create(conn: &mut PgConnection, new: &Organization) -> sqlx::Result<bool> {
+    let made = sqlx::query!(
+        "insert into control.organization (id, slug, name, plan, created_at)
+         values ($1, $2, $3, $4, $5)
+         on conflict (slug) do nothing",
+        new.id.0,
+        new.slug.as_str(),
+        new.name,
+        new.plan.as_str(),
+        new.created_at.to_sqlx(),
+    );
+    Ok(made.execute(conn).await?.rows_affected() == 1)
+}
+
+/// One of this slug.
+///
+/// # Errors
+/// The database.
+pub async fn by_slug(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<Organization>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, plan, created_at from control.organization where slug = $1",
+        slug.as_str(),
+    );
+    row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
+}
+
+/// One of this id.
+///
+/// # Errors
+/// The database.
+pub async fn get(
+    conn: &mut PgConnection,
+    id: OrganizationId,
+) -> sqlx::Result<Option<Organization>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, plan, created_at from control.organization where id = $1",
+        id.0,
+    );
+    row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
+}
+
+struct Row {
+    id: uuid::Uuid,
+    slug: String,
+    name: String,
+    plan: String,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+impl TryFrom<Row> for Organization {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: OrganizationId(row.id),
+            slug: row.slug.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            name: row.name,
+            plan: row.plan.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            created_at: row.created_at.to_jiff(),
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! Whose platforms are. Their blueprints are in the cluster.
+
+use blueprint::{BlueprintName, PlanName, Slug};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use sqlx::PgConnection;
+
+use crate::domain::id::{OrganizationId, PlatformId};
+
+/// A platform, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// Its id.
+    pub id: PlatformId,
+    /// The name of its blueprint.
+    pub name: BlueprintName,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// From now on the name is this organization's; false where it is somebody's.
+///
+/// # Errors
+/// The database.
+pub async fn take(conn: &mut PgConnection, new: &Owned) -> sqlx::Result<bool> {
+    let taken = sqlx::query!(
+        "insert into control.platform (id, name, organization, created_at)
+         values ($1, $2, $3, $4)
+         on conflict (name) where gone_at is null do nothing",
+        new.id.0,
+        new.name.as_str(),
+        new.organization.0,
+        new.created_at.to_sqlx(),
+    );
+    Ok(taken.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Whose this name is.
+///
+/// # Errors
+/// The database.
+pub async fn by_name(conn: &mut PgConnection, name: &BlueprintName) -> sqlx::Result<Option<Owned>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, name, organization, created_at from control.platform
+         where name = $1 and gone_at is null",
+        name.as_str(),
+    );
+    row.fetch_optional(conn).await?.map(Owned::try_from).transpose()
+}
+
+/// One of this organization's.
+///
+/// # Errors
+/// The database.
+pub async fn get(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    id: PlatformId,
+) -> sqlx::Result<Option<Owned>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, name, organization, created_at from control.platform
+         where organization = $1 and id = $2 and gone_at is null",
+        organization.0,
+        id.0,
+    );
+    row.fetch_optional(conn).await?.map(Owned::try_from).transpose()
+}
+
+/// Those of an organization by name, from behind this one on.
+///
+/// # Errors
+/// The database.
+pub async fn list(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    after: Option<&str>,
+    limit: usize,
+) -> sqlx::Result<Vec<Owned>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, name, organization, created_at from control.platform
+         where organization = $1 and gone_at is null and ($2::text is null or name > $2)
+         order by name limit $3",
+        organization.0,
+        after,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    );
+    rows.fetch_all(conn).await?.into_iter().map(Owned::try_from).collect()
+}
+
+/// Those of all organizations by name, from behind this one on, each with whose it is and what that one
+/// pays for.
+///
+/// # Errors
+/// The database.
+pub async fn all(
+    conn: &mut PgConnection,
+    after: Option<&str>,
+    limit: usize,
+) -> sqlx::Result<Vec<(Owned, Slug, PlanName)>> {
+    let rows = sqlx::query!(
+        "select platform.id, platform.name, organization, platform.created_at, slug, plan
+         from control.platform join control.organization on organization.id = organization
+         where gone_at is null and ($1::text is null or platform.name > $1)
+         order by platform.name limit $2",
+        after,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    rows.map(|row| {
+        let unread = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
+        let (slug, plan) = (row.slug.parse::<Slug>(), row.plan.parse::<PlanName>());
+        let (id, name, organization) = (row.id, row.name, row.organization);
+        let owned = Owned::try_from(Row { id, name, organization, created_at: row.created_at })?;
+        Ok((
+            owned,
+            slug.map_err(|error| unread(error.into()))?,
+            plan.map_err(|error| unread(error.into()))?,
+        ))
+    })
+    .collect()
+}
+
+/// It is gone for good: whoever comes first has the name.
+///
+/// # Errors
+/// The database.
+pub async fn let_go(conn: &mut PgConnection, id: PlatformId, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update control.platform set gone_at = $2 where id = $1 and gone_at is null",
+        id.0,
+        now.to_sqlx(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct Row {
+    id: uuid::Uuid,
+    name: String,
+    organization: uuid::Uuid,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+impl TryFrom<Row> for Owned {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: PlatformId(row.id),
+            name: row.name.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            organization: OrganizationId(row.organization),
+            created_at: row.created_at.to_jiff(),
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! Nouns and rules, without a database and without HTTP.
+
+pub mod audit;
+pub mod id;
+pub mod key;
+pub mod page;
+pub mod scope;

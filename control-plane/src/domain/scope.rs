@@ -1,0 +1,85 @@
+//! What a key may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One thing that a key may do in its organization.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub enum Scope {
+    /// See the organization.
+    #[serde(rename = "organization:read")]
+    OrganizationRead,
+    /// See platforms, and what becomes of them.
+    #[serde(rename = "platforms:read")]
+    PlatformsRead,
+    /// Make platforms, change, suspend and delete them.
+    #[serde(rename = "platforms:write")]
+    PlatformsWrite,
+    /// See which keys there are, make some and take them back.
+    #[serde(rename = "keys:write")]
+    KeysWrite,
+    /// See what was done, and by whom.
+    #[serde(rename = "audit:read")]
+    AuditRead,
+}
+
+/// There is no such scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no scope {0:?}")]
+pub struct UnknownScope(String);
+
+impl Scope {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [
+        Self::OrganizationRead,
+        Self::PlatformsRead,
+        Self::PlatformsWrite,
+        Self::KeysWrite,
+        Self::AuditRead,
+    ];
+
+    /// As the API and the database say it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OrganizationRead => "organization:read",
+            Self::PlatformsRead => "platforms:read",
+            Self::PlatformsWrite => "platforms:write",
+            Self::KeysWrite => "keys:write",
+            Self::AuditRead => "audit:read",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        let named = Self::ALL.into_iter().find(|scope| scope.word() == text);
+        named.ok_or_else(|| UnknownScope(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_said_alike_everywhere() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.word().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.word());
+        }
+        assert_eq!("all".parse::<Scope>(), Err(UnknownScope("all".to_owned())));
+    }
+}

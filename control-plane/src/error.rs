@@ -1,0 +1,188 @@
+//! What can go wrong while serving, and the one place where it becomes an answer.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use web::Problem;
+
+use crate::cluster::ClusterError;
+use crate::domain::page::NoPage;
+use crate::domain::scope::Scope;
+
+/// What a handler gives back.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything a handler can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No key, or none that is good.
+    #[error("no good key")]
+    NoKey,
+    /// The key may not do that.
+    #[error("needs the scope {0}")]
+    NotAllowed(Scope),
+    /// Nothing of that kind under that id, or not this organization's.
+    #[error("there is no such {0}")]
+    Nothing(&'static str),
+    /// What was sent cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// What was sent breaks rules: every one of them, each with its place.
+    #[error("{} rules are broken", .0.len())]
+    BreaksRules(Vec<Broken>),
+    /// The name is somebody's.
+    #[error("the name {0} is taken")]
+    NameTaken(String),
+    /// It was changed since it was seen.
+    #[error("changed meanwhile")]
+    Changed,
+    /// Whoever changes it has to say which state was seen.
+    #[error("no If-Match")]
+    NotSeen,
+    /// Somebody else writes its spec.
+    #[error("its spec is written by {0}")]
+    ManagedBy(String),
+    /// The same `Idempotency-Key` came with another request.
+    #[error("the idempotency key was used for another request")]
+    OtherRequest,
+    /// The cluster does not take it.
+    #[error("the cluster refuses it: {0}")]
+    Refused(String),
+    /// The cluster does not answer.
+    #[error("the cluster does not answer: {0}")]
+    NoCluster(String),
+    /// The database failed.
+    #[error("use the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Anything else of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// A rule that a blueprint breaks.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Broken {
+    /// Where, such as `spec.domains[0]`.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl From<NoPage> for Error {
+    fn from(error: NoPage) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<ClusterError> for Error {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Taken => Self::Internal("a blueprint is there that is nobody's".into()),
+            ClusterError::Missing => Self::Nothing("platform"),
+            ClusterError::Changed => Self::Changed,
+            ClusterError::ManagedBy(who) => Self::ManagedBy(who),
+            ClusterError::Refused(why) => Self::Refused(why),
+            ClusterError::Unavailable(why) => Self::NoCluster(why),
+        }
+    }
+}
+
+impl Error {
+    fn problem(&self) -> Problem {
+        let new = Problem::new;
+        match self {
+            Self::NoKey => new(
+                StatusCode::UNAUTHORIZED,
+                "no-key",
+                "This needs a key that is good.",
+            )
+            .detail(
+                "Send one as `Authorization: Bearer KEY`. It may have ended or been taken back.",
+            ),
+            Self::NotAllowed(scope) => {
+                new(StatusCode::FORBIDDEN, "not-allowed", "This key may not do that.")
+                    .detail(format!("It needs the scope {scope}: make a key that has it."))
+            }
+            Self::Nothing(what) => {
+                Problem::not_found("not-found", format!("There is no such {what}."))
+                    .detail("It may have been removed, or it belongs to somebody else.")
+            }
+            Self::Unreadable(why) => {
+                Problem::bad_request("unreadable", "This could not be read.").detail(why.as_str())
+            }
+            Self::BreaksRules(rules) => {
+                let lines: Vec<_> =
+                    rules.iter().map(|rule| format!("{}: {}", rule.path, rule.message)).collect();
+                let title = "The blueprint breaks rules. Nothing was done.";
+                new(StatusCode::UNPROCESSABLE_ENTITY, "breaks-rules", title)
+                    .detail(lines.join("\n"))
+            }
+            Self::NameTaken(name) => new(StatusCode::CONFLICT, "name-taken", "This name is taken.")
+                .detail(format!("Another platform is called {name}. Choose another name.")),
+            Self::Changed => {
+                let title = "It was changed meanwhile. Nothing was done.";
+                new(StatusCode::PRECONDITION_FAILED, "changed", title)
+                    .detail("Look at how it is now, and decide again.")
+            }
+            Self::NotSeen => {
+                let title = "Which state is to be changed was not said. Nothing was done.";
+                new(StatusCode::PRECONDITION_REQUIRED, "no-if-match", title)
+                    .detail("Send the `ETag` that the blueprint came with as `If-Match`.")
+            }
+            Self::ManagedBy(who) => {
+                let title = "This platform's blueprint is written by somebody else.";
+                new(StatusCode::CONFLICT, "managed-elsewhere", title)
+                    .detail(format!("Its label soulfra.io/managed-by says {who}: change it there."))
+            }
+            Self::OtherRequest => {
+                let title = "This Idempotency-Key came with another request before.";
+                new(StatusCode::CONFLICT, "other-request", title)
+                    .detail("Send each request with a key of its own. Nothing was done.")
+            }
+            Self::Refused(why) => {
+                new(StatusCode::UNPROCESSABLE_ENTITY, "refused", "The cluster does not take this.")
+                    .detail(why.as_str())
+            }
+            Self::NoCluster(_) => {
+                let title = "The cluster does not answer at the moment.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "no-cluster", title)
+                    .detail("Platforms go on as they are. Try again with the same Idempotency-Key.")
+                    .retry_after(5)
+            }
+            Self::Database(error) if is_away(error) => {
+                let title = "The control plane's database does not answer at the moment.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "no-database", title)
+                    .detail("Platforms go on as they are. Try again with the same Idempotency-Key.")
+                    .retry_after(5)
+            }
+            Self::Database(_) | Self::Internal(_) => Problem::internal(),
+        }
+    }
+}
+
+/// Whether it is not there just now, and nothing of ours is wrong.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        // Starting, stopping, out of connections, read-only, asked to stop.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["57P01", "57P02", "57P03", "53300", "25006", "57014"].contains(&&*code)
+                || code.starts_with("08")
+        }),
+        _ => false,
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Self::Database(_) | Self::Internal(_) | Self::NoCluster(_) = &self {
+            tracing::error!("could not serve: {self}");
+        }
+        let mut response = self.problem().into_response();
+        if let Self::NoKey = self {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}

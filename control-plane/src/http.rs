@@ -1,0 +1,9 @@
+//! What is asked, and answered: no SQL here.
+
+pub mod audit;
+pub mod caller;
+pub mod catalogue;
+pub mod keys;
+pub mod organization;
+pub mod platforms;
+pub mod sent;

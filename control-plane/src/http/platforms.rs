@@ -1,0 +1,91 @@
+//! Platforms: made, looked at, changed, stopped and deleted.
+//!
+//! Who owns one is in the database, what it is to be in the cluster. A name is taken before its
+//! blueprint is made, so that it is nobody else's whatever happens in between; whoever was cut off
+//! asks again, and it goes on where it was.
+
+pub mod create;
+pub mod edit;
+mod seen;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+
+pub use seen::{Blueprint, Condition, Platform};
+
+use crate::app::App;
+use crate::db::platforms::{self, Owned};
+use crate::domain::id::PlatformId;
+use crate::domain::page::{Page, Wanted};
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::caller::Caller;
+
+/// The platforms of the organization, by name.
+#[utoipa::path(
+    get, path = "/v1/platforms", operation_id = "listPlatforms", tag = "platforms", params(Wanted),
+    responses((status = 200, body = Page<Platform>))
+)]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Page<Platform>>> {
+    caller.may(Scope::PlatformsRead)?;
+    let (after, limit) = wanted.read()?;
+    let mut conn = app.db().acquire().await?;
+    let owned =
+        platforms::list(&mut conn, caller.organization(), after.as_deref(), limit + 1).await?;
+    drop(conn);
+    let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
+    let seen = app.cluster().seen(&names);
+    let items =
+        owned.into_iter().zip(seen).map(|(owned, seen)| Platform::of(&owned, seen.as_ref()));
+    Ok(Json(Page::of(items.collect(), limit, |platform| platform.name.clone())))
+}
+
+/// A platform, and how it stands.
+#[utoipa::path(
+    get, path = "/v1/platforms/{id}", operation_id = "getPlatform", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id")),
+    responses((status = 200, body = Platform))
+)]
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Platform>> {
+    caller.may(Scope::PlatformsRead)?;
+    let owned = owned(&app, &caller, &id).await?;
+    let seen = app.cluster().get(&owned.name).await?;
+    Ok(Json(Platform::of(&owned, seen.as_ref())))
+}
+
+/// A platform's blueprint. Its `ETag` is what a change of it names as `If-Match`.
+#[utoipa::path(
+    get, path = "/v1/platforms/{id}/blueprint", operation_id = "getBlueprint", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id")),
+    responses((
+        status = 200, body = Blueprint,
+        headers(("ETag" = String, description = "Which state of it this is")),
+    ))
+)]
+pub async fn blueprint(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<(HeaderMap, Json<Blueprint>)> {
+    caller.may(Scope::PlatformsRead)?;
+    let owned = owned(&app, &caller, &id).await?;
+    let seen = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+    Ok((seen::tagged(&seen), Json(Blueprint::of(&seen))))
+}
+
+/// One of the caller's organization; of others it is said that there is none.
+async fn owned(app: &App, caller: &Caller, id: &str) -> Result<Owned> {
+    let id: PlatformId = id.parse().map_err(|_| Error::Nothing("platform"))?;
+    let mut conn = app.db().acquire().await?;
+    let found = platforms::get(&mut conn, caller.organization(), id).await?;
+    found.ok_or(Error::Nothing("platform"))
+}

@@ -1,0 +1,213 @@
+//! A new platform.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use blueprint::status::Account;
+use blueprint::{BlueprintName, PlatformBlueprint, entitlement_problems};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::seen::{Platform, tagged};
+use crate::app::App;
+use crate::cluster::{ClusterError, PLATFORM, version};
+use crate::db::answers::{self, Before};
+use crate::db::audit::{self, Done};
+use crate::db::organizations::{self, Organization};
+use crate::db::platforms::{self, Owned};
+use crate::domain::id::PlatformId;
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::caller::Caller;
+use crate::http::sent::{SentBlueprint, broken};
+
+/// Makes a platform from a blueprint, as YAML or JSON. Its organization and plan are those of the key.
+/// Sent again with the same `Idempotency-Key` it has the same answer, and is done once.
+#[utoipa::path(
+    post, path = "/v1/platforms", operation_id = "createPlatform", tag = "platforms",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 letters of your choice")),
+    request_body(content = String, content_type = "application/yaml"),
+    responses((
+        status = 201, body = Platform,
+        headers(("Location" = String, description = "Where it is"), ("ETag" = String, description = "Of its blueprint")),
+    ))
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    sent: SentBlueprint,
+) -> Result<Response> {
+    caller.may(Scope::PlatformsWrite)?;
+    let SentBlueprint { mut blueprint, hash, key } = sent;
+    let name = blueprint.platform_name().map_err(|error| Error::Unreadable(error.to_string()))?;
+    let mut conn = app.db().acquire().await?;
+    let organization = organizations::get(&mut conn, caller.organization()).await?;
+    let organization = organization.ok_or(Error::Nothing("organization"))?;
+    drop(conn);
+    belongs_to(&mut blueprint, &organization)?;
+
+    let before = match &key {
+        None => Before::Nothing,
+        Some(key) => {
+            let mut tx = app.db().begin().await?;
+            let before = answers::begin(&mut tx, caller.0.id.0, key, &hash, app.now()).await?;
+            tx.commit().await?;
+            before
+        }
+    };
+    match before {
+        Before::Another => return Err(Error::OtherRequest),
+        Before::Answered(status, body) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
+            return Ok((status, Json(body)).into_response());
+        }
+        Before::Nothing | Before::Begun => {}
+    }
+    let made = make(&app, &caller, &name, &blueprint, &organization).await;
+    let mut conn = app.db().acquire().await?;
+    let (owned, made) = match made {
+        Ok(made) => made,
+        // Whether it was done is not known: the same request goes on with it.
+        Err(error @ (Error::NoCluster(_) | Error::Database(_))) => return Err(error),
+        Err(error) => {
+            if let Some(key) = &key {
+                answers::forget(&mut conn, caller.0.id.0, key).await?;
+            }
+            return Err(error);
+        }
+    };
+    let body = json!(Platform::of(&owned, Some(&made)));
+    if let Some(key) = &key {
+        let status = StatusCode::CREATED.as_u16();
+        answers::finish(&mut conn, caller.0.id.0, key, status, &body).await?;
+    }
+    let mut headers: HeaderMap = tagged(&made);
+    if let Ok(place) = HeaderValue::from_str(&format!("/v1/platforms/{}", owned.id)) {
+        headers.insert(header::LOCATION, place);
+    }
+    Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+}
+
+/// It is this organization's, which pays for what it asks for.
+pub(super) fn belongs_to(
+    blueprint: &mut PlatformBlueprint,
+    organization: &Organization,
+) -> Result<()> {
+    let asked = &blueprint.spec.organization;
+    if asked.as_ref().is_some_and(|asked| *asked != organization.slug) {
+        let instead = format!("{}, or leave it out", organization.slug);
+        let what = "is not the organization of this key";
+        let problem = blueprint::Problem::new("spec.organization", what, instead);
+        return Err(broken(&[problem]));
+    }
+    blueprint.spec.organization = Some(organization.slug.clone());
+    blueprint.spec.plan = Some(organization.plan);
+    let problems = entitlement_problems(blueprint, &organization.plan.entitlements());
+    if problems.is_empty() { Ok(()) } else { Err(broken(&problems)) }
+}
+
+async fn make(
+    app: &App,
+    caller: &Caller,
+    name: &BlueprintName,
+    blueprint: &PlatformBlueprint,
+    organization: &Organization,
+) -> Result<(Owned, PlatformBlueprint)> {
+    let owned = take_name(app, caller, name, organization).await?;
+    let made = app.cluster().create(name, &owned.id.to_string(), &blueprint.spec).await;
+    let made = match made {
+        Ok(made) => made,
+        Err(error @ ClusterError::Unavailable(_)) => return Err(error.into()),
+        Err(error) => {
+            let there = app.cluster().get(name).await?;
+            if !there.as_ref().is_some_and(|there| is_of(there, owned.id)) {
+                refuse(app, caller, &owned, &error).await?;
+            }
+            // Somebody's, who made it by other means, or another request's.
+            let is_taken = error == ClusterError::Taken;
+            return Err(if is_taken { Error::NameTaken(name.to_string()) } else { error.into() });
+        }
+    };
+    let mut conn = app.db().acquire().await?;
+    let is_ours = platforms::get(&mut conn, organization.id, owned.id).await?.is_some();
+    drop(conn);
+    if !is_ours {
+        // A request beside this one was refused, and gave the name up.
+        if let Some(version) = version(&made) {
+            app.cluster().delete(name, version.uid).await?;
+        }
+        return Err(Error::NameTaken(name.to_string()));
+    }
+    if let Some(version) = version(&made) {
+        let account = Account {
+            organization: organization.slug.clone(),
+            plan: organization.plan,
+            entitlements: organization.plan.entitlements(),
+        };
+        // Where this is lost, the keeper of accounts does it.
+        if let Err(error) = app.cluster().confirm(name, version.uid, &account).await {
+            tracing::warn!(%name, %error, "not confirmed yet");
+        }
+    }
+    Ok((owned, made))
+}
+
+/// The name becomes the organization's, unless it is somebody's. One that it took before and for
+/// which nothing was made is taken up again.
+async fn take_name(
+    app: &App,
+    caller: &Caller,
+    name: &BlueprintName,
+    organization: &Organization,
+) -> Result<Owned> {
+    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let new = Owned {
+        id: PlatformId(Uuid::now_v7()),
+        name: name.clone(),
+        organization: organization.id,
+        created_at: now,
+    };
+    if platforms::take(&mut tx, &new).await? {
+        let done = Done {
+            organization: organization.id,
+            actor: &caller.actor(),
+            action: "platform.create",
+            target: &new.id.to_string(),
+            detail: json!({"name": name}),
+        };
+        audit::write(&mut tx, done, now).await?;
+        tx.commit().await?;
+        return Ok(new);
+    }
+    let there = platforms::by_name(&mut tx, name).await?;
+    drop(tx);
+    let taken = || Error::NameTaken(name.to_string());
+    let own = there.filter(|there| there.organization == organization.id).ok_or_else(taken)?;
+    match app.cluster().get(name).await? {
+        None => Ok(own),
+        // The answer was lost, or it is another request: whoever makes it compares what is wanted.
+        Some(made) if is_of(&made, own.id) => Ok(own),
+        Some(_) => Err(taken()),
+    }
+}
+
+fn is_of(made: &PlatformBlueprint, platform: PlatformId) -> bool {
+    let named = made.metadata.annotations.as_ref().and_then(|all| all.get(PLATFORM));
+    named.is_some_and(|named| *named == platform.to_string())
+}
+
+/// It will not be made: the name is free again.
+async fn refuse(app: &App, caller: &Caller, owned: &Owned, why: &ClusterError) -> Result<()> {
+    let (mut tx, now) = (app.db().begin().await?, app.now());
+    platforms::let_go(&mut tx, owned.id, now).await?;
+    let done = Done {
+        organization: owned.organization,
+        actor: &caller.actor(),
+        action: "platform.create.refused",
+        target: &owned.id.to_string(),
+        detail: json!({"name": owned.name, "why": why.to_string()}),
+    };
+    audit::write(&mut tx, done, now).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,172 @@
+//! A platform is changed, stopped, taken up again and deleted.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use blueprint::{BlueprintSpec, PlatformBlueprint, changes};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::create::belongs_to;
+use super::owned;
+use super::seen::{Blueprint, Platform, named, tagged};
+use crate::app::App;
+use crate::cluster::{ClusterError, Version, version};
+use crate::db::audit::{self, Done};
+use crate::db::organizations;
+use crate::db::platforms::Owned;
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::caller::Caller;
+use crate::http::sent::{Key, SentBlueprint};
+
+/// So often it is tried to stop a platform that somebody else changes.
+const TRIES: usize = 5;
+
+/// Whoever deletes a platform says how it is called.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Named {
+    /// The platform's name, so that no other one is meant.
+    name: String,
+}
+
+/// Has a platform be as a blueprint says from now on. `If-Match` names the state that was seen. Sent
+/// again it changes nothing more.
+#[utoipa::path(
+    put, path = "/v1/platforms/{id}/blueprint", operation_id = "replaceBlueprint", tag = "platforms",
+    params(
+        ("id" = String, Path, description = "The platform's id"),
+        ("If-Match" = String, Header, description = "The `ETag` that the blueprint came with"),
+    ),
+    request_body(content = String, content_type = "application/yaml"),
+    responses((
+        status = 200, body = Blueprint,
+        headers(("ETag" = String, description = "Which state of it this is")),
+    ))
+)]
+pub async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    sent: SentBlueprint,
+) -> Result<(HeaderMap, Json<Blueprint>)> {
+    caller.may(Scope::PlatformsWrite)?;
+    let owned = owned(&app, &caller, &id).await?;
+    let seen = named(&headers)?;
+    let mut wanted = sent.blueprint;
+    if wanted.metadata.name.as_deref() != Some(owned.name.as_str()) {
+        return Err(Error::Unreadable(format!(
+            "metadata.name: this platform is called {}, for ever",
+            owned.name
+        )));
+    }
+    let mut conn = app.db().acquire().await?;
+    let organization = organizations::get(&mut conn, owned.organization).await?;
+    let organization = organization.ok_or(Error::Nothing("organization"))?;
+    drop(conn);
+    belongs_to(&mut wanted, &organization)?;
+    let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+    let fields: Vec<_> = changes(&there, &wanted).iter().map(|it| it.path.clone()).collect();
+    note(&app, &caller, &owned, "platform.change", json!({"fields": fields})).await?;
+    let changed = app.cluster().change(&owned.name, seen, &wanted.spec).await?;
+    Ok((tagged(&changed), Json(Blueprint::of(&changed))))
+}
+
+/// Stops a platform: it answers with a notice, and keeps its data.
+#[utoipa::path(
+    post, path = "/v1/platforms/{id}/suspend", operation_id = "suspendPlatform", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id")),
+    responses((status = 200, body = Platform))
+)]
+pub async fn suspend(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Key,
+) -> Result<Json<Platform>> {
+    set_suspended(&app, &caller, &id, true).await
+}
+
+/// Takes a platform up again that was stopped.
+#[utoipa::path(
+    post, path = "/v1/platforms/{id}/resume", operation_id = "resumePlatform", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id")),
+    responses((status = 200, body = Platform))
+)]
+pub async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Key,
+) -> Result<Json<Platform>> {
+    set_suspended(&app, &caller, &id, false).await
+}
+
+/// Stops a platform at once. Its data is kept for 30 days, in which it can be made again from the
+/// same organization with all that it had.
+#[utoipa::path(
+    delete, path = "/v1/platforms/{id}", operation_id = "deletePlatform", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id"), Named),
+    responses((status = 202, body = Platform))
+)]
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(Named { name }): Query<Named>,
+    _: Key,
+) -> Result<(StatusCode, Json<Platform>)> {
+    caller.may(Scope::PlatformsWrite)?;
+    let owned = owned(&app, &caller, &id).await?;
+    if name != owned.name.as_str() {
+        return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
+    }
+    note(&app, &caller, &owned, "platform.delete", json!({"name": name})).await?;
+    if let Some(there) = app.cluster().get(&owned.name).await?
+        && let Some(Version { uid, .. }) = version(&there)
+    {
+        app.cluster().delete(&owned.name, uid).await?;
+    }
+    let seen = app.cluster().get(&owned.name).await?;
+    Ok((StatusCode::ACCEPTED, Json(Platform::of(&owned, seen.as_ref()))))
+}
+
+async fn set_suspended(app: &App, caller: &Caller, id: &str, is: bool) -> Result<Json<Platform>> {
+    caller.may(Scope::PlatformsWrite)?;
+    let owned = owned(app, caller, id).await?;
+    let action = if is { "platform.suspend" } else { "platform.resume" };
+    note(app, caller, &owned, action, json!({})).await?;
+    for _ in 0..TRIES {
+        let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+        let seen = version(&there).ok_or(Error::Nothing("blueprint"))?;
+        let spec = BlueprintSpec { suspended: is, ..there.spec.clone() };
+        match app.cluster().change(&owned.name, seen, &spec).await {
+            Ok(changed) => {
+                return Ok(Json(Platform::of(&owned, Some::<&PlatformBlueprint>(&changed))));
+            }
+            Err(ClusterError::Changed) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::Changed)
+}
+
+/// Written down before it is done: of what was cut off, it is known that it was begun.
+async fn note(
+    app: &App,
+    caller: &Caller,
+    owned: &Owned,
+    action: &str,
+    detail: Value,
+) -> Result<()> {
+    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let (actor, target) = (caller.actor(), owned.id.to_string());
+    let organization = owned.organization;
+    let done = Done { organization, actor: &actor, action, target: &target, detail };
+    audit::write(&mut tx, done, now).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,58 @@
+//! Confirms whose platforms are and what that gives them, again and again: who was cut off in between,
+//! or pays for another plan now, is confirmed a little later.
+
+use std::time::Duration;
+
+use blueprint::status::Account;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::cluster::version;
+use crate::db::platforms;
+
+/// Between two rounds.
+const EVERY: Duration = Duration::from_secs(30);
+/// Platforms that are read at once.
+const BATCH: usize = 500;
+
+/// Goes on until told to stop.
+pub async fn run(app: App, stop: CancellationToken) {
+    loop {
+        if let Err(error) = round(&app).await {
+            tracing::warn!(%error, "accounts are not confirmed");
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// All platforms once; how many had to be confirmed.
+///
+/// # Errors
+/// The database.
+pub async fn round(app: &App) -> sqlx::Result<usize> {
+    let (mut confirmed, mut after) = (0, None);
+    // What is not known yet would all be confirmed anew.
+    if !app.cluster().is_known() {
+        return Ok(0);
+    }
+    loop {
+        let mut conn = app.db().acquire().await?;
+        let batch = platforms::all(&mut conn, after.as_deref(), BATCH).await?;
+        drop(conn);
+        let Some((last, _, _)) = batch.last() else { return Ok(confirmed) };
+        after = Some(last.name.to_string());
+        let names: Vec<_> = batch.iter().map(|(owned, _, _)| owned.name.clone()).collect();
+        for ((owned, slug, plan), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
+            let account = Account { organization: slug, plan, entitlements: plan.entitlements() };
+            let Some(seen) = seen else { continue };
+            let told = seen.status.as_ref().and_then(|status| status.account.as_ref());
+            let Some(version) = version(&seen).filter(|_| told != Some(&account)) else { continue };
+            match app.cluster().confirm(&owned.name, version.uid, &account).await {
+                Ok(()) => confirmed += 1,
+                Err(error) => tracing::warn!(name = %owned.name, %error, "not confirmed"),
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `control-plane`: serves the API, admits organizations, checks an audit.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use blueprint::{PlanName, Slug};
+use clap::{Args, Parser, Subcommand};
+use control_plane::cluster::Kubernetes;
+use control_plane::domain::audit::{self, Entry};
+use control_plane::settings::Settings;
+use control_plane::{App, MIGRATOR, Parts, admit, keeper, router};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use web::serve::{Limits, Places, Transport};
+use work::Clock;
+
+/// One API over the whole fleet.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What is logged, like `info` or `control_plane=debug`.
+    #[arg(long, env = "SOULFRA_LOG", default_value = "info", global = true)]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the API until it is told to stop.
+    Serve(At),
+    /// Admits an organization, and prints a key with which it can do everything, once.
+    Admit(Admit),
+    /// Checks lines of an audit, one JSON value each, without any database.
+    VerifyAudit {
+        /// The file that holds them, from the first one on.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct At {
+    /// Where it is met and where its database is, as YAML.
+    #[arg(long, env = "SOULFRA_CONTROL_PLANE_SETTINGS")]
+    settings: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Admit {
+    #[command(flatten)]
+    at: At,
+    /// As blueprints name it, such as `acme`.
+    #[arg(long)]
+    slug: Slug,
+    /// As people call it.
+    #[arg(long)]
+    name: String,
+    /// starter, business or enterprise.
+    #[arg(long, default_value = "starter")]
+    plan: PlanName,
+}
+
+/// Connections to the database.
+const CONNECTIONS: u32 = 16;
+/// Nobody waits for one longer.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// Connections of callers at once.
+const CALLERS: usize = 4_096;
+
+fn main() -> ExitCode {
+    let Arguments { command, log } = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(log))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tracing::error!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(At { settings }) => serve(&settings).await,
+            Command::Admit(wanted) => admitted(wanted).await,
+            Command::VerifyAudit { file } => verified(&file),
+        }
+    })
+}
+
+async fn serve(settings: &std::path::Path) -> Result<(), String> {
+    let settings = Settings::read(settings).map_err(|error| error.to_string())?;
+    let db = database(&settings).await?;
+    let stop = web::stop::when_told().map_err(|error| error.to_string())?;
+    let client = api_server::connect().await.map_err(|error| error.to_string())?;
+    let cluster = Arc::new(Kubernetes::follow(client, stop.clone()));
+    let app = App::new(Parts { db, cluster, clock: Clock::System });
+    let at = settings.listen;
+    let listener = TcpListener::bind(at).await;
+    let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
+    let places = Places::new(Limits::of(CALLERS));
+    let keeping = tokio::spawn(keeper::run(app.clone(), stop.clone()));
+    web::serve::serve(listener, Transport::Plain, router(app), stop, places).await;
+    keeping.await.map_err(|error| error.to_string())
+}
+
+async fn admitted(wanted: Admit) -> Result<(), String> {
+    let Admit { at, slug, name, plan } = wanted;
+    let settings = Settings::read(&at.settings).map_err(|error| error.to_string())?;
+    let db = database(&settings).await?;
+    let key = admit::organization(&db, slug, &name, plan, Clock::System.now()).await;
+    let key = key.map_err(|error| error.to_string())?;
+    say(key.expose())
+}
+
+fn verified(file: &std::path::Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();
+    let entries: Vec<Entry> = lines
+        .map(|(at, line)| {
+            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", at + 1))
+        })
+        .collect::<Result<_, _>>()?;
+    audit::verify(&entries).map_err(|error| error.to_string())?;
+    say(&format!("{} lines, none changed, none left out up to the last", entries.len()))
+}
+
+async fn database(settings: &Settings) -> Result<PgPool, String> {
+    let options = settings.database().map_err(|error| error.to_string())?;
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+    let pool = pool.connect_with(options).await;
+    let pool = pool.map_err(|error| format!("the database cannot be reached: {error}"))?;
+    let migrated = MIGRATOR.run(&pool).await;
+    migrated.map_err(|error| format!("its tables cannot be brought up to date: {error}"))?;
+    Ok(pool)
+}
+
+/// What was asked for; all else is the log's.
+fn say(line: &str) -> Result<(), String> {
+    let mut out = std::io::stdout();
+    let said = writeln!(out, "{line}").and_then(|()| out.flush());
+    said.map_err(|error| format!("cannot write it: {error}"))
+}

@@ -1,0 +1,104 @@
+//! Every route, in one list, and what is documented of them.
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::Problem;
+
+use crate::app::App;
+use crate::http::platforms::{create, edit};
+use crate::http::{audit, catalogue, keys, organization, platforms};
+
+/// The largest request, in bytes: a blueprint has 256 KiB at most.
+const LARGEST: usize = 300 << 10;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Soulfra control plane",
+        description = "Organizations and their AI platforms. Whatever goes wrong is told as \
+                       `application/problem+json` (RFC 9457), with a `code` that stays.",
+    ),
+    modifiers(&Keys),
+    security(("key" = []))
+)]
+struct Documented;
+
+/// How a caller says who they are.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme("key", bearer);
+    }
+}
+
+/// The API over its state.
+pub fn router(app: App) -> Router {
+    let (routes, document) = documented();
+    let routes = routes
+        .route("/v1/openapi.json", get(async move || Json(document)))
+        .route("/healthz", get(async || "alive"))
+        .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
+        .layer(middleware::from_fn(told))
+        .layer(DefaultBodyLimit::max(LARGEST));
+    web::security::headers(routes).with_state(app)
+}
+
+/// What the API is, as OpenAPI 3.1.
+pub fn document() -> utoipa::openapi::OpenApi {
+    documented().1
+}
+
+fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Documented::openapi())
+        .routes(routes!(organization::show))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(catalogue::plans))
+        .routes(routes!(catalogue::all_templates))
+        .routes(routes!(catalogue::validate))
+        .routes(routes!(platforms::list, create::create))
+        .routes(routes!(platforms::show, edit::delete))
+        .routes(routes!(platforms::blueprint, edit::replace))
+        .routes(routes!(edit::suspend))
+        .routes(routes!(edit::resume))
+        .routes(routes!(audit::list))
+        .split_for_parts()
+}
+
+/// Refusals that no handler wrote are told in our words.
+async fn told(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_ours = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    let status = response.status();
+    if !status.is_client_error() || is_ours {
+        return response;
+    }
+    let allow = response.headers_mut().remove(header::ALLOW);
+    let problem = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(status, "not-here", "That cannot be done at this address.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(status, "too-large", "This is more than can be sent at once.")
+        }
+        status => Problem::new(status, "unreadable", "This could not be read.")
+            .detail("Something in the address or in what was sent is not as it should be."),
+    };
+    let mut response = problem.into_response();
+    if let Some(methods) = allow {
+        response.headers_mut().insert(header::ALLOW, methods);
+    }
+    response
+}

@@ -1,0 +1,79 @@
+//! What every cluster does alike, whoever is behind the port.
+
+use blueprint::status::Account;
+use blueprint::{BlueprintName, BlueprintSpec, PlanName};
+use control_plane::cluster::{Cluster, ClusterError, Version, version};
+use uuid::Uuid;
+
+fn spec(display_name: &str) -> BlueprintSpec {
+    let text = format!(
+        "{{apiVersion: soulfra.io/v1alpha1, kind: PlatformBlueprint, metadata: {{name: any}}, \
+          spec: {{identity: {{displayName: {display_name}}}}}}}"
+    );
+    blueprint::read(&text).unwrap().spec
+}
+
+/// Walks through all of it, with platforms of these two names.
+pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
+    let (name, other): (BlueprintName, BlueprintName) =
+        (one.parse().unwrap(), other.parse().unwrap());
+    assert_eq!(cluster.get(&name).await.unwrap(), None);
+
+    // Made once, however often it is asked for.
+    let made = cluster.create(&name, "plt_1", &spec("One")).await.unwrap();
+    let first = version(&made).unwrap();
+    assert_eq!(first.generation, 1);
+    let again = cluster.create(&name, "plt_1", &spec("One")).await.unwrap();
+    assert_eq!(version(&again), Some(first));
+    for (platform, wanted) in [("plt_2", "One"), ("plt_1", "Two")] {
+        let taken = cluster.create(&name, platform, &spec(wanted)).await;
+        assert_eq!(taken.unwrap_err(), ClusterError::Taken, "{platform}, {wanted}");
+    }
+    assert_eq!(cluster.get(&name).await.unwrap().map(|it| it.spec), Some(spec("One")));
+
+    // Changed by whoever saw how it is, and by nobody else.
+    let changed = cluster.change(&name, first, &spec("Two")).await.unwrap();
+    let second = version(&changed).unwrap();
+    assert_eq!((second.uid, second.generation), (first.uid, 2));
+    let late = cluster.change(&name, first, &spec("Three")).await;
+    assert_eq!(late.unwrap_err(), ClusterError::Changed);
+    let again = cluster.change(&name, first, &spec("Two")).await.unwrap();
+    assert_eq!(version(&again), Some(second), "sent again, it changes nothing more");
+    let elsewhere = Version { uid: Uuid::new_v4(), ..second };
+    let of_another = cluster.change(&name, elsewhere, &spec("Three")).await;
+    assert_eq!(of_another.unwrap_err(), ClusterError::Missing);
+    let nobodys = cluster.change(&other, second, &spec("Three")).await;
+    assert_eq!(nobodys.unwrap_err(), ClusterError::Missing);
+
+    // What breaks a rule is not taken.
+    let mut broken = spec("Broken");
+    broken.runtime.replicas.min = 9;
+    broken.runtime.replicas.max = Some(2);
+    let refused = cluster.create(&other, "plt_3", &broken).await;
+    assert!(matches!(refused, Err(ClusterError::Refused(_))), "{refused:?}");
+    assert_eq!(cluster.get(&other).await.unwrap(), None);
+
+    // Confirmed for the one that is meant, whatever its spec becomes.
+    let account = Account {
+        organization: "acme".parse().unwrap(),
+        plan: PlanName::Business,
+        entitlements: PlanName::Business.entitlements(),
+    };
+    cluster.confirm(&name, first.uid, &account).await.unwrap();
+    let confirmed = cluster.get(&name).await.unwrap().unwrap();
+    assert_eq!(confirmed.status.clone().unwrap().account, Some(account.clone()));
+    assert_eq!(version(&confirmed), Some(second), "that is no change of its spec");
+    assert!(cluster.confirm(&name, Uuid::new_v4(), &account).await.is_err());
+    cluster.change(&name, second, &spec("Three")).await.unwrap();
+
+    // Deleted, and not another one of that name.
+    cluster.delete(&name, Uuid::new_v4()).await.unwrap();
+    assert!(cluster.get(&name).await.unwrap().is_some());
+    for _ in 0..2 {
+        cluster.delete(&name, first.uid).await.unwrap();
+    }
+    assert!(cluster.get(&name).await.unwrap().is_none_or(|it| {
+        // Its operator has something to do before it goes.
+        it.metadata.deletion_timestamp.is_some()
+    }));
+}

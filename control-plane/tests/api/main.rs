@@ -1,0 +1,13 @@
+//! The API over a real Postgres. The cluster is played here; that it is played as the API server is,
+//! the same conformance suite says of both (`tests/on_kubernetes`).
+#![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
+
+mod audit;
+mod conformance;
+mod foreign;
+mod keys;
+mod platforms;
+mod played;
+mod rig;
+
+use rig::Rig;

@@ -1,0 +1,169 @@
+//! A cluster in memory, which does what the API server does.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use blueprint::status::Account;
+use blueprint::{BlueprintName, BlueprintSpec, BlueprintStatus, PlatformBlueprint};
+use control_plane::cluster::{
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, PLATFORM, Version, version,
+};
+use uuid::Uuid;
+
+/// The cluster.
+#[derive(Default)]
+pub(crate) struct Played {
+    there: Mutex<BTreeMap<String, PlatformBlueprint>>,
+    /// It does not answer; what was asked for last is done all the same, where this says so.
+    silent: Mutex<Silent>,
+}
+
+/// Whether it answers.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Silent {
+    /// It does.
+    #[default]
+    No,
+    /// It neither does anything nor answers.
+    Dead,
+    /// It does what it is asked, and its answers are lost.
+    Mute,
+}
+
+impl Played {
+    pub(crate) fn be(&self, silent: Silent) {
+        *self.silent.lock().unwrap() = silent;
+    }
+
+    /// Somebody makes one by other means.
+    pub(crate) fn by_kubectl(&self, blueprint: PlatformBlueprint) {
+        let mut made = blueprint;
+        made.metadata.uid = Some(Uuid::new_v4().to_string());
+        made.metadata.generation = Some(1);
+        let name = made.metadata.name.clone().unwrap();
+        self.there().insert(name, made);
+    }
+
+    /// One that is there.
+    pub(crate) fn of(&self, name: &str) -> Option<PlatformBlueprint> {
+        self.there().get(name).cloned()
+    }
+
+    fn there(&self) -> MutexGuard<'_, BTreeMap<String, PlatformBlueprint>> {
+        self.there.lock().unwrap()
+    }
+
+    /// Does it, unless it is dead; tells, unless it is mute.
+    fn does<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, PlatformBlueprint>) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
+        let silent = *self.silent.lock().unwrap();
+        let unavailable = || ClusterError::Unavailable("no answer".to_owned());
+        if silent == Silent::Dead {
+            return Err(unavailable());
+        }
+        let done = work(&mut self.there());
+        if silent == Silent::Mute { Err(unavailable()) } else { done }
+    }
+}
+
+#[async_trait]
+impl Cluster for Played {
+    async fn get(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
+        Ok(self.of(name.as_str()))
+    }
+
+    fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>> {
+        names.iter().map(|name| self.of(name.as_str())).collect()
+    }
+
+    fn is_known(&self) -> bool {
+        true
+    }
+
+    async fn create(
+        &self,
+        name: &BlueprintName,
+        platform: &str,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        self.does(|there| {
+            if let Some(before) = there.get(name.as_str()) {
+                let annotations = before.metadata.annotations.as_ref();
+                let is_of = annotations.and_then(|all| all.get(PLATFORM)).map(String::as_str);
+                let is_it = is_of == Some(platform) && before.spec == *spec;
+                return if is_it { Ok(before.clone()) } else { Err(ClusterError::Taken) };
+            }
+            if !blueprint::check(&PlatformBlueprint::new(name.as_str(), spec.clone())).is_empty() {
+                return Err(ClusterError::Refused("the schema".to_owned()));
+            }
+            let mut made = PlatformBlueprint::new(name.as_str(), spec.clone());
+            made.metadata.uid = Some(Uuid::new_v4().to_string());
+            made.metadata.generation = Some(1);
+            made.metadata.labels = Some([(MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned())].into());
+            made.metadata.annotations = Some([(PLATFORM.to_owned(), platform.to_owned())].into());
+            there.insert(name.to_string(), made.clone());
+            Ok(made)
+        })
+    }
+
+    async fn change(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        spec: &BlueprintSpec,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        self.does(|there| {
+            let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
+            let now = version(it).unwrap();
+            if now.uid != seen.uid {
+                return Err(ClusterError::Missing);
+            }
+            if it.spec == *spec {
+                return Ok(it.clone());
+            }
+            let writer = it.metadata.labels.as_ref().and_then(|all| all.get(MANAGED_BY)).cloned();
+            if writer.as_deref() != Some(CONTROL_PLANE) {
+                return Err(ClusterError::ManagedBy(writer.unwrap_or_else(|| "kubectl".into())));
+            }
+            if now.generation != seen.generation {
+                return Err(ClusterError::Changed);
+            }
+            it.spec = spec.clone();
+            it.metadata.generation = Some(now.generation + 1);
+            Ok(it.clone())
+        })
+    }
+
+    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError> {
+        self.does(|there| {
+            if there.get(name.as_str()).is_some_and(|it| version(it).unwrap().uid == uid) {
+                there.remove(name.as_str());
+            }
+            Ok(())
+        })
+    }
+
+    async fn confirm(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        account: &Account,
+    ) -> Result<(), ClusterError> {
+        self.does(|there| {
+            let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
+            if version(it).unwrap().uid != uid {
+                return Err(ClusterError::Changed);
+            }
+            it.status.get_or_insert_with(BlueprintStatus::default).account = Some(account.clone());
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_cluster_that_is_played_here_does_what_clusters_do() {
+    crate::conformance::conforms(&Played::default(), "one", "other").await;
+}

@@ -1,0 +1,116 @@
+//! The API, its database, the cluster that is played, and callers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use blueprint::PlanName;
+use control_plane::{App, Parts, admit, router};
+use serde_json::Value;
+use sqlx::PgPool;
+use tower::ServiceExt as _;
+use work::Clock;
+
+use crate::played::Played;
+
+/// When it is.
+const NOW: &str = "2026-03-01T12:00:00Z";
+
+pub(crate) struct Rig {
+    pub(crate) app: App,
+    pub(crate) db: PgPool,
+    pub(crate) cluster: Arc<Played>,
+    pub(crate) clock: Clock,
+    router: Router,
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The code of a problem.
+    pub(crate) fn code(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
+    }
+}
+
+/// Whoever has a key, or none.
+#[derive(Clone)]
+pub(crate) struct Caller<'a> {
+    rig: &'a Rig,
+    key: Option<String>,
+}
+
+impl Rig {
+    pub(crate) fn new(db: PgPool) -> Self {
+        let (cluster, clock) = (Arc::new(Played::default()), Clock::fixed(NOW.parse().unwrap()));
+        let parts = Parts { db: db.clone(), cluster: cluster.clone(), clock: clock.clone() };
+        let app = App::new(parts);
+        Self { router: router(app.clone()), app, db, cluster, clock }
+    }
+
+    /// An organization that was admitted, with its first key.
+    pub(crate) async fn admit(&self, slug: &str, plan: PlanName) -> Caller<'_> {
+        let (slug, name) = (slug.parse().unwrap(), slug.to_uppercase());
+        let key = admit::organization(&self.db, slug, &name, plan, self.clock.now()).await;
+        self.caller(Some(key.unwrap().expose()))
+    }
+
+    pub(crate) fn caller(&self, key: Option<&str>) -> Caller<'_> {
+        Caller { rig: self, key: key.map(str::to_owned) }
+    }
+}
+
+impl Caller<'_> {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], String::new()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[], body.to_string()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], String::new()).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        let (head, body) = self.rig.router.clone().oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body).into_owned()));
+        Answer { status: head.status, headers: head.headers, body }
+    }
+}
+
+/// A blueprint, as a person writes it.
+pub(crate) fn written(name: &str, display_name: &str) -> String {
+    format!(
+        "apiVersion: soulfra.io/v1alpha1\nkind: PlatformBlueprint\nmetadata:\n  name: {name}\n\
+         spec:\n  identity:\n    displayName: {display_name}\n"
+    )
+}
