@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: renews what is committed but made from other files.
 
+mod api;
 mod blueprint;
 mod queries;
 
@@ -14,7 +15,7 @@ use crate::project::Project;
 use crate::say;
 
 /// The folders that hold nothing else than generated files.
-const GENERATED: [&str; 2] = [".sqlx", "blueprint/generated"];
+const GENERATED: [&str; 3] = [".sqlx", "blueprint/generated", "control-plane/generated"];
 
 /// Renews everything and says what changed.
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -33,6 +34,8 @@ pub(crate) fn all(project: &Project, deadline: Deadline) -> Result<Vec<PathBuf>>
     let before = generated_files(&project.root)?;
     blueprint::generate(project, deadline)?;
     queries::generate(project, deadline)?;
+    // After that: it is compiled with the queries.
+    api::generate(project, deadline)?;
     Ok(differences(&before, &generated_files(&project.root)?))
 }
 

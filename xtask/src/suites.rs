@@ -73,8 +73,17 @@ pub(crate) const TOGETHER: [&str; 13] = [
 
 /// The selection of everything that can be checked together: nothing of it is compiled, so the tests
 /// of [`TOGETHER`] need not be alone. Of all that speak with an API server none.
-pub(crate) const CHECKED_TOGETHER: [&str; 7] =
-    ["--workspace", "--exclude", "operator", "--exclude", "edge", "--exclude", "api-server"];
+pub(crate) const CHECKED_TOGETHER: [&str; 9] = [
+    "--workspace",
+    "--exclude",
+    "operator",
+    "--exclude",
+    "edge",
+    "--exclude",
+    "api-server",
+    "--exclude",
+    "control-plane",
+];
 
 /// The selection of those that speak with an API server.
 pub(crate) const OF_CLUSTERS: [&str; 8] = [

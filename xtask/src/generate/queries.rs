@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::{Member, Project};
-use crate::suites::CHECKED_TOGETHER;
+use crate::suites::{CHECKED_TOGETHER, OF_CLUSTERS};
 use crate::tools;
 
 pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
@@ -31,11 +31,14 @@ pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
     let changed = LookChanged::new(&members)?;
     // The selection and profile of the lint suite: only our own crates are checked again.
     tools::llamacpp(project, deadline)?;
-    let mut check = project.cargo(["check", "--release", "--all-targets", "--keep-going"]);
-    check.args(CHECKED_TOGETHER);
-    check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &fresh);
-    check.env("DATABASE_URL", postgres.url("postgres"));
-    let checked = process::run(&mut check, deadline).context("check the queries against Postgres");
+    let check = |selection: &[&str]| {
+        let mut check = project.cargo(["check", "--release", "--all-targets", "--keep-going"]);
+        check.args(selection);
+        check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &fresh);
+        check.env("DATABASE_URL", postgres.url("postgres"));
+        process::run(&mut check, deadline).context("check the queries against Postgres")
+    };
+    let checked = check(&CHECKED_TOGETHER).and(check(&OF_CLUSTERS));
     drop(changed);
 
     let folder = project.root.join(".sqlx");
