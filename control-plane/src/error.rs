@@ -164,9 +164,9 @@ impl Error {
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        // Starting, stopping, out of connections, read-only, asked to stop.
+        // Starting, stopping, out of connections, read-only, too slow, held up.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["57P01", "57P02", "57P03", "53300", "25006", "57014"].contains(&&*code)
+            ["57P01", "57P02", "57P03", "53300", "25006", "57014", "55P03"].contains(&&*code)
                 || code.starts_with("08")
         }),
         _ => false,

@@ -12,8 +12,8 @@ use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::settings::Settings;
 use control_plane::{App, MIGRATOR, Parts, admit, keeper, router};
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use web::serve::{Limits, Places, Transport};
@@ -69,6 +69,12 @@ struct Admit {
 const CONNECTIONS: u32 = 16;
 /// Nobody waits for one longer.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// No question takes longer, and nobody holds others up for longer.
+const BOUNDS: [(&str, &str); 3] = [
+    ("statement_timeout", "4s"),
+    ("lock_timeout", "3s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+];
 /// Connections of callers at once.
 const CALLERS: usize = 4_096;
 
@@ -139,12 +145,14 @@ fn verified(file: &std::path::Path) -> Result<(), String> {
 
 async fn database(settings: &Settings) -> Result<PgPool, String> {
     let options = settings.database().map_err(|error| error.to_string())?;
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    let pool = pool.connect_with(options).await;
-    let pool = pool.map_err(|error| format!("the database cannot be reached: {error}"))?;
-    let migrated = MIGRATOR.run(&pool).await;
+    // Without the bounds below: what brings tables up to date may take longer.
+    let migrating = options.connect().await;
+    let mut migrating =
+        migrating.map_err(|error| format!("the database cannot be reached: {error}"))?;
+    let migrated = MIGRATOR.run(&mut migrating).await;
     migrated.map_err(|error| format!("its tables cannot be brought up to date: {error}"))?;
-    Ok(pool)
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+    Ok(pool.connect_lazy_with(options.options(BOUNDS)))
 }
 
 /// What was asked for; all else is the log's.
