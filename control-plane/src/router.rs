@@ -1,6 +1,6 @@
 //! Every route, in one list, and what is documented of them.
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -48,6 +48,7 @@ pub fn router(app: App) -> Router {
     let routes = routes
         .route("/v1/openapi.json", get(async move || Json(document)))
         .route("/healthz", get(async || "alive"))
+        .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
         .layer(middleware::from_fn(told))
         .layer(DefaultBodyLimit::max(LARGEST));
@@ -74,6 +75,25 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(edit::resume))
         .routes(routes!(audit::list))
         .split_for_parts()
+}
+
+/// Whether there is anything to answer with: the database, and what is in the cluster.
+async fn ready(State(app): State<App>) -> Response {
+    let asked = async {
+        let mut conn = app.db().acquire().await?;
+        sqlx::Connection::ping(&mut *conn).await
+    };
+    let missing = match asked.await {
+        Ok(()) if app.cluster().is_known() => return "ready".into_response(),
+        Ok(()) => "What is in the cluster is not known yet.",
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            "The database does not answer."
+        }
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", missing)
+        .retry_after(5)
+        .into_response()
 }
 
 /// Refusals that no handler wrote are told in our words.

@@ -26,6 +26,18 @@ async fn whoever_has_no_good_key_is_told_so_and_nothing_else(db: PgPool) {
 }
 
 #[sqlx::test(migrator = "control_plane::MIGRATOR")]
+async fn without_its_database_it_says_so_and_when_to_try_again(db: PgPool) {
+    let rig = Rig::new(db.clone());
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    assert_eq!(acme.get("/readyz").await.status, 200);
+    db.close().await;
+    let answer = acme.get("/v1/platforms").await;
+    assert_eq!((answer.code(), answer.header("retry-after")), ((503, "no-database"), "5"));
+    assert_eq!(acme.get("/readyz").await.code(), (503, "not-ready"));
+    assert_eq!(acme.get("/healthz").await.status, 200, "it is alive");
+}
+
+#[sqlx::test(migrator = "control_plane::MIGRATOR")]
 async fn a_key_makes_keys_that_may_do_no_more_than_itself(db: PgPool) {
     let rig = Rig::new(db.clone());
     let acme = rig.admit("acme", PlanName::Starter).await;
