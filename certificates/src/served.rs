@@ -129,6 +129,13 @@ pub struct Unusable {
 }
 
 impl Issued {
+    /// Whether it is sealed with this key; whatever else is wrong with it.
+    pub fn is_of(&self, key: &RootKey) -> bool {
+        let field = key_field(self.id);
+        let opened = sealed::open(key, key_place(&field), &self.key);
+        !matches!(opened, Err(sealed::Error::OtherKey { .. }))
+    }
+
     /// What TLS is spoken with.
     ///
     /// # Errors

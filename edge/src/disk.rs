@@ -34,7 +34,7 @@ pub struct Disk {
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The file itself.
-    #[error("the file: {0}")]
+    #[error("{}", of_the_file(.0))]
     File(#[from] redb::Error),
     /// A value in it.
     #[error("a value is not what was written: {0}")]
@@ -63,13 +63,22 @@ impl DiskError {
     }
 }
 
+fn of_the_file(error: &redb::Error) -> String {
+    match error {
+        redb::Error::DatabaseAlreadyOpen => "another edge uses this folder".to_owned(),
+        error => error.to_string(),
+    }
+}
+
 impl Disk {
-    /// Opens the file, or makes it. One that cannot be read is put aside: all that is in it is in
-    /// the database too.
+    /// Opens the file of this key in the folder, or makes it. One that cannot be read is put aside: all
+    /// that is in it is in the database too. With another key it is as if there were none, and with the
+    /// former key all is there again.
     ///
     /// # Errors
     /// Where none can be made.
-    pub fn open(path: &Path, key: &Arc<RootKey>) -> Result<Self> {
+    pub fn open(folder: &Path, key: &Arc<RootKey>) -> Result<Self> {
+        let path = &folder.join(format!("edge-{}.redb", key.id()));
         let disk = match Self::try_open(path, key) {
             Ok(disk) => disk,
             // Of another process, on a full disk, not ours to open: it is not the file's fault.
@@ -88,7 +97,7 @@ impl Disk {
         let file = Database::builder().set_cache_size(IN_MEMORY).create(path);
         let disk = Self { file: Arc::new(file.map_err(redb::Error::from)?), key: key.clone() };
         disk.write(|_| Ok(()))?;
-        // Of another key: nothing in it could be read ever again.
+        // What cannot be read now never will be.
         disk.some(PLATFORMS, "platforms", 1).map(|_: Vec<Platform>| disk)
     }
 
@@ -285,10 +294,10 @@ mod tests {
     #[test]
     fn what_was_kept_is_there_after_a_restart_and_what_went_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("edge.redb");
+        let path = folder.path();
         let (mut before, certificate) = all(&["a.example.com", "b.example.com"]);
         let issued = Issued { id: certificate, chain: "PEM".to_owned(), key: vec![7; 40] };
-        let disk = Disk::open(&path, &key(1)).unwrap();
+        let disk = Disk::open(path, &key(1)).unwrap();
         disk.replace(&before).unwrap();
         assert_eq!(disk.missing([certificate]).unwrap(), [certificate]);
         disk.keep(std::slice::from_ref(&issued)).unwrap();
@@ -296,7 +305,7 @@ mod tests {
         disk.apply(&gone).unwrap();
         drop(disk);
 
-        let disk = Disk::open(&path, &key(1)).unwrap();
+        let disk = Disk::open(path, &key(1)).unwrap();
         before.hosts.truncate(1);
         assert_eq!(disk.load().unwrap(), before);
         assert!(disk.certificate(certificate).unwrap() == Some(issued));
@@ -306,25 +315,34 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_key_or_of_none_is_put_aside() {
+    fn who_was_given_another_key_by_mistake_has_everything_again_with_the_former_one() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("edge.redb");
-        let disk = Disk::open(&path, &key(1)).unwrap();
-        disk.replace(&all(&["a.example.com"]).0).unwrap();
+        let path = folder.path();
+        let disk = Disk::open(path, &key(1)).unwrap();
+        let kept = all(&["a.example.com"]).0;
+        disk.replace(&kept).unwrap();
         drop(disk);
-        assert_eq!(Disk::open(&path, &key(2)).unwrap().load().unwrap(), Changes::default());
-        assert!(folder.path().join("edge.unreadable").exists());
-        let (held, again) = (Disk::open(&path, &key(2)).unwrap(), Disk::open(&path, &key(2)));
+        assert_eq!(Disk::open(path, &key(2)).unwrap().load().unwrap(), Changes::default());
+        assert_eq!(Disk::open(path, &key(1)).unwrap().load().unwrap(), kept);
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_put_aside_and_one_that_is_in_use_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let (held, again) = (Disk::open(path, &key(2)).unwrap(), Disk::open(path, &key(2)));
         assert!(matches!(again, Err(DiskError::File(redb::Error::DatabaseAlreadyOpen))));
         drop(held);
-        std::fs::write(&path, "no such file").unwrap();
-        assert_eq!(Disk::open(&path, &key(2)).unwrap().load().unwrap(), Changes::default());
+        let name = format!("edge-{}", key(2).id());
+        std::fs::write(path.join(format!("{name}.redb")), "no such file").unwrap();
+        assert_eq!(Disk::open(path, &key(2)).unwrap().load().unwrap(), Changes::default());
+        assert!(path.join(format!("{name}.unreadable")).exists());
     }
 
     #[test]
     fn a_value_leads_nowhere_under_another_name() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::open(&folder.path().join("edge.redb"), &key(1)).unwrap();
+        let disk = Disk::open(folder.path(), &key(1)).unwrap();
         disk.replace(&all(&["a.example.com"]).0).unwrap();
         let value = {
             let read = disk.file.begin_read().unwrap();

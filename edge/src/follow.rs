@@ -6,9 +6,11 @@ use std::time::Duration;
 use certificates::served::{self, CHANNEL, Changes, Moment};
 use sqlx::postgres::PgListener;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use work::sealed::RootKey;
 
 use crate::disk::{Disk, DiskError, aside};
 use crate::table::Table;
@@ -22,6 +24,10 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
 /// All names and certificates are read within this time.
 const READS: Duration = Duration::from_mins(5);
+/// One attempt to reach the database takes no longer.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// So many certificates tell whether the key is theirs.
+const SOME: usize = 20;
 /// Certificates that are fetched at once.
 const BATCH: usize = 200;
 
@@ -30,23 +36,35 @@ pub struct Follower {
     db: PgPool,
     table: Arc<Table>,
     disk: Disk,
+    key: Arc<RootKey>,
+    failure: Sender<Option<String>>,
 }
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    #[error("the database: {0}")]
+    #[error("the database: {0}{also}", also = also(.0))]
     Database(#[from] sqlx::Error),
     #[error("the disk: {0}")]
     Disk(#[from] DiskError),
     #[error("the database does not answer")]
     Gone,
+    #[error(
+        "the certificates there are sealed with another key: give this edge the key that the operator \
+         has as `domains.key`"
+    )]
+    OtherKey,
 }
 
 impl Follower {
     /// One that has not begun.
-    pub fn new(db: PgPool, table: Arc<Table>, disk: Disk) -> Self {
-        Self { db, table, disk }
+    pub fn new(db: PgPool, table: Arc<Table>, disk: Disk, key: Arc<RootKey>) -> Self {
+        Self { db, table, disk, key, failure: Sender::new(None) }
+    }
+
+    /// What stands in the way, as long as something does.
+    pub fn failure(&self) -> Receiver<Option<String>> {
+        self.failure.subscribe()
     }
 
     /// Fills the table with what is on the disk, so that visitors are served before the database
@@ -68,6 +86,7 @@ impl Follower {
                 () = stop.cancelled() => return,
                 Err(error) = self.follow() => {
                     tracing::warn!(%error, "names and certificates stay as they are known here");
+                    self.failure.send_replace(Some(error.to_string()));
                 }
             }
             // One that held for a while failed for another reason.
@@ -81,7 +100,7 @@ impl Follower {
 
     /// Listens first and reads then: what changes between the two is told.
     async fn follow(&self) -> Result<std::convert::Infallible, Failed> {
-        let mut told = PgListener::connect_with(&self.db).await?;
+        let mut told = self.listener().await?;
         told.listen(CHANNEL).await?;
         loop {
             let mut next = Box::pin(in_time(self.read_all())).await?;
@@ -101,14 +120,34 @@ impl Follower {
         }
     }
 
+    async fn listener(&self) -> Result<PgListener, Failed> {
+        match PgListener::connect_with(&self.db).await {
+            // What stands in the way is told to who asks without a pool.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let options = self.db.connect_options();
+                let direct = PgConnection::connect_with(&options);
+                let direct = tokio::time::timeout(ATTEMPT, direct).await;
+                direct.map_err(|_| Failed::Gone)?.map(drop)?;
+                Err(Failed::Database(sqlx::Error::PoolTimedOut))
+            }
+            listener => Ok(listener?),
+        }
+    }
+
     async fn read_all(&self) -> Result<Moment, Failed> {
         let mut conn = self.db.acquire().await?;
         let mut tx = at_one_moment(&mut conn).await?;
         let all = served::all(&mut tx).await?;
         tx.commit().await?;
         let (next, ids) = (all.next, certificates_of(&all));
+        let some = &ids[..ids.len().min(SOME)];
+        let some = served::issued(&mut conn, some).await?;
+        if !some.is_empty() && !some.iter().any(|issued| issued.is_of(&self.key)) {
+            return Err(Failed::OtherKey);
+        }
         tracing::info!(names = all.hosts.len(), platforms = all.platforms.len(), "all is read");
         self.table.replace(&all);
+        self.failure.send_replace(None);
         let disk = self.disk.clone();
         let missing = aside(move || {
             disk.replace(&all)?;
@@ -149,6 +188,18 @@ impl Follower {
             aside(move || disk.keep(&issued)).await?;
         }
         Ok(())
+    }
+}
+
+/// What to do about it, where the database's words do not say.
+fn also(error: &sqlx::Error) -> &'static str {
+    let Some(error) = error.as_database_error() else { return "" };
+    match error.code().as_deref() {
+        // No such table, no such schema.
+        Some("42P01" | "3F000") => {
+            ": the operator has not made its tables there: is it the right one?"
+        }
+        _ => "",
     }
 }
 

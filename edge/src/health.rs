@@ -11,27 +11,32 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use tokio::sync::watch::Receiver;
 use web::Problem;
 
 use crate::table::Table;
 
 /// The routes.
-pub fn router(table: Arc<Table>) -> Router {
+pub fn router(table: Arc<Table>, failure: Receiver<Option<String>>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "There is nothing at this address."))
-        .with_state(table)
+        .with_state((table, failure))
 }
 
-async fn ready(State(table): State<Arc<Table>>) -> Result<String, Problem> {
+type Known = (Arc<Table>, Receiver<Option<String>>);
+
+async fn ready(State((table, failure)): State<Known>) -> Result<String, Problem> {
+    let why = failure.borrow().clone();
+    let why = why.unwrap_or_else(|| "No platform has a name, or nothing was read yet.".to_owned());
     match table.names() {
         0 => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "no-names",
             "No name is known here yet.",
         )
-        .detail("The database has not been read, and the disk has nothing from before.")),
+        .detail(why)),
         names => Ok(format!("{names} names")),
     }
 }

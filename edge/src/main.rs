@@ -87,14 +87,17 @@ fn run(settings: &Settings) -> Result<(), String> {
         let db = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
         // Lazily: what is on the disk is served without it.
         let db = db.connect_lazy_with(database);
-        let disk = Disk::open(&settings.folder.join("edge.redb"), &key);
-        let disk = disk.map_err(|error| error.to_string())?;
+        let disk = Disk::open(&settings.folder, &key);
+        let in_folder = |error: &dyn std::fmt::Display| {
+            format!("the folder {} cannot be used: {error}", settings.folder.display())
+        };
+        let disk = disk.map_err(|error| in_folder(&error))?;
         let table = Arc::new(Table::default());
-        let follower = Follower::new(db.clone(), table.clone(), disk.clone());
+        let follower = Follower::new(db.clone(), table.clone(), disk.clone(), key.clone());
         follower.begin().await;
         tracing::info!(names = table.names(), "known from before");
         let keys = Arc::new(Keys::new(settings.ready_certificates, disk, db.clone(), key));
-        let uses_of = db.clone();
+        let (uses_of, failure) = (db.clone(), follower.failure());
         let challenges = Challenges::new(db);
         let tls = Tls::new(table.clone(), keys, challenges.clone());
         let tls = tls.map_err(|error| error.to_string())?;
@@ -106,7 +109,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         } else {
             None
         };
-        let name = uses::name_of(&settings.folder).map_err(|error| error.to_string())?;
+        let name = uses::name_of(&settings.folder).map_err(|error| in_folder(&error))?;
         let speaker = Speaker { edge: name, wakes: settings.wakes };
         let uses = Uses::new(uses_of, table.clone(), speaker, Clock::System);
         let waking = Waking::new(cluster);
@@ -122,7 +125,8 @@ fn run(settings: &Settings) -> Result<(), String> {
         let serving = [
             open(settings.http, Transport::Plain, doors.plain(), &visitors, &stop).await?,
             open(settings.https, tls, doors.secure(), &visitors, &stop).await?,
-            open(settings.health, Transport::Plain, health::router(table), &probes, &stop).await?,
+            open(settings.health, Transport::Plain, health::router(table, failure), &probes, &stop)
+                .await?,
         ];
         tokio::join!(follower.run(stop.clone()), uses.run(stop.clone()));
         for serving in serving {
@@ -141,6 +145,7 @@ async fn open(
 ) -> Result<tokio::task::JoinHandle<()>, String> {
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
+    tracing::info!(%at, "listening");
     let serving = web::serve::serve(listener, transport, router, stop.clone(), places.clone());
     Ok(tokio::spawn(serving))
 }

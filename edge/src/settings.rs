@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use sqlx::postgres::PgConnectOptions;
-use work::sealed::{RootKey, RootKeyError};
+use work::sealed::RootKey;
+use work::settings::{self, SettingsError};
 
 /// What an edge is told.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,17 +52,28 @@ pub struct Settings {
     pub wakes: bool,
 }
 
+/// Connections that make sense.
+const SOME: std::ops::RangeInclusive<usize> = 16..=1_000_000;
+/// Whole networks of proxies are no larger than 10.0.0.0/8, or what a provider has of IPv6.
+const LEAST_V4: u8 = 8;
+const LEAST_V6: u8 = 19;
+
 /// An address alone is a network of one.
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let said = Vec::<String>::deserialize(from)?;
+    let refused =
+        |text: &str, why: &str| serde::de::Error::custom(format!("trustedProxies: {text:?} {why}"));
     let network = |text: &String| {
         let one = text.parse::<IpAddr>().map(IpNet::from);
-        one.or_else(|_| text.parse()).map_err(|_| {
-            let why = "is no network such as 192.0.2.0/24, and no address";
-            serde::de::Error::custom(format!("trustedProxies: {text:?} {why}"))
-        })
+        let network = one.or_else(|_| text.parse::<IpNet>());
+        let network = network
+            .map_err(|_| refused(text, "is no network such as 192.0.2.0/24, and no address"))?;
+        let least = if network.addr().is_ipv4() { LEAST_V4 } else { LEAST_V6 };
+        if network.prefix_len() < least {
+            return Err(refused(text, "is too much of the world to be trusted: name your proxies"));
+        }
+        Ok(network)
     };
-    said.iter().map(network).collect()
+    Vec::<String>::deserialize(from)?.iter().map(network).collect()
 }
 
 fn eighty() -> SocketAddr {
@@ -84,41 +96,20 @@ fn sixteen_thousand() -> u64 {
     16_000
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file cannot be read.
-    #[error("cannot read {file}: {cause}", file = file.display())]
-    File {
-        /// Which.
-        file: PathBuf,
-        /// What went wrong.
-        cause: std::io::Error,
-    },
-    /// It says something that cannot be.
-    #[error("{file} cannot be used: {why}", file = file.display())]
-    Content {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong, and where.
-        why: String,
-    },
-    /// There is no key.
-    #[error(transparent)]
-    Key(#[from] RootKeyError),
-}
-
 impl Settings {
     /// Reads the file.
     ///
     /// # Errors
     /// [`SettingsError`]
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
-        let text = text_of(file)?;
-        serde_saphyr::from_str(&text).map_err(|error| SettingsError::Content {
-            file: file.to_owned(),
-            why: error.to_string(),
-        })
+        let text = settings::text("--settings", file)?;
+        let refused = |why| SettingsError::Content { file: file.to_owned(), why };
+        let settings: Self =
+            serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        if !SOME.contains(&settings.connections) {
+            return Err(refused("connections: 16 to 1000000 visitors at once".to_owned()));
+        }
+        Ok(settings)
     }
 
     /// What certificates are sealed with.
@@ -139,16 +130,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`]
     pub fn database(&self) -> Result<PgConnectOptions, SettingsError> {
-        // Never repeated: a password may be in it.
-        let why = || "not a URL such as postgres://user:password@host:5432/fleet".to_owned();
-        let options = text_of(&self.database)?.trim().parse();
-        options.map_err(|_| SettingsError::Content { file: self.database.clone(), why: why() })
+        settings::database("database", &self.database)
     }
-}
-
-fn text_of(file: &Path) -> Result<String, SettingsError> {
-    std::fs::read_to_string(file)
-        .map_err(|cause| SettingsError::File { file: file.to_owned(), cause })
 }
 
 #[cfg(test)]
@@ -174,5 +157,9 @@ mod tests {
         assert_eq!(said, ["192.0.2.0/24", "10.0.0.1/32", "2001:db8::1/128"]);
         let why = settings("[cdn.example]").unwrap_err();
         assert!(why.contains("\"cdn.example\" is no network such as"), "{why}");
+        for everybody in ["0.0.0.0/0", "'::/0'"] {
+            let why = settings(&format!("[{everybody}]")).unwrap_err();
+            assert!(why.contains("too much of the world"), "{why}");
+        }
     }
 }

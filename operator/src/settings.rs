@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use database::Admin;
 use plan::Installation;
 use serde::Deserialize;
-use work::sealed::{RootKey, RootKeyError};
+use work::sealed::RootKey;
+use work::settings;
+pub use work::settings::SettingsError;
 
 pub use domains::{
     Agreed, AuthoritySettings, BindingSettings, CertificateFiles, DomainSettings, LimitSettings,
@@ -54,34 +56,10 @@ fn everywhere() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9_400))
 }
 
-/// Why the settings cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A file cannot be read.
-    #[error("cannot read {file}: {cause}", file = file.display())]
-    File {
-        /// Which.
-        file: PathBuf,
-        /// What went wrong.
-        cause: std::io::Error,
-    },
-    /// It says something that cannot be.
-    #[error("{file} cannot be used: {why}", file = file.display())]
-    Content {
-        /// Which.
-        file: PathBuf,
-        /// What is wrong, and where.
-        why: String,
-    },
-    /// There is no root key.
-    #[error(transparent)]
-    Key(#[from] RootKeyError),
-}
-
 impl Settings {
     /// Reads the file.
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
-        let text = text_of(file)?;
+        let text = settings::text("--settings", file)?;
         let refused = |why: String| SettingsError::Content { file: file.to_owned(), why };
         let settings: Self =
             serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
@@ -123,7 +101,7 @@ impl Settings {
     /// The servers, by name.
     pub fn admins(&self) -> Result<BTreeMap<String, Admin>, SettingsError> {
         let admin = |(name, file): (&String, &PathBuf)| {
-            let url = text_of(file)?.trim().to_owned().into();
+            let url = settings::secret(&format!("servers: {name}"), file)?;
             let admin = Admin::from_url(&url).map_err(|_| SettingsError::Content {
                 file: file.clone(),
                 why: "not a URL such as postgres://user:password@host:5432/postgres".to_owned(),
@@ -136,11 +114,6 @@ impl Settings {
 
 fn key(file: &Path, is_mounted: bool) -> Result<RootKey, SettingsError> {
     Ok(if is_mounted { RootKey::read_mounted(file)? } else { RootKey::read_or_create(file)? })
-}
-
-fn text_of(file: &Path) -> Result<String, SettingsError> {
-    std::fs::read_to_string(file)
-        .map_err(|cause| SettingsError::File { file: file.to_owned(), cause })
 }
 
 #[cfg(test)]

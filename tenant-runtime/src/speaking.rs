@@ -31,7 +31,7 @@ pub fn begin(app: &App, id: Uuid, answer: Arc<Answer>, question: Question) {
         // A task of its own, so that even a panic in it comes to an end that is told and stored.
         let spoken = tokio::spawn(async move {
             let (app, answer) = speaker;
-            speak(&app, id, &answer, question).await
+            Box::pin(speak(&app, id, &answer, question)).await
         });
         let (ending, tokens) = spoken.await.unwrap_or_else(|error| {
             tracing::error!(message = %id, "speaking broke off: {error}");

@@ -37,7 +37,7 @@ pub enum Error {
     Malformed,
     /// Sealed by a root key that is not at hand.
     #[error(
-        "sealed under root key {sealed_under}, but the root key here is {here}: restore that key's file"
+        "sealed under key {sealed_under}, but the key here is {here}: bring back the file of that key"
     )]
     OtherKey {
         /// The key that is needed.

@@ -116,7 +116,7 @@ impl Issuer {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let issuer = self.clone();
                 running.spawn(async move {
-                    issuer.one(&order).await;
+                    Box::pin(issuer.one(&order)).await;
                     drop(place);
                     issuer.notice();
                 });
@@ -156,7 +156,7 @@ impl Issuer {
     /// Advances one order, and writes down what came of it.
     pub async fn one(&self, order: &Order) -> Advanced {
         let mut order = order.clone();
-        let advanced = tokio::time::timeout(DEADLINE, self.advance(&mut order)).await;
+        let advanced = tokio::time::timeout(DEADLINE, Box::pin(self.advance(&mut order))).await;
         let late = |_| Err(Trouble::Busy { why: "it takes long".to_owned(), after: None });
         match advanced.unwrap_or_else(late) {
             Ok(()) => Advanced::Issued,

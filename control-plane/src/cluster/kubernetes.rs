@@ -145,7 +145,7 @@ impl Cluster for Kubernetes {
                 changed => return changed,
             }
         }
-        Err(ClusterError::Unavailable("its status changes without a pause".to_owned()))
+        Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
     }
 
     async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError> {
@@ -164,14 +164,28 @@ impl Cluster for Kubernetes {
         uid: Uuid,
         account: &Account,
     ) -> Result<(), ClusterError> {
-        let status = json!({
-            "apiVersion": blueprint::API_VERSION, "kind": blueprint::KIND,
-            "metadata": {"name": name.as_str(), "uid": uid},
-            "status": {"account": account},
-        });
-        let by = PatchParams::apply(MANAGER).force();
-        let (api, patch) = (self.api(), Patch::Apply(&status));
-        timed(api.patch_status(name.as_str(), &by, &patch)).await.map(drop)
+        for _ in 0..TRIES {
+            let there = self.live(name).await?.ok_or(ClusterError::Missing)?;
+            if version(&there).is_none_or(|version| version.uid != uid) {
+                return Err(ClusterError::Missing);
+            }
+            // A uid would not be compared: of who writes a status the API server looks at nothing of
+            // `metadata` but this.
+            let status = json!({
+                "apiVersion": blueprint::API_VERSION, "kind": blueprint::KIND,
+                "metadata": {
+                    "name": name.as_str(), "resourceVersion": there.metadata.resource_version,
+                },
+                "status": {"account": account},
+            });
+            let by = PatchParams::apply(MANAGER).force();
+            let (api, patch) = (self.api(), Patch::Apply(&status));
+            match timed(api.patch_status(name.as_str(), &by, &patch)).await {
+                Err(ClusterError::Changed) => {}
+                confirmed => return confirmed.map(drop),
+            }
+        }
+        Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
     }
 }
 

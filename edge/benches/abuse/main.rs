@@ -61,7 +61,7 @@ fn main() {
                 let visitors = Visitors::new(&std::fs::read_to_string(root).unwrap(), name);
                 be_ill(ill, at.parse().unwrap(), &visitors).await;
             }
-            _ => measure().await,
+            _ => Box::pin(measure()).await,
         }
     });
 }

@@ -61,10 +61,10 @@ async fn main() {
     let count = |at: usize, default| words.get(at).map_or(default, |word| word.parse().unwrap());
     let (names, with_kills) = (count(0, 6_000), count(1, 10_000));
     if names > 0 {
-        an_hour(names).await;
+        Box::pin(an_hour(names)).await;
     }
     if with_kills > 0 {
-        killed(with_kills).await;
+        Box::pin(killed(with_kills)).await;
     }
 }
 
@@ -110,7 +110,7 @@ async fn an_hour(names: usize) {
     let spread = "12 under way at once, 5 % of nonces refused, proven at the edge over HTTP";
     row("certificates an hour, one authority", rate, "", names, spread);
     drop(controller);
-    scene.close().await;
+    Box::pin(scene.close()).await;
 }
 
 async fn killed(names: usize) {
@@ -145,7 +145,7 @@ async fn killed(names: usize) {
     row("with kills: certificates ordered twice", many(twice), "", names, &spread);
     let what = "with kills: certificates whose key does not open or fit";
     row(what, many(useless), "", names, &spread);
-    scene.close().await;
+    Box::pin(scene.close()).await;
 }
 
 /// Waits until so many names have a certificate.

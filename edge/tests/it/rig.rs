@@ -26,6 +26,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -63,6 +64,7 @@ pub(crate) struct Edge {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     pub(crate) table: Arc<Table>,
+    pub(crate) failure: Receiver<Option<String>>,
     pub(crate) stop: CancellationToken,
     _stop: DropGuard,
     tasks: Vec<JoinHandle<()>>,
@@ -271,13 +273,28 @@ impl Edge {
         Self::in_cluster(db, folder, None).await
     }
 
+    /// One that was given this key.
+    pub(crate) async fn with_key(db: PgPool, folder: &Path, key: RootKey) -> Self {
+        Self::made(db, folder, None, Arc::new(key)).await
+    }
+
     async fn in_cluster(db: PgPool, folder: &Path, cluster: Option<Arc<dyn Cluster>>) -> Self {
-        let disk = opened(&folder.join("edge.redb")).await;
+        Self::made(db, folder, cluster, root_key()).await
+    }
+
+    async fn made(
+        db: PgPool,
+        folder: &Path,
+        cluster: Option<Arc<dyn Cluster>>,
+        key: Arc<RootKey>,
+    ) -> Self {
+        let disk = opened(folder, &key).await;
         let table = Arc::new(Table::default());
-        let follower = Follower::new(db.clone(), table.clone(), disk.clone());
+        let follower = Follower::new(db.clone(), table.clone(), disk.clone(), key.clone());
         follower.begin().await;
+        let failure = follower.failure();
         let challenges = Challenges::new(db.clone());
-        let keys = Arc::new(Keys::new(1_000, disk, db, root_key()));
+        let keys = Arc::new(Keys::new(1_000, disk, db, key));
         let tls = Arc::new(Tls::new(table.clone(), keys, challenges.clone()).unwrap());
         let stop = CancellationToken::new();
         let [plain, secure] = [listener().await, listener().await];
@@ -292,7 +309,8 @@ impl Edge {
         let secure = serve(secure, tls, doors.secure(), stop.clone(), places);
         let following = async move { follower.run(told).await };
         let tasks = vec![tokio::spawn(plain), tokio::spawn(secure), tokio::spawn(following)];
-        Self { http, https, table, _stop: stop.clone().drop_guard(), stop, tasks }
+        let guard = stop.clone().drop_guard();
+        Self { http, https, table, failure, stop, _stop: guard, tasks }
     }
 
     /// Ends, with all that it holds.
@@ -305,10 +323,10 @@ impl Edge {
 }
 
 /// As soon as the one before has let go of it: what it wrote last may still be under way.
-async fn opened(path: &Path) -> Disk {
+async fn opened(path: &Path, key: &Arc<RootKey>) -> Disk {
     let opened = async {
         loop {
-            match Disk::open(path, &root_key()) {
+            match Disk::open(path, key) {
                 Err(DiskError::File(redb::Error::DatabaseAlreadyOpen)) => {
                     tokio::task::yield_now().await;
                 }

@@ -9,6 +9,7 @@ use certificates::served::{Looks, Shades, Standing};
 use hyper::StatusCode;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use work::sealed::RootKey;
 
 use crate::Rig;
 use crate::rig::Edge;
@@ -90,6 +91,27 @@ async fn an_edge_that_starts_without_a_database_serves_what_it_knew(db: PgPool) 
     for (host, path) in [("shop.example.com", "/"), ("acme.soulfra.test", "/any/path")] {
         assert_eq!(rig.get(host, path).await.text, "I am acme");
     }
+}
+
+#[sqlx::test(migrator = "certificates::MIGRATOR")]
+async fn an_edge_that_was_given_another_key_says_so_and_has_all_again_with_the_right_one(
+    db: PgPool,
+) {
+    let mut rig = Rig::start(db.clone()).await;
+    rig.platform("acme", says("I am acme"), &[]).await;
+    rig.until_served("acme.soulfra.test").await;
+    rig.edge.end().await;
+    let folder = rig.folder.path().to_owned();
+    rig.edge = Edge::with_key(db.clone(), &folder, RootKey::from_bytes([8; 32])).await;
+    let told = rig.edge.failure.wait_for(Option::is_some);
+    let told = tokio::time::timeout(crate::rig::PATIENCE, told).await.unwrap().unwrap().clone();
+    assert!(told.is_some_and(|why| why.contains("with another key")));
+    assert_eq!(rig.edge.table.names(), 0, "so it is not ready");
+    rig.edge.end().await;
+    // Without a database: from its disk.
+    db.close().await;
+    rig.edge = Edge::start(db, &folder).await;
+    assert_eq!(rig.get("acme.soulfra.test", "/").await.text, "I am acme");
 }
 
 #[sqlx::test(migrator = "certificates::MIGRATOR")]

@@ -2,7 +2,7 @@
 //! certificates for them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use certificates::acme::{Authority, Binding};
@@ -13,8 +13,9 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
 use work::sealed::RootKey;
+use work::settings::{SettingsError, secret, text};
 
-use super::{SettingsError, key, text_of};
+use super::key;
 
 /// What an operator is told about names.
 #[derive(Clone, Debug, Deserialize)]
@@ -178,7 +179,8 @@ impl DomainSettings {
 
     /// What edges log in with.
     pub fn edge_password(&self) -> Result<Option<SecretString>, SettingsError> {
-        self.edge_password.as_deref().map(secret).transpose()
+        let read = |file| secret("domains: edgePassword", file);
+        self.edge_password.as_deref().map(read).transpose()
     }
 
     /// Who changes the installation's own domain in the DNS.
@@ -189,7 +191,11 @@ impl DomainSettings {
     ) -> Result<Option<Arc<dyn Editor>>, SettingsError> {
         let Some(zone) = &self.zone else { return Ok(None) };
         let ZoneKeySettings { name, algorithm, secret: file } = &zone.key;
-        let key = Key { name: name.clone(), algorithm: *algorithm, secret: secret(file)? };
+        let key = Key {
+            name: name.clone(),
+            algorithm: *algorithm,
+            secret: secret("zone: key: secret", file)?,
+        };
         let primary = Primary {
             server: zone.server,
             zone: zone.name.clone().unwrap_or_else(|| domain.to_owned()),
@@ -210,7 +216,7 @@ impl DomainSettings {
 impl AuthoritySettings {
     fn read(&self) -> Result<Authority, SettingsError> {
         let binding = |binding: &BindingSettings| -> Result<_, SettingsError> {
-            Ok(Binding { id: binding.id.clone(), key: secret(&binding.key)? })
+            Ok(Binding { id: binding.id.clone(), key: secret("binding: key", &binding.key)? })
         };
         Ok(Authority {
             name: self.name.clone(),
@@ -219,7 +225,7 @@ impl AuthoritySettings {
             profile: self.profile.clone(),
             binding: self.binding.as_ref().map(binding).transpose()?,
             limits: self.limits.into(),
-            root: self.root.as_deref().map(text_of).transpose()?,
+            root: self.root.as_deref().map(|file| text("root", file)).transpose()?,
         })
     }
 }
@@ -237,8 +243,4 @@ impl From<LimitSettings> for Limits {
             },
         }
     }
-}
-
-fn secret(file: &Path) -> Result<SecretString, SettingsError> {
-    Ok(text_of(file)?.trim().to_owned().into())
 }

@@ -58,9 +58,9 @@ impl Edge {
     async fn start(fleet: &Fleet) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Arc::new(RootKey::from_bytes([9; 32]));
-        let disk = Disk::open(&folder.path().join("edge.redb"), &key).unwrap();
+        let disk = Disk::open(folder.path(), &key).unwrap();
         let (db, table) = (fleet.db.clone(), Arc::new(Table::default()));
-        let follower = Follower::new(db.clone(), table.clone(), disk.clone());
+        let follower = Follower::new(db.clone(), table.clone(), disk.clone(), key.clone());
         let challenges = Challenges::new(db.clone());
         let keys = Arc::new(Keys::new(100, disk, db, key));
         let tls = Arc::new(Tls::new(table.clone(), keys, challenges.clone()).unwrap());

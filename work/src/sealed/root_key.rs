@@ -10,6 +10,8 @@ use aws_lc_rs::hmac;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretBox};
 
+use crate::settings::told;
+
 /// Everything that is sealed or derived hangs on this key: whoever loses it loses those.
 pub struct RootKey {
     id: KeyId,
@@ -24,7 +26,7 @@ pub struct KeyId(pub(super) [u8; 8]);
 #[derive(Debug, thiserror::Error)]
 pub enum RootKeyError {
     /// The file cannot be read or written.
-    #[error("root key {path}: {source}")]
+    #[error("the key in {path} cannot be read: {source}{also}", path = told(path), also = also(source))]
     Io {
         /// The key's file.
         path: PathBuf,
@@ -33,7 +35,8 @@ pub enum RootKeyError {
     },
     /// Others could read it, or it is not ours.
     #[error(
-        "root key {path} {why}: it may be known to others; run `chmod 600` on it, or restore it from a backup"
+        "the key in {path} {why}: it may be known to others; run `chmod 600` on it, or restore it from a backup",
+        path = told(path)
     )]
     Exposed {
         /// The key's file.
@@ -43,7 +46,8 @@ pub enum RootKeyError {
     },
     /// Not 32 bytes in hexadecimal digits.
     #[error(
-        "root key {path} is damaged: 64 hexadecimal digits were expected; restore it from a backup"
+        "the key in {path} is none: 64 hexadecimal digits were expected, as `openssl rand -hex 32` gives them; one that was in use is restored from a backup",
+        path = told(path)
     )]
     Damaged {
         /// The key's file.
@@ -52,6 +56,18 @@ pub enum RootKeyError {
     /// No randomness to be had.
     #[error("the system gave no random bytes")]
     NoRandomness,
+}
+
+/// What to do about it, where the system's words do not say.
+fn also(error: &io::Error) -> &'static str {
+    // That of a Secret which Kubernetes has mounted is a link.
+    if rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::LOOP) {
+        ": a link is not followed, unless the settings say that the file is of a mounted Secret"
+    } else if error.kind() == io::ErrorKind::InvalidData {
+        ": 64 hexadecimal digits are expected"
+    } else {
+        ""
+    }
 }
 
 impl RootKey {

@@ -64,7 +64,7 @@ pub async fn create(
         }
         Before::Nothing | Before::Begun => {}
     }
-    let made = make(&app, &caller, &name, &blueprint, &organization).await;
+    let made = Box::pin(make(&app, &caller, &name, &blueprint, &organization)).await;
     let mut conn = app.db().acquire().await?;
     let (owned, made) = match made {
         Ok(made) => made,
