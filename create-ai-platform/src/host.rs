@@ -223,9 +223,10 @@ impl Host {
             return platform.running(&self.0.clock).await;
         }
         let before = records::remember(&self.0.home, &name, folder, &self.0.kept)?;
-        let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text).await;
+        let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text);
+        let started = Box::pin(started).await;
         if started.is_err() && before == Before::Unknown {
-            self.forget_unmade(&name).await;
+            Box::pin(self.forget_unmade(&name)).await;
         }
         let platform = started?;
         match platform.running(&self.0.clock).await {

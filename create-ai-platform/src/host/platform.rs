@@ -146,8 +146,8 @@ impl Platform {
             let mut db = self.app.db().acquire().await?;
             Ok(accounts::people::first_owner(&mut db).await?.is_some())
         };
-        if !owned.await.map_err(no_link)? {
-            running.admin_link = Some(self.admin_link(clock).await?);
+        if !Box::pin(owned).await.map_err(no_link)? {
+            running.admin_link = Some(Box::pin(self.admin_link(clock)).await?);
         }
         Ok(running)
     }
