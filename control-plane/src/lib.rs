@@ -5,7 +5,7 @@
 //!                                 -> cluster: the blueprint, which is there and nowhere else
 //! ```
 //! Reading order: [`domain`] has the nouns, [`cluster`] is where platforms are, [`http`] what is asked,
-//! [`router`] all of it in one list.
+//! [`mod@router`] all of it in one list.
 
 pub mod admit;
 pub mod app;
