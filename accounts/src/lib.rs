@@ -64,7 +64,7 @@ pub use email::{Email, EmailProblem};
 pub use new_password::{NewPassword, PasswordProblem};
 pub use person::{DisplayName, DisplayNameProblem, Person, Status};
 pub use role::{Permission, Role};
-pub use token::Token;
+pub use token::{Token, TokenHash};
 
 /// The migrations of schema `accounts`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

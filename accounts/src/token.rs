@@ -15,7 +15,7 @@ pub struct Token(SecretString);
 
 impl Token {
     /// A secret nobody has seen, and the hash to store.
-    pub(crate) fn random() -> (Self, TokenHash) {
+    pub fn random() -> (Self, TokenHash) {
         let bits: [u8; 32] = rand::random();
         Self::of_bits(&bits)
     }
@@ -39,16 +39,17 @@ impl fmt::Debug for Token {
 
 /// What is stored of a secret.
 #[derive(Clone, Copy)]
-pub(crate) struct TokenHash([u8; 32]);
+pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
     /// The hash of what somebody handed back; `None` if it cannot be one of ours.
-    pub(crate) fn of(text: &str) -> Option<Self> {
+    pub fn of(text: &str) -> Option<Self> {
         let bits: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         Some(Self::of_bits(&bits))
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// As it is stored.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 

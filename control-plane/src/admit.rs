@@ -1,9 +1,11 @@
-//! A new organization, and its first key.
+//! A new organization, its first key, and an invitation for its owner.
 
+use accounts::Email;
 use blueprint::{PlanName, Slug};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::PgPool;
+use url::Url;
 use uuid::Uuid;
 
 use crate::db::audit::{self, Done};
@@ -11,7 +13,9 @@ use crate::db::keys::{self, Known};
 use crate::db::organizations::{self, Organization};
 use crate::domain::id::{KeyId, OrganizationId};
 use crate::domain::key::Key;
+use crate::domain::role::Role;
 use crate::domain::scope::Scope;
+use crate::http::invitations;
 
 /// The first key is good for so long.
 const FIRST: SignedDuration = SignedDuration::from_hours(24 * 90);
@@ -32,17 +36,39 @@ pub enum AdmitError {
     Database(#[from] sqlx::Error),
 }
 
-/// Admits it: a key with which it can do everything.
+/// A new organization.
+#[derive(Clone, Debug)]
+pub struct New {
+    /// As blueprints name it.
+    pub slug: Slug,
+    /// As people call it.
+    pub name: String,
+    /// What it pays for.
+    pub plan: PlanName,
+    /// Who is to own it.
+    pub owner: Option<Email>,
+}
+
+/// What is shown once.
+#[derive(Debug)]
+pub struct Admitted {
+    /// A key with which everything can be done.
+    pub key: Key,
+    /// The link by which its owner joins.
+    pub invitation: Option<String>,
+}
+
+/// Admits it.
 ///
 /// # Errors
 /// [`AdmitError`]
 pub async fn organization(
     db: &PgPool,
-    slug: Slug,
-    name: &str,
-    plan: PlanName,
+    url: &Url,
+    new: New,
     now: Timestamp,
-) -> Result<Key, AdmitError> {
+) -> Result<Admitted, AdmitError> {
+    let New { slug, name, plan, owner } = new;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(AdmitError::Name);
@@ -75,6 +101,13 @@ pub async fn organization(
         detail: json!({"slug": organization.slug, "plan": plan, "key": known.id}),
     };
     audit::write(&mut tx, done, now).await?;
+    let invitation = match owner {
+        Some(owner) => {
+            let to = (organization.id, owner, Role::Owner);
+            Some(invitations::made(&mut tx, url, to, OPERATOR, now).await?.url)
+        }
+        None => None,
+    };
     tx.commit().await?;
-    Ok(key)
+    Ok(Admitted { key, invitation })
 }

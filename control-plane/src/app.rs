@@ -2,15 +2,29 @@
 
 use std::sync::Arc;
 
+use accounts::cookie::Cookie;
+use accounts::passwords::Passwords;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
-use sqlx::PgPool;
+use pages::{Brand, BuildError, Engine};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres, Transaction};
+use url::Url;
+use web::serve::Proxies;
 use work::Clock;
 
 use crate::cluster::Cluster;
+use crate::console::view;
 
 /// What everything here shares. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    engine: Engine,
+    brand: Brand,
+}
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -20,26 +34,71 @@ pub struct Parts {
     pub cluster: Arc<dyn Cluster>,
     /// The time.
     pub clock: Clock,
+    /// What people's passwords are hashed with.
+    pub passwords: Passwords,
+    /// Where people meet it.
+    pub url: Url,
+    /// Whose word is taken for whom a request is from.
+    pub proxies: Proxies,
 }
 
 impl App {
     /// Puts the parts together.
-    pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+    ///
+    /// # Errors
+    /// A template that cannot be used.
+    pub fn new(parts: Parts) -> Result<Self, BuildError> {
+        Ok(Self(Arc::new(Inner { parts, engine: view::engine()?, brand: view::brand() })))
     }
 
-    /// The database `control`.
-    pub fn db(&self) -> &PgPool {
-        &self.0.db
+    /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
+    /// whoever waits for it keeps.
+    pub fn conn(&self) -> BoxFuture<'_, sqlx::Result<PoolConnection<Postgres>>> {
+        Box::pin(self.0.parts.db.acquire())
+    }
+
+    /// A transaction there.
+    pub fn begin(&self) -> BoxFuture<'_, sqlx::Result<Transaction<'static, Postgres>>> {
+        Box::pin(self.0.parts.db.begin())
     }
 
     /// Where platforms are.
     pub fn cluster(&self) -> &dyn Cluster {
-        &*self.0.cluster
+        &*self.0.parts.cluster
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.parts.clock.now()
+    }
+
+    /// What people's passwords are hashed with.
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.parts.passwords
+    }
+
+    /// Where people meet it.
+    pub fn url(&self) -> &Url {
+        &self.0.parts.url
+    }
+
+    /// How sessions are kept: bound to the host, where people come by HTTPS.
+    pub fn cookie(&self) -> Cookie {
+        if self.url().scheme() == "https" { Cookie::Https } else { Cookie::PlainHttp }
+    }
+
+    /// Whose word is taken for whom a request is from.
+    pub fn proxies(&self) -> &Proxies {
+        &self.0.parts.proxies
+    }
+
+    /// What pages are made with.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// What pages look like.
+    pub fn brand(&self) -> &Brand {
+        &self.0.brand
     }
 }

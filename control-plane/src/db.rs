@@ -2,6 +2,8 @@
 
 pub mod answers;
 pub mod audit;
+pub mod invitations;
 pub mod keys;
+pub mod members;
 pub mod organizations;
 pub mod platforms;

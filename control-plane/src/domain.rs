@@ -4,4 +4,5 @@ pub mod audit;
 pub mod id;
 pub mod key;
 pub mod page;
+pub mod role;
 pub mod scope;

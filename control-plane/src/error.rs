@@ -1,7 +1,8 @@
 //! What can go wrong while serving, and the one place where it becomes an answer.
 
+use accounts::passwords::PasswordsError;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 use web::Problem;
 
@@ -18,7 +19,19 @@ pub enum Error {
     /// No key, or none that is good.
     #[error("no good key")]
     NoKey,
-    /// The key may not do that.
+    /// Nobody is signed in; where they wanted to go.
+    #[error("nobody is signed in")]
+    SignInFirst(String),
+    /// They are the last owner, and somebody has to be it.
+    #[error("the last owner")]
+    LastOwner,
+    /// Whom to invite is here already.
+    #[error("a member already")]
+    IsMember,
+    /// More people sign in than passwords can be looked at.
+    #[error("too many people are signing in right now")]
+    TooBusy,
+    /// The key or the person may not do that.
     #[error("needs the scope {0}")]
     NotAllowed(Scope),
     /// Nothing of that kind under that id, or not this organization's.
@@ -74,6 +87,21 @@ impl From<NoPage> for Error {
     }
 }
 
+impl From<PasswordsError> for Error {
+    fn from(error: PasswordsError) -> Self {
+        match error {
+            PasswordsError::Busy => Self::TooBusy,
+            broken @ PasswordsError::Failed(_) => Self::Internal(broken.to_string()),
+        }
+    }
+}
+
+impl From<pages::RenderError> for Error {
+    fn from(error: pages::RenderError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
 impl From<ClusterError> for Error {
     fn from(error: ClusterError) -> Self {
         match error {
@@ -99,9 +127,26 @@ impl Error {
             .detail(
                 "Send one as `Authorization: Bearer KEY`. It may have ended or been taken back.",
             ),
-            Self::NotAllowed(scope) => {
-                new(StatusCode::FORBIDDEN, "not-allowed", "This key may not do that.")
-                    .detail(format!("It needs the scope {scope}: make a key that has it."))
+            Self::NotAllowed(scope) => new(
+                StatusCode::FORBIDDEN,
+                "not-allowed",
+                "You may not do that.",
+            )
+            .detail(format!(
+                "It needs the scope {scope}: of a key that has it, or a person whose role has it."
+            )),
+            Self::SignInFirst(_) => new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first."),
+            Self::LastOwner => new(StatusCode::CONFLICT, "last-owner", "This is the last owner.")
+                .detail("Somebody has to own the organization: make somebody else an owner first."),
+            Self::IsMember => {
+                new(StatusCode::CONFLICT, "is-member", "Somebody of this address is a member.")
+                    .detail("Nothing was sent. Change what they are in the list of people.")
+            }
+            Self::TooBusy => {
+                let title = "Too many people are signing in right now.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
+                    .detail("Try again in a moment. Nothing was done.")
+                    .retry_after(5)
             }
             Self::Nothing(what) => {
                 Problem::not_found("not-found", format!("There is no such {what}."))
@@ -160,6 +205,11 @@ impl Error {
     }
 }
 
+/// As a part of a query.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// Whether it is not there just now, and nothing of ours is wrong.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
@@ -177,6 +227,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         if let Self::Database(_) | Self::Internal(_) | Self::NoCluster(_) = &self {
             tracing::error!("could not serve: {self}");
+        }
+        if let Self::SignInFirst(next) = &self {
+            return Redirect::to(&format!("/signin?next={}", encoded(next))).into_response();
         }
         let mut response = self.problem().into_response();
         if let Self::NoKey = self {

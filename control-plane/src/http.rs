@@ -3,7 +3,9 @@
 pub mod audit;
 pub mod caller;
 pub mod catalogue;
+pub mod invitations;
 pub mod keys;
+pub mod members;
 pub mod organization;
 pub mod platforms;
 pub mod sent;

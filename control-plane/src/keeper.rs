@@ -38,7 +38,7 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         return Ok(0);
     }
     loop {
-        let mut conn = app.db().acquire().await?;
+        let mut conn = app.conn().await?;
         let batch = platforms::all(&mut conn, after.as_deref(), BATCH).await?;
         drop(conn);
         let Some((last, _, _)) = batch.last() else { return Ok(confirmed) };

@@ -1,7 +1,7 @@
-//! The control plane: one API over the whole fleet.
+//! The control plane: one API and one console over the whole fleet.
 //!
 //! ```text
-//! request -> caller (key) -> http -> domain decides -> db keeps (+ a line of the audit)
+//! request -> caller (key, or a person in console) -> http -> domain decides -> db keeps (+ a line of the audit)
 //!                                 -> cluster: the blueprint, which is there and nowhere else
 //! ```
 //! Reading order: [`domain`] has the nouns, [`cluster`] is where platforms are, [`http`] what is asked,
@@ -10,6 +10,7 @@
 pub mod admit;
 pub mod app;
 pub mod cluster;
+pub mod console;
 pub mod db;
 pub mod domain;
 pub mod error;
@@ -21,5 +22,14 @@ pub mod settings;
 pub use app::{App, Parts};
 pub use router::router;
 
-/// The migrations of schema `control`.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+/// The migrations of schema `control`. They need those of `accounts`: see [`migrate`].
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Brings the tables up to date: who people are, and what they do here.
+///
+/// # Errors
+/// The database, or one of a later version.
+pub async fn migrate(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
+    accounts::MIGRATOR.run(&mut *conn).await?;
+    MIGRATOR.run(conn).await
+}

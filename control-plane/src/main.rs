@@ -6,17 +6,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use accounts::Email;
+use accounts::passwords::{Cost, Passwords};
 use blueprint::{PlanName, Slug};
 use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::settings::Settings;
-use control_plane::{App, MIGRATOR, Parts, admit, keeper, router};
+use control_plane::{App, Parts, admit, keeper, migrate, router};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
-use web::serve::{Limits, Places, Transport};
+use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
 
 /// One API over the whole fleet.
@@ -34,7 +36,8 @@ struct Arguments {
 enum Command {
     /// Serves the API until it is told to stop.
     Serve(At),
-    /// Admits an organization, and prints a key with which it can do everything, once.
+    /// Admits an organization, and prints once: a key with which everything can be done, and the link by
+    /// which its owner joins.
     Admit(Admit),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
@@ -63,6 +66,9 @@ struct Admit {
     /// starter, business or enterprise.
     #[arg(long, default_value = "starter")]
     plan: PlanName,
+    /// Of whoever is to own it: an invitation is made for this address.
+    #[arg(long)]
+    owner: Option<Email>,
 }
 
 /// Connections to the database.
@@ -75,6 +81,8 @@ const BOUNDS: [(&str, &str); 3] = [
     ("lock_timeout", "3s"),
     ("idle_in_transaction_session_timeout", "10s"),
 ];
+/// Passwords that are hashed at the same time: each takes a core and 19 MiB.
+const HASHED_AT_ONCE: usize = 2;
 /// Connections of callers at once.
 const CALLERS: usize = 4_096;
 
@@ -111,23 +119,30 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     let stop = web::stop::when_told().map_err(|error| error.to_string())?;
     let client = api_server::connect().await.map_err(|error| error.to_string())?;
     let cluster = Arc::new(Kubernetes::follow(client, stop.clone()));
-    let app = App::new(Parts { db, cluster, clock: Clock::System });
+    let passwords = Passwords::new(Cost::OWASP, HASHED_AT_ONCE).map_err(|it| it.to_string())?;
+    let proxies = Proxies::at(settings.trusted_proxies.0.iter().copied());
+    let url = settings.url.clone();
+    let (clock, places) = (Clock::System, Places::new(Limits::of(CALLERS)).behind(proxies.clone()));
+    let app = App::new(Parts { db, cluster, clock, passwords, url, proxies });
+    let app = app.map_err(|error| error.to_string())?;
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
-    let places = Places::new(Limits::of(CALLERS));
+    tracing::info!(%at, "listening");
     let keeping = tokio::spawn(keeper::run(app.clone(), stop.clone()));
     web::serve::serve(listener, Transport::Plain, router(app), stop, places).await;
     keeping.await.map_err(|error| error.to_string())
 }
 
 async fn admitted(wanted: Admit) -> Result<(), String> {
-    let Admit { at, slug, name, plan } = wanted;
+    let Admit { at, slug, name, plan, owner } = wanted;
     let settings = Settings::read(&at.settings).map_err(|error| error.to_string())?;
     let db = database(&settings).await?;
-    let key = admit::organization(&db, slug, &name, plan, Clock::System.now()).await;
-    let key = key.map_err(|error| error.to_string())?;
-    say(key.expose())
+    let new = admit::New { slug, name, plan, owner };
+    let admitted = admit::organization(&db, &settings.url, new, Clock::System.now()).await;
+    let admitted = admitted.map_err(|error| error.to_string())?;
+    say(admitted.key.expose())?;
+    admitted.invitation.map_or(Ok(()), |link| say(&link))
 }
 
 fn verified(file: &std::path::Path) -> Result<(), String> {
@@ -149,7 +164,7 @@ async fn database(settings: &Settings) -> Result<PgPool, String> {
     let migrating = options.connect().await;
     let mut migrating =
         migrating.map_err(|error| format!("the database cannot be reached: {error}"))?;
-    let migrated = MIGRATOR.run(&mut migrating).await;
+    let migrated = migrate(&mut migrating).await;
     migrated.map_err(|error| format!("its tables cannot be brought up to date: {error}"))?;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
     Ok(pool.connect_lazy_with(options.options(BOUNDS)))

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use web::Problem;
 
 use crate::app::App;
+use crate::console;
 use crate::http::platforms::{create, edit};
-use crate::http::{audit, catalogue, keys, organization, platforms};
+use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms};
 
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
@@ -42,17 +43,18 @@ impl Modify for Keys {
     }
 }
 
-/// The API over its state.
+/// The API and the console over their state.
 pub fn router(app: App) -> Router {
     let (routes, document) = documented();
     let routes = routes
+        .merge(console::router(&app))
         .route("/v1/openapi.json", get(async move || Json(document)))
         .route("/healthz", get(async || "alive"))
         .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
         .layer(middleware::from_fn(told))
         .layer(DefaultBodyLimit::max(LARGEST));
-    web::security::headers(routes).with_state(app)
+    web::security::headers(web::security::same_origin(routes)).with_state(app)
 }
 
 /// What the API is, as OpenAPI 3.1.
@@ -63,6 +65,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Documented::openapi())
         .routes(routes!(organization::show))
+        .routes(routes!(members::list))
+        .routes(routes!(members::remove))
+        .routes(routes!(members::set_role))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(catalogue::plans))
@@ -80,7 +87,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
 /// Whether there is anything to answer with: the database, and what is in the cluster.
 async fn ready(State(app): State<App>) -> Response {
     let asked = async {
-        let mut conn = app.db().acquire().await?;
+        let mut conn = app.conn().await?;
         sqlx::Connection::ping(&mut *conn).await
     };
     let missing = match asked.await {
@@ -100,7 +107,9 @@ async fn ready(State(app): State<App>) -> Response {
 async fn told(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_ours = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    let is_ours = kind.is_some_and(|kind| {
+        [&b"application/"[..], b"text/html"].iter().any(|ours| kind.as_bytes().starts_with(ours))
+    });
     let status = response.status();
     if !status.is_client_error() || is_ours {
         return response;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
+use url::Url;
+use web::serve::Networks;
 use work::settings::{self, SettingsError};
 
 /// What it is told.
@@ -16,6 +18,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The file that holds the URL of the database `control`.
     pub database: PathBuf,
+    /// Where people meet it: `https://console.example`, or on one machine `http://127.0.0.1:9500`.
+    pub url: Url,
+    /// Where proxies of yours are that callers come through, as networks or addresses: whom a request
+    /// is from is what they say in `X-Forwarded-For`.
+    #[serde(default)]
+    pub trusted_proxies: Networks,
 }
 
 fn nine_thousand_five_hundred() -> SocketAddr {
@@ -29,10 +37,16 @@ impl Settings {
     /// [`SettingsError`]
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
         let text = settings::text("--settings", file)?;
-        serde_saphyr::from_str(&text).map_err(|error| SettingsError::Content {
-            file: file.to_owned(),
-            why: error.to_string(),
-        })
+        let refused = |why| SettingsError::Content { file: file.to_owned(), why };
+        let settings: Self =
+            serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        let url = &settings.url;
+        let is_met = matches!(url.scheme(), "https" | "http") && url.path() == "/";
+        if !is_met || url.query().is_some() || url.fragment().is_some() {
+            let why = "url: only where it is met, such as https://console.example";
+            return Err(refused(why.to_owned()));
+        }
+        Ok(settings)
     }
 
     /// The database.

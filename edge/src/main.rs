@@ -102,7 +102,7 @@ fn run(settings: &Settings) -> Result<(), String> {
         let tls = Tls::new(table.clone(), keys, challenges.clone());
         let tls = tls.map_err(|error| error.to_string())?;
         let https_port = settings.https_port_outside.unwrap_or_else(|| settings.https.port());
-        let proxies = Proxies::at(settings.trusted_proxies.iter().copied());
+        let proxies = Proxies::at(settings.trusted_proxies.0.iter().copied());
         let cluster = if settings.wakes {
             let client = api_server::connect().await.map_err(|error| error.to_string())?;
             Some(Arc::new(Kubernetes::new(client)) as Arc<dyn Cluster>)

@@ -1,11 +1,11 @@
 //! The one file that an edge is told everything by.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use ipnet::IpNet;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
+use web::serve::Networks;
 use work::sealed::RootKey;
 use work::settings::{self, SettingsError};
 
@@ -41,8 +41,8 @@ pub struct Settings {
     /// Where proxies of yours are that visitors come through, as networks or addresses: whom a
     /// request is from is what they say in `X-Forwarded-For`, and each may hold three quarters of the
     /// connections. They have to speak HTTPS with the edge, under the visitor's name.
-    #[serde(default, deserialize_with = "networks")]
-    pub trusted_proxies: Vec<IpNet>,
+    #[serde(default)]
+    pub trusted_proxies: Networks,
     /// Certificates that are kept ready in memory; others are read from the disk.
     #[serde(default = "sixteen_thousand")]
     pub ready_certificates: u64,
@@ -54,27 +54,6 @@ pub struct Settings {
 
 /// Connections that make sense.
 const SOME: std::ops::RangeInclusive<usize> = 16..=1_000_000;
-/// Whole networks of proxies are no larger than 10.0.0.0/8, or what a provider has of IPv6.
-const LEAST_V4: u8 = 8;
-const LEAST_V6: u8 = 19;
-
-/// An address alone is a network of one.
-fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
-    let refused =
-        |text: &str, why: &str| serde::de::Error::custom(format!("trustedProxies: {text:?} {why}"));
-    let network = |text: &String| {
-        let one = text.parse::<IpAddr>().map(IpNet::from);
-        let network = one.or_else(|_| text.parse::<IpNet>());
-        let network = network
-            .map_err(|_| refused(text, "is no network such as 192.0.2.0/24, and no address"))?;
-        let least = if network.addr().is_ipv4() { LEAST_V4 } else { LEAST_V6 };
-        if network.prefix_len() < least {
-            return Err(refused(text, "is too much of the world to be trusted: name your proxies"));
-        }
-        Ok(network)
-    };
-    Vec::<String>::deserialize(from)?.iter().map(network).collect()
-}
 
 fn eighty() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, 80))
@@ -152,7 +131,7 @@ mod tests {
             let text = format!("{{database: /d, key: /k, folder: /f, trustedProxies: {proxies}}}");
             serde_saphyr::from_str::<Settings>(&text).map_err(|error| error.to_string())
         };
-        let both = settings("[192.0.2.0/24, 10.0.0.1, '2001:db8::1']").unwrap().trusted_proxies;
+        let both = settings("[192.0.2.0/24, 10.0.0.1, '2001:db8::1']").unwrap().trusted_proxies.0;
         let said: Vec<_> = both.iter().map(ToString::to_string).collect();
         assert_eq!(said, ["192.0.2.0/24", "10.0.0.1/32", "2001:db8::1/128"]);
         let why = settings("[cdn.example]").unwrap_err();

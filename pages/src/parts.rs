@@ -4,11 +4,13 @@
 //! Every field is always there, so that strict templates hold; build them with the functions
 //! here and set what differs.
 
+mod card;
 mod chat;
 mod code;
 mod field;
 mod lists;
 
+pub use card::{CardForm, Nothing, Other};
 pub use chat::{Composer, Conversation, Conversations, Message, Speaker, State, Stream};
 pub use code::{Code, Diff, DiffLine, Line};
 pub use field::{Choice, ErrorSummary, Field, FieldError, FieldKind};
@@ -153,6 +155,8 @@ mod tests {
             engine.try_samples::<Composer>("composer"),
             engine.try_samples::<Code>("code"),
             engine.try_samples::<Diff>("diff"),
+            engine.try_samples::<Page<CardForm>>("card-form"),
+            engine.try_samples::<Page<Nothing>>("nothing"),
         ];
         assert_eq!(problems.concat(), Vec::<String>::new());
     }

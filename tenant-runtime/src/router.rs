@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::Serialize;
+use pages::parts::Nothing;
 use web::Problem;
 
 use crate::app::App;
@@ -75,13 +75,6 @@ pub fn router(app: App) -> Router {
 
 async fn nothing() -> Error {
     Error::Nothing("page")
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Nothing {
-    pub(crate) heading: String,
-    pub(crate) detail: Option<String>,
-    pub(crate) code: &'static str,
 }
 
 /// What went wrong is told in our words, also where a form or an address could not even be read;

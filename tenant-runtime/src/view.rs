@@ -21,7 +21,7 @@ macro_rules! templates {
 }
 
 templates! {
-    "home", "agent", "reading", "card-form", "account", "nothing",
+    "home", "agent", "reading", "account",
     "history", "chat", "turn", "turns", "live-hint",
     "admin/home", "admin/agents", "admin/agent", "admin/people", "admin/brand",
 }
@@ -38,7 +38,6 @@ mod tests {
     use pages::{Page, Sample};
 
     use super::*;
-    use crate::router::Nothing;
 
     #[test]
     fn every_template_renders_each_of_its_samples_as_sound_html() {
@@ -57,9 +56,7 @@ mod tests {
             "home": agents::Home,
             "agent": agents::AgentPage,
             "reading": agents::Reading,
-            "card-form": forms::CardForm,
             "account": admin::Account,
-            "nothing": Nothing,
             "history": chat::History,
             "chat": chat::Chat,
             "admin/home": admin::Home,

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use self::complaint::Complaint;
 use self::connection::{Version, Visit};
 pub use self::places::{Places, TakenPlace, as_one};
-pub use self::proxies::Proxies;
+pub use self::proxies::{Networks, Proxies};
 pub use self::secure::{Asked, ByName, Secured};
 
 /// What a visitor too many gets over plain HTTP; over TLS, saying it would cost a handshake.

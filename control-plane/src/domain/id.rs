@@ -64,6 +64,14 @@ id! {
     KeyId, "key_"
 }
 id! {
+    /// A person.
+    PersonId, "usr_"
+}
+id! {
+    /// An invitation; not the link.
+    InvitationId, "inv_"
+}
+id! {
     /// A platform, as long as the control plane knows of it.
     PlatformId, "plt_"
 }

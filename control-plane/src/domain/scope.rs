@@ -1,4 +1,4 @@
-//! What a key may do.
+//! What a key or a person may do.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One thing that a key may do in its organization.
+/// One thing that a key or a person may do in an organization.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -20,6 +20,15 @@ pub enum Scope {
     /// Make platforms, change, suspend and delete them.
     #[serde(rename = "platforms:write")]
     PlatformsWrite,
+    /// See who is a member.
+    #[serde(rename = "members:read")]
+    MembersRead,
+    /// Invite people, say what they are, and take them out; no owners.
+    #[serde(rename = "members:write")]
+    MembersWrite,
+    /// The same of owners.
+    #[serde(rename = "owners:write")]
+    OwnersWrite,
     /// See which keys there are, make some and take them back.
     #[serde(rename = "keys:write")]
     KeysWrite,
@@ -35,10 +44,13 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
+        Self::MembersRead,
+        Self::MembersWrite,
+        Self::OwnersWrite,
         Self::KeysWrite,
         Self::AuditRead,
     ];
@@ -49,8 +61,27 @@ impl Scope {
             Self::OrganizationRead => "organization:read",
             Self::PlatformsRead => "platforms:read",
             Self::PlatformsWrite => "platforms:write",
+            Self::MembersRead => "members:read",
+            Self::MembersWrite => "members:write",
+            Self::OwnersWrite => "owners:write",
             Self::KeysWrite => "keys:write",
             Self::AuditRead => "audit:read",
+        }
+    }
+}
+
+impl Scope {
+    /// As people read it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::OrganizationRead => "See the organization",
+            Self::PlatformsRead => "See platforms",
+            Self::PlatformsWrite => "Make, change, stop and delete platforms",
+            Self::MembersRead => "See who is a member",
+            Self::MembersWrite => "Invite people, and take them out",
+            Self::OwnersWrite => "Make owners, and unmake them",
+            Self::KeysWrite => "Make keys, and take them back",
+            Self::AuditRead => "See what was done",
         }
     }
 }

@@ -26,7 +26,7 @@ pub async fn list(
     let (after, limit) = wanted.read()?;
     let after = after.map_or(Ok(0), |after| after.parse::<i64>());
     let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let found = audit::list(&mut conn, caller.organization(), after, limit + 1).await?;
     Ok(Json(Page::of(found, limit, |entry| entry.number.to_string())))
 }

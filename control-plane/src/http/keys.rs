@@ -30,21 +30,21 @@ const USUAL: i64 = 90;
 #[serde(rename_all = "camelCase")]
 pub struct Key {
     /// Its id.
-    id: String,
+    pub id: String,
     /// What its maker calls it.
-    name: String,
+    pub name: String,
     /// Its first letters.
-    prefix: String,
+    pub prefix: String,
     /// What it may do.
-    scopes: Vec<Scope>,
-    /// The id of the key that made it, or whoever runs the control plane.
-    made_by: String,
+    pub scopes: Vec<Scope>,
+    /// The id of the person or key that made it, or whoever runs the control plane.
+    pub made_by: String,
     /// When.
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub created_at: Timestamp,
     /// When it ends.
     #[schema(value_type = String, format = DateTime)]
-    expires_at: Timestamp,
+    pub expires_at: Timestamp,
     /// When it was used last, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -61,7 +61,7 @@ pub struct NewKey {
     #[serde(flatten)]
     known: Key,
     /// The key itself. It is shown here and never again.
-    secret: String,
+    pub secret: String,
 }
 
 /// A key that is to be made.
@@ -70,13 +70,13 @@ pub struct NewKey {
 pub struct WantedKey {
     /// What it is for, in up to 80 letters.
     #[schema(min_length = 1, max_length = 80)]
-    name: String,
+    pub name: String,
     /// What it may do: nothing that the key may not do that makes it.
     #[schema(min_items = 1)]
-    scopes: Vec<Scope>,
+    pub scopes: Vec<Scope>,
     /// After so many days it ends, 366 at most; left out: 90.
     #[schema(minimum = 1, maximum = 366)]
-    days: Option<i64>,
+    pub days: Option<i64>,
 }
 
 impl From<keys::Known> for Key {
@@ -109,7 +109,7 @@ pub async fn list(
     let (after, limit) = wanted.read()?;
     let after = after.map(|after| after.parse::<KeyId>()).transpose();
     let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let found = keys::list(&mut conn, caller.organization(), after, limit + 1).await?;
     let items = found.into_iter().map(Key::from).collect();
     Ok(Json(Page::of(items, limit, |key| key.id.clone())))
@@ -131,7 +131,16 @@ pub async fn create(
             "a key is shown once, so no answer is kept: leave out Idempotency-Key".to_owned(),
         ));
     }
-    let WantedKey { name, mut scopes, days } = sent.value;
+    Ok((StatusCode::CREATED, Json(make(&app, &caller, sent.value).await?)))
+}
+
+/// Makes a key.
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Unreadable`], the database.
+pub async fn make(app: &App, caller: &Caller, wanted: WantedKey) -> Result<NewKey> {
+    caller.may(Scope::KeysWrite)?;
+    let WantedKey { name, mut scopes, days } = wanted;
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(Error::Unreadable("name: 1 to 80 letters".to_owned()));
@@ -155,25 +164,24 @@ pub async fn create(
         name,
         prefix: secret.prefix().to_owned(),
         scopes,
-        made_by: caller.actor(),
+        made_by: caller.actor().to_owned(),
         created_at: now,
         expires_at: now + SignedDuration::from_hours(24 * days),
         used_at: None,
         revoked_at: None,
     };
-    let mut tx = app.db().begin().await?;
+    let mut tx = app.begin().await?;
     keys::create(&mut tx, &known, secret.hash()).await?;
     let done = Done {
         organization: known.organization,
-        actor: &caller.actor(),
+        actor: caller.actor(),
         action: "key.create",
         target: &known.id.to_string(),
         detail: json!({"name": known.name, "scopes": known.scopes, "days": days}),
     };
     audit::write(&mut tx, done, now).await?;
     tx.commit().await?;
-    let made = NewKey { known: known.into(), secret: secret.expose().to_owned() };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok(NewKey { known: known.into(), secret: secret.expose().to_owned() })
 }
 
 /// Takes a key back, for ever. One that was taken back before is no error.
@@ -188,14 +196,22 @@ pub async fn revoke(
     Path(id): Path<String>,
     _: Idempotency,
 ) -> Result<StatusCode> {
+    take_back(&app, &caller, id.parse().map_err(|_| Error::Nothing("key"))?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a key back.
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Nothing`], the database.
+pub async fn take_back(app: &App, caller: &Caller, id: KeyId) -> Result<()> {
     caller.may(Scope::KeysWrite)?;
-    let id: KeyId = id.parse().map_err(|_| Error::Nothing("key"))?;
-    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let (mut tx, now) = (app.begin().await?, app.now());
     let organization = caller.organization();
     if keys::revoke(&mut tx, organization, id, now).await? {
         let done = Done {
             organization,
-            actor: &caller.actor(),
+            actor: caller.actor(),
             action: "key.revoke",
             target: &id.to_string(),
             detail: json!({}),
@@ -204,6 +220,5 @@ pub async fn revoke(
     } else if !keys::exists(&mut tx, organization, id).await? {
         return Err(Error::Nothing("key"));
     }
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(tx.commit().await?)
 }

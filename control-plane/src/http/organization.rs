@@ -40,7 +40,7 @@ pub struct Organization {
 )]
 pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Organization>> {
     caller.may(Scope::OrganizationRead)?;
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let found = organizations::get(&mut conn, caller.organization()).await?;
     let found = found.ok_or(Error::Nothing("organization"))?;
     Ok(Json(Organization {

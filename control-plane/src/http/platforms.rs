@@ -34,7 +34,7 @@ pub async fn list(
 ) -> Result<Json<Page<Platform>>> {
     caller.may(Scope::PlatformsRead)?;
     let (after, limit) = wanted.read()?;
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let owned =
         platforms::list(&mut conn, caller.organization(), after.as_deref(), limit + 1).await?;
     drop(conn);
@@ -85,7 +85,7 @@ pub async fn blueprint(
 /// One of the caller's organization; of others it is said that there is none.
 async fn owned(app: &App, caller: &Caller, id: &str) -> Result<Owned> {
     let id: PlatformId = id.parse().map_err(|_| Error::Nothing("platform"))?;
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let found = platforms::get(&mut conn, caller.organization(), id).await?;
     found.ok_or(Error::Nothing("platform"))
 }

@@ -21,9 +21,9 @@ async fn all(caller: &Caller<'_>) -> Vec<Entry> {
     }
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn what_was_done_is_there_line_by_line_and_each_change_of_one_is_found(db: PgPool) {
-    let rig = Rig::new(db.clone());
+    let rig = Rig::new(db.clone()).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     rig.admit("other", PlanName::Starter).await;
     for name in ["harbour", "haven", "port"] {
@@ -51,9 +51,9 @@ async fn what_was_done_is_there_line_by_line_and_each_change_of_one_is_found(db:
     }
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn lines_of_requests_at_once_follow_one_another(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let made = (0..20).map(|n| {
         let acme = acme.clone();

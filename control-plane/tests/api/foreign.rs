@@ -8,20 +8,27 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::Rig;
+use crate::browser::Browser;
 use crate::rig::written;
 
 /// What must show nowhere else.
 const CANARY: &str = "canary-of-acme";
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let other = rig.admit("other", PlanName::Starter).await;
     let made = acme.send("POST", "/v1/platforms", &[], written("harbour", CANARY)).await;
     let platform = made.body["id"].as_str().unwrap().to_owned();
     let wanted = json!({"name": CANARY, "scopes": ["audit:read"]});
     let key = acme.post("/v1/keys", &wanted).await.body["id"].as_str().unwrap().to_owned();
+    let wanted = json!({"email": format!("{CANARY}@acme.test"), "role": "viewer"});
+    let made_invitation = acme.post("/v1/invitations", &wanted).await;
+    let invitation = made_invitation.body["id"].as_str().unwrap().to_owned();
+    Browser::join(&rig, made_invitation.body["url"].as_str().unwrap(), CANARY).await;
+    let members = acme.get("/v1/members").await.body;
+    let person = members["items"][0]["id"].as_str().unwrap().to_owned();
     let absent = Uuid::from_u128(0x0192_f0c8_a1b2_7cc0_9d3e_5f6a_7b8c_9d0e).simple();
     let tag = made.header("etag").to_owned();
 
@@ -32,7 +39,9 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
             let of = |id: &str| format!("{}?name=harbour", path.replace("{id}", id));
             let headers = [("if-match", tag.as_str())];
             let body = written("harbour", "Mine");
-            for (there, prefix) in [(&platform, "plt_"), (&key, "key_")] {
+            let ids =
+                [(&platform, "plt_"), (&key, "key_"), (&invitation, "inv_"), (&person, "usr_")];
+            for (there, prefix) in ids {
                 let method = method.to_uppercase();
                 if !path.contains("{id}") {
                     let plain = other.send(&method, path, &headers, body.clone()).await;
@@ -49,16 +58,16 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
             }
         }
     }
-    assert!(asked >= 14, "{asked}");
+    assert!(asked >= 40, "{asked}");
     // Nothing became of it.
     let spec = rig.cluster.of("harbour").unwrap().spec;
     assert_eq!((spec.identity.display_name.as_str(), spec.suspended), (CANARY, false));
     assert_eq!(acme.get("/v1/keys").await.body["items"].as_array().unwrap().len(), 2);
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn everything_that_is_documented_needs_a_key_but_what_is_nobodys(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let nobody = rig.caller(None);
     let document = serde_json::to_value(document()).unwrap();
     for (path, operations) in document["paths"].as_object().unwrap() {

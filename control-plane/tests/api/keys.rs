@@ -7,9 +7,9 @@ use sqlx::PgPool;
 
 use crate::Rig;
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn whoever_has_no_good_key_is_told_so_and_nothing_else(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let never = format!("soulfra_{}", "a".repeat(43));
     for key in [None, Some(""), Some("soulfra_x"), Some(never.as_str())] {
@@ -25,9 +25,9 @@ async fn whoever_has_no_good_key_is_told_so_and_nothing_else(db: PgPool) {
     assert_eq!(acme.get("/v1/organization").await.code(), (401, "no-key"));
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn without_its_database_it_says_so_and_when_to_try_again(db: PgPool) {
-    let rig = Rig::new(db.clone());
+    let rig = Rig::new(db.clone()).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     assert_eq!(acme.get("/readyz").await.status, 200);
     db.close().await;
@@ -37,9 +37,9 @@ async fn without_its_database_it_says_so_and_when_to_try_again(db: PgPool) {
     assert_eq!(acme.get("/healthz").await.status, 200, "it is alive");
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn a_key_makes_keys_that_may_do_no_more_than_itself(db: PgPool) {
-    let rig = Rig::new(db.clone());
+    let rig = Rig::new(db.clone()).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let wanted = json!({"name": "deploys", "scopes": ["keys:write", "platforms:read"], "days": 30});
     let made = acme.post("/v1/keys", &wanted).await;
@@ -72,9 +72,9 @@ async fn a_key_makes_keys_that_may_do_no_more_than_itself(db: PgPool) {
     );
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn what_can_be_no_key_is_refused_with_the_reason(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     for (wanted, why) in [
         (json!({"name": "", "scopes": ["audit:read"]}), "name: 1 to 80"),
@@ -95,9 +95,9 @@ async fn what_can_be_no_key_is_refused_with_the_reason(db: PgPool) {
     assert_eq!(acme.get("/v1/keys").await.body["items"].as_array().unwrap().len(), 1);
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn lists_come_in_pages_that_follow_one_another(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     for n in 0..6 {
         let wanted = json!({"name": format!("key {n}"), "scopes": ["audit:read"]});

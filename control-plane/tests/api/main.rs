@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod audit;
+mod browser;
 mod conformance;
+mod console;
 mod foreign;
 mod keys;
+mod members;
 mod platforms;
 mod played;
 mod rig;

@@ -14,9 +14,9 @@ async fn create(caller: &Caller<'_>, key: Option<&str>, name: &str, display: &st
     caller.send("POST", "/v1/platforms", &headers, written(name, display)).await
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn a_platform_is_made_changed_stopped_taken_up_and_deleted(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Business).await;
     let made = create(&acme, None, "harbour", "Harbour").await;
     assert_eq!((made.status.as_u16(), &made.body["phase"]), (201, &json!("Pending")));
@@ -67,9 +67,9 @@ async fn a_platform_is_made_changed_stopped_taken_up_and_deleted(db: PgPool) {
     assert_eq!((back.status.as_u16(), back.body["id"].clone()), (201, made.body["id"].clone()));
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn a_request_that_is_sent_again_has_the_same_answer_and_is_done_once(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let first = create(&acme, Some("one"), "harbour", "Harbour").await;
     let again = create(&acme, Some("one"), "harbour", "Harbour").await;
@@ -88,9 +88,9 @@ async fn a_request_that_is_sent_again_has_the_same_answer_and_is_done_once(db: P
     }
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn what_was_cut_off_goes_on_where_it_was(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     for (silent, name) in [(Silent::Dead, "harbour"), (Silent::Mute, "haven")] {
         rig.cluster.be(silent);
@@ -108,9 +108,9 @@ async fn what_was_cut_off_goes_on_where_it_was(db: PgPool) {
     assert_eq!(acme.get("/v1/platforms").await.body["items"].as_array().unwrap().len(), 2);
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn what_cannot_be_is_told_with_its_place_and_the_name_stays_free(db: PgPool) {
-    let rig = Rig::new(db);
+    let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let post = async |text: &str| acme.send("POST", "/v1/platforms", &[], text.to_owned()).await;
     let own_database = format!("{}  database: {{placement: dedicated}}\n", written("harbour", "H"));
@@ -132,9 +132,9 @@ async fn what_cannot_be_is_told_with_its_place_and_the_name_stays_free(db: PgPoo
     assert_eq!(create(&acme, None, "harbour", "Harbour").await.status, 201);
 }
 
-#[sqlx::test(migrator = "control_plane::MIGRATOR")]
+#[sqlx::test(migrations = false)]
 async fn who_pays_for_another_plan_is_confirmed_a_little_later(db: PgPool) {
-    let rig = Rig::new(db.clone());
+    let rig = Rig::new(db.clone()).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     for name in ["harbour", "haven"] {
         assert_eq!(create(&acme, None, name, "Harbour").await.status, 201);

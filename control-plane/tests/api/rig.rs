@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
+use accounts::passwords::{Cost, Passwords};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::Response;
 use blueprint::PlanName;
-use control_plane::{App, Parts, admit, router};
+use control_plane::admit::{self, Admitted, New};
+use control_plane::{App, Parts, router};
 use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
+use web::serve::Proxies;
 use work::Clock;
 
 use crate::played::Played;
 
+/// Where people meet it.
+pub(crate) const URL: &str = "https://console.test";
 /// When it is.
 const NOW: &str = "2026-03-01T12:00:00Z";
 
@@ -52,18 +58,41 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Rig {
-    pub(crate) fn new(db: PgPool) -> Self {
+    pub(crate) async fn new(db: PgPool) -> Self {
+        control_plane::migrate(&mut db.acquire().await.unwrap()).await.unwrap();
         let (cluster, clock) = (Arc::new(Played::default()), Clock::fixed(NOW.parse().unwrap()));
-        let parts = Parts { db: db.clone(), cluster: cluster.clone(), clock: clock.clone() };
-        let app = App::new(parts);
+        let parts = Parts {
+            db: db.clone(),
+            cluster: cluster.clone(),
+            clock: clock.clone(),
+            passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
+            url: URL.parse().unwrap(),
+            proxies: Proxies::default(),
+        };
+        let app = App::new(parts).unwrap();
         Self { router: router(app.clone()), app, db, cluster, clock }
     }
 
     /// An organization that was admitted, with its first key.
     pub(crate) async fn admit(&self, slug: &str, plan: PlanName) -> Caller<'_> {
-        let (slug, name) = (slug.parse().unwrap(), slug.to_uppercase());
-        let key = admit::organization(&self.db, slug, &name, plan, self.clock.now()).await;
-        self.caller(Some(key.unwrap().expose()))
+        self.caller(Some(self.admitted(slug, plan, None).await.key.expose()))
+    }
+
+    /// The same, with an invitation for its owner.
+    pub(crate) async fn admitted(
+        &self,
+        slug: &str,
+        plan: PlanName,
+        owner: Option<&str>,
+    ) -> Admitted {
+        let owner = owner.map(|owner| owner.parse().unwrap());
+        let new = New { slug: slug.parse().unwrap(), name: slug.to_uppercase(), plan, owner };
+        let url = URL.parse().unwrap();
+        admit::organization(&self.db, &url, new, self.clock.now()).await.unwrap()
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) fn caller(&self, key: Option<&str>) -> Caller<'_> {
@@ -99,7 +128,7 @@ impl Caller<'_> {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body)).unwrap();
-        let (head, body) = self.rig.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (head, body) = self.rig.answer(request).await.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body).into_owned()));

@@ -14,9 +14,8 @@ use super::admin::{
 };
 use super::agents::{AgentForm, AgentList, AgentPage, Home, Reading, Stored};
 use super::chat::{Chat, ChatLink, Growing, History, Items, Place, Turn};
-use super::forms::{CardForm, NewAccount, Other, PasswordChange};
+use super::forms::PasswordChange;
 use crate::domain::agent::{Draft, FieldError};
-use crate::router::Nothing;
 
 /// What nobody should be able to break a page with.
 const ODD: &str = "Ada <b>\"&' {{x}} </textarea>";
@@ -104,30 +103,6 @@ impl Sample for AgentForm {
     }
 }
 
-impl Sample for CardForm {
-    fn samples() -> Vec<Self> {
-        let wrong = Some(ODD.to_owned());
-        let account = NewAccount {
-            name: ODD.to_owned(),
-            name_error: wrong.clone(),
-            email: ODD.to_owned(),
-            email_error: wrong.clone(),
-            password_error: wrong.clone(),
-        };
-        let plain = Self::new("Sign in", "/signin", "Sign in", NewAccount::default().fields());
-        let nothing_to_send =
-            Self { button: None, ..Self::new("Almost there", "/", "", Vec::new()) };
-        let full = Self {
-            lead: wrong,
-            notice: Some(Notice::samples().remove(0)),
-            next: format!("/{ODD}"),
-            other: Some(Other::new("New here?", "Create an account", "/signup".to_owned())),
-            ..Self::new(ODD, "/signup", "Create account", account.fields())
-        };
-        vec![plain, nothing_to_send, full]
-    }
-}
-
 impl Sample for Account {
     fn samples() -> Vec<Self> {
         let session = |number, current| SessionRow {
@@ -153,13 +128,6 @@ impl Sample for Account {
         let fields = PasswordChange::default().fields();
         let plain = Self { summary: None, fields, sessions, elsewhere: false, ..refused.clone() };
         vec![plain, refused]
-    }
-}
-
-impl Sample for Nothing {
-    fn samples() -> Vec<Self> {
-        let told = Self { heading: ODD.to_owned(), detail: Some(ODD.to_owned()), code: "gone" };
-        vec![Self { detail: None, ..told.clone() }, told]
     }
 }
 

@@ -5,11 +5,41 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
 
 /// What each proxy says of the one before it.
 const SAID: &str = "x-forwarded-for";
 /// No request goes through more of them.
 const HOPS: usize = 16;
+
+/// Whole networks of proxies are no larger than 10.0.0.0/8, or what a provider has of IPv6.
+const LEAST_V4: u8 = 8;
+const LEAST_V6: u8 = 19;
+
+/// Networks, as settings name them: an address alone is a network of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks(pub Vec<IpNet>);
+
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let refused = |text: &str, why: &str| serde::de::Error::custom(format!("{text:?} {why}"));
+        let network = |text: &String| {
+            let one = text.parse::<IpAddr>().map(IpNet::from);
+            let network = one.or_else(|_| text.parse::<IpNet>());
+            let network = network
+                .map_err(|_| refused(text, "is no network such as 192.0.2.0/24, and no address"))?;
+            let least = if network.addr().is_ipv4() { LEAST_V4 } else { LEAST_V6 };
+            if network.prefix_len() < least {
+                return Err(refused(
+                    text,
+                    "is too much of the world to be trusted: name your proxies",
+                ));
+            }
+            Ok(network)
+        };
+        Vec::<String>::deserialize(from)?.iter().map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
 
 /// Proxies whose word is taken for whom a request is from, by their addresses. Cheap to clone.
 #[derive(Clone, Debug, Default)]

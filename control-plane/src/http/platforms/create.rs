@@ -39,19 +39,13 @@ pub async fn create(
     sent: SentBlueprint,
 ) -> Result<Response> {
     caller.may(Scope::PlatformsWrite)?;
-    let SentBlueprint { mut blueprint, hash, key } = sent;
-    let name = blueprint.platform_name().map_err(|error| Error::Unreadable(error.to_string()))?;
-    let mut conn = app.db().acquire().await?;
-    let organization = organizations::get(&mut conn, caller.organization()).await?;
-    let organization = organization.ok_or(Error::Nothing("organization"))?;
-    drop(conn);
-    belongs_to(&mut blueprint, &organization)?;
-
+    let SentBlueprint { blueprint, hash, key } = sent;
+    let new = New::read(&app, &caller, blueprint).await?;
     let before = match &key {
         None => Before::Nothing,
         Some(key) => {
-            let mut tx = app.db().begin().await?;
-            let before = answers::begin(&mut tx, caller.0.id.0, key, &hash, app.now()).await?;
+            let mut tx = app.begin().await?;
+            let before = answers::begin(&mut tx, caller.id(), key, &hash, app.now()).await?;
             tx.commit().await?;
             before
         }
@@ -64,15 +58,15 @@ pub async fn create(
         }
         Before::Nothing | Before::Begun => {}
     }
-    let made = Box::pin(make(&app, &caller, &name, &blueprint, &organization)).await;
-    let mut conn = app.db().acquire().await?;
+    let made = new.make(&app, &caller).await;
+    let mut conn = app.conn().await?;
     let (owned, made) = match made {
         Ok(made) => made,
         // Whether it was done is not known: the same request goes on with it.
         Err(error @ (Error::NoCluster(_) | Error::Database(_))) => return Err(error),
         Err(error) => {
             if let Some(key) = &key {
-                answers::forget(&mut conn, caller.0.id.0, key).await?;
+                answers::forget(&mut conn, caller.id(), key).await?;
             }
             return Err(error);
         }
@@ -80,13 +74,49 @@ pub async fn create(
     let body = json!(Platform::of(&owned, Some(&made)));
     if let Some(key) = &key {
         let status = StatusCode::CREATED.as_u16();
-        answers::finish(&mut conn, caller.0.id.0, key, status, &body).await?;
+        answers::finish(&mut conn, caller.id(), key, status, &body).await?;
     }
     let mut headers: HeaderMap = tagged(&made);
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/platforms/{}", owned.id)) {
         headers.insert(header::LOCATION, place);
     }
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+}
+
+/// A platform that is to be.
+#[derive(Debug)]
+pub struct New {
+    name: BlueprintName,
+    blueprint: PlatformBlueprint,
+    organization: Organization,
+}
+
+impl New {
+    /// Of the caller's organization, which pays for all that it asks for.
+    ///
+    /// # Errors
+    /// [`Error::BreaksRules`], the database.
+    pub async fn read(
+        app: &App,
+        caller: &Caller,
+        mut blueprint: PlatformBlueprint,
+    ) -> Result<Self> {
+        let name =
+            blueprint.platform_name().map_err(|error| Error::Unreadable(error.to_string()))?;
+        let mut conn = app.conn().await?;
+        let organization = organizations::get(&mut conn, caller.organization()).await?;
+        let organization = organization.ok_or(Error::Nothing("organization"))?;
+        belongs_to(&mut blueprint, &organization)?;
+        Ok(Self { name, blueprint, organization })
+    }
+
+    /// Makes it, or finds that it was made.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn make(&self, app: &App, caller: &Caller) -> Result<(Owned, PlatformBlueprint)> {
+        make(app, caller, &self.name, &self.blueprint, &self.organization).await
+    }
 }
 
 /// It is this organization's, which pays for what it asks for.
@@ -129,7 +159,7 @@ async fn make(
             return Err(if is_taken { Error::NameTaken(name.to_string()) } else { error.into() });
         }
     };
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let is_ours = platforms::get(&mut conn, organization.id, owned.id).await?.is_some();
     drop(conn);
     if !is_ours {
@@ -161,7 +191,7 @@ async fn take_name(
     name: &BlueprintName,
     organization: &Organization,
 ) -> Result<Owned> {
-    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let (mut tx, now) = (app.begin().await?, app.now());
     let new = Owned {
         id: PlatformId(Uuid::now_v7()),
         name: name.clone(),
@@ -171,7 +201,7 @@ async fn take_name(
     if platforms::take(&mut tx, &new).await? {
         let done = Done {
             organization: organization.id,
-            actor: &caller.actor(),
+            actor: caller.actor(),
             action: "platform.create",
             target: &new.id.to_string(),
             detail: json!({"name": name}),
@@ -199,11 +229,11 @@ fn is_of(made: &PlatformBlueprint, platform: PlatformId) -> bool {
 
 /// It will not be made: the name is free again.
 async fn refuse(app: &App, caller: &Caller, owned: &Owned, why: &ClusterError) -> Result<()> {
-    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let (mut tx, now) = (app.begin().await?, app.now());
     platforms::let_go(&mut tx, owned.id, now).await?;
     let done = Done {
         organization: owned.organization,
-        actor: &caller.actor(),
+        actor: caller.actor(),
         action: "platform.create.refused",
         target: &owned.id.to_string(),
         detail: json!({"name": owned.name, "why": why.to_string()}),

@@ -56,24 +56,37 @@ pub async fn replace(
 ) -> Result<(HeaderMap, Json<Blueprint>)> {
     caller.may(Scope::PlatformsWrite)?;
     let owned = owned(&app, &caller, &id).await?;
-    let seen = named(&headers)?;
-    let mut wanted = sent.blueprint;
+    let changed = change(&app, &caller, &owned, named(&headers)?, sent.blueprint).await?;
+    Ok((tagged(&changed), Json(Blueprint::of(&changed))))
+}
+
+/// Has a platform be so from now on.
+///
+/// # Errors
+/// [`Error`]
+pub async fn change(
+    app: &App,
+    caller: &Caller,
+    owned: &Owned,
+    seen: Version,
+    mut wanted: PlatformBlueprint,
+) -> Result<PlatformBlueprint> {
+    caller.may(Scope::PlatformsWrite)?;
     if wanted.metadata.name.as_deref() != Some(owned.name.as_str()) {
         return Err(Error::Unreadable(format!(
             "metadata.name: this platform is called {}, for ever",
             owned.name
         )));
     }
-    let mut conn = app.db().acquire().await?;
+    let mut conn = app.conn().await?;
     let organization = organizations::get(&mut conn, owned.organization).await?;
     let organization = organization.ok_or(Error::Nothing("organization"))?;
     drop(conn);
     belongs_to(&mut wanted, &organization)?;
     let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
     let fields: Vec<_> = changes(&there, &wanted).iter().map(|it| it.path.clone()).collect();
-    note(&app, &caller, &owned, "platform.change", json!({"fields": fields})).await?;
-    let changed = app.cluster().change(&owned.name, seen, &wanted.spec).await?;
-    Ok((tagged(&changed), Json(Blueprint::of(&changed))))
+    note(app, caller, owned, "platform.change", json!({"fields": fields})).await?;
+    Ok(app.cluster().change(&owned.name, seen, &wanted.spec).await?)
 }
 
 /// Stops a platform: it answers with a notice, and keeps its data.
@@ -88,7 +101,9 @@ pub async fn suspend(
     Path(id): Path<String>,
     _: Key,
 ) -> Result<Json<Platform>> {
-    set_suspended(&app, &caller, &id, true).await
+    let owned = owned(&app, &caller, &id).await?;
+    let changed = set_suspended(&app, &caller, &owned, true).await?;
+    Ok(Json(Platform::of(&owned, Some(&changed))))
 }
 
 /// Takes a platform up again that was stopped.
@@ -103,7 +118,9 @@ pub async fn resume(
     Path(id): Path<String>,
     _: Key,
 ) -> Result<Json<Platform>> {
-    set_suspended(&app, &caller, &id, false).await
+    let owned = owned(&app, &caller, &id).await?;
+    let changed = set_suspended(&app, &caller, &owned, false).await?;
+    Ok(Json(Platform::of(&owned, Some(&changed))))
 }
 
 /// Stops a platform at once. Its data is kept for 30 days, in which it can be made again from the
@@ -120,34 +137,53 @@ pub async fn delete(
     Query(Named { name }): Query<Named>,
     _: Key,
 ) -> Result<(StatusCode, Json<Platform>)> {
-    caller.may(Scope::PlatformsWrite)?;
     let owned = owned(&app, &caller, &id).await?;
+    let seen = remove(&app, &caller, &owned, &name).await?;
+    Ok((StatusCode::ACCEPTED, Json(Platform::of(&owned, seen.as_ref()))))
+}
+
+/// Deletes a platform that is called so; how it is then, if it is still there.
+///
+/// # Errors
+/// [`Error`]
+pub async fn remove(
+    app: &App,
+    caller: &Caller,
+    owned: &Owned,
+    name: &str,
+) -> Result<Option<PlatformBlueprint>> {
+    caller.may(Scope::PlatformsWrite)?;
     if name != owned.name.as_str() {
         return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
     }
-    note(&app, &caller, &owned, "platform.delete", json!({"name": name})).await?;
+    note(app, caller, owned, "platform.delete", json!({"name": name})).await?;
     if let Some(there) = app.cluster().get(&owned.name).await?
         && let Some(Version { uid, .. }) = version(&there)
     {
         app.cluster().delete(&owned.name, uid).await?;
     }
-    let seen = app.cluster().get(&owned.name).await?;
-    Ok((StatusCode::ACCEPTED, Json(Platform::of(&owned, seen.as_ref()))))
+    Ok(app.cluster().get(&owned.name).await?)
 }
 
-async fn set_suspended(app: &App, caller: &Caller, id: &str, is: bool) -> Result<Json<Platform>> {
+/// Stops a platform, or takes it up again.
+///
+/// # Errors
+/// [`Error`]
+pub async fn set_suspended(
+    app: &App,
+    caller: &Caller,
+    owned: &Owned,
+    is: bool,
+) -> Result<PlatformBlueprint> {
     caller.may(Scope::PlatformsWrite)?;
-    let owned = owned(app, caller, id).await?;
     let action = if is { "platform.suspend" } else { "platform.resume" };
-    note(app, caller, &owned, action, json!({})).await?;
+    note(app, caller, owned, action, json!({})).await?;
     for _ in 0..TRIES {
         let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
         let seen = version(&there).ok_or(Error::Nothing("blueprint"))?;
         let spec = BlueprintSpec { suspended: is, ..there.spec.clone() };
         match app.cluster().change(&owned.name, seen, &spec).await {
-            Ok(changed) => {
-                return Ok(Json(Platform::of(&owned, Some::<&PlatformBlueprint>(&changed))));
-            }
+            Ok(changed) => return Ok(changed),
             Err(ClusterError::Changed) => {}
             Err(error) => return Err(error.into()),
         }
@@ -163,10 +199,10 @@ async fn note(
     action: &str,
     detail: Value,
 ) -> Result<()> {
-    let (mut tx, now) = (app.db().begin().await?, app.now());
+    let (mut tx, now) = (app.begin().await?, app.now());
     let (actor, target) = (caller.actor(), owned.id.to_string());
     let organization = owned.organization;
-    let done = Done { organization, actor: &actor, action, target: &target, detail };
+    let done = Done { organization, actor, action, target: &target, detail };
     audit::write(&mut tx, done, now).await?;
     Ok(tx.commit().await?)
 }

@@ -1,0 +1,78 @@
+//! The console: the same as the API, for people, as pages. It works without scripts.
+
+mod account;
+mod assets;
+mod audit;
+mod join;
+mod keys;
+mod people;
+mod platforms;
+mod session;
+pub mod view;
+mod visitor;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::{get, post};
+use pages::parts::Nothing;
+use web::Problem;
+
+use crate::app::App;
+
+/// Every page of it.
+pub fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/assets/{file}", get(assets::asset))
+        .route("/brand/{file}", get(assets::brand))
+        // Coming and going
+        .route("/signin", get(session::sign_in_page).post(session::sign_in))
+        .route("/signout", post(session::sign_out))
+        .route("/join/{link}", get(join::page).post(join::join))
+        .route("/account", get(account::page))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/sessions/end-others", post(account::end_other_sessions))
+        // Organizations
+        .route("/", get(platforms::start))
+        .route("/o/{slug}", get(platforms::fleet))
+        .route("/o/{slug}/new", get(platforms::new).post(platforms::create))
+        .route("/o/{slug}/platforms/{name}", get(platforms::show))
+        .route("/o/{slug}/platforms/{name}/blueprint", post(platforms::change))
+        .route("/o/{slug}/platforms/{name}/suspend", post(platforms::suspend))
+        .route("/o/{slug}/platforms/{name}/resume", post(platforms::resume))
+        .route("/o/{slug}/platforms/{name}/delete", post(platforms::delete))
+        .route("/o/{slug}/people", get(people::page).post(people::invite))
+        .route("/o/{slug}/people/{id}/role", post(people::set_role))
+        .route("/o/{slug}/people/{id}/remove", post(people::remove))
+        .route("/o/{slug}/invitations/{id}/revoke", post(people::revoke))
+        .route("/o/{slug}/keys", get(keys::page).post(keys::create))
+        .route("/o/{slug}/keys/{id}/revoke", post(keys::revoke))
+        .route("/o/{slug}/audit", get(audit::page))
+        .layer(middleware::from_fn_with_state(app.clone(), shown))
+}
+
+/// What went wrong is a page, for who reads pages.
+async fn shown(State(app): State<App>, request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let reads_pages = accepts.is_some_and(|accept| accept.contains("text/html"));
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().filter(|_| reads_pages) else {
+        return response;
+    };
+    let body = Nothing {
+        heading: problem.title.clone(),
+        detail: problem.detail.clone(),
+        code: problem.code,
+    };
+    let title = body.heading.clone();
+    let page = view::page(&app, None, &title, body);
+    let Ok(html) = app.engine().render("nothing", &page) else { return response };
+    let retry = response.headers_mut().remove(header::RETRY_AFTER);
+    let mut shown = (response.status(), Html(html)).into_response();
+    if let Some(retry) = retry {
+        shown.headers_mut().insert(header::RETRY_AFTER, retry);
+    }
+    shown
+}

@@ -1,0 +1,62 @@
+//! A person's own account: who they are, and where they are signed in.
+
+use accounts::sessions;
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use uuid::Uuid;
+
+use super::session::out;
+use super::view::{self, Account, SessionRow};
+use super::visitor::{From, Person};
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Name, address, and the list of sessions.
+pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<Html<String>> {
+    let mut conn = app.conn().await?;
+    let list = sessions::list(&mut conn, signed_in.person.id, app.now()).await?;
+    drop(conn);
+    let sessions = list.into_iter().map(|session| SessionRow {
+        current: session.id == signed_in.session_id,
+        id: session.id,
+        device: session.device,
+        ip: session.ip,
+        last_seen_at: session.last_seen_at,
+    });
+    let sessions: Vec<_> = sessions.collect();
+    let body = Account {
+        name: signed_in.person.display_name.to_string(),
+        email: signed_in.person.email.to_string(),
+        elsewhere: sessions.iter().any(|session| !session.current),
+        sessions,
+    };
+    let page = view::page(&app, Some(&signed_in), "Your account", body);
+    Ok(Html(app.engine().render("account", &page)?))
+}
+
+/// Ends one of the person's sessions; this one as signing out does.
+pub async fn end_session(
+    State(app): State<App>,
+    Person(signed_in): Person,
+    From(visit): From,
+    Path(id): Path<Uuid>,
+) -> Result<Response> {
+    if id == signed_in.session_id {
+        return out(&app, &signed_in, &visit).await;
+    }
+    let mut conn = app.conn().await?;
+    if !sessions::end(&mut conn, signed_in.person.id, id).await? {
+        return Err(Error::Nothing("session"));
+    }
+    Ok(Redirect::to("/account").into_response())
+}
+
+/// Ends all of the person's sessions but this one.
+pub async fn end_other_sessions(
+    State(app): State<App>,
+    Person(signed_in): Person,
+) -> Result<Redirect> {
+    let mut conn = app.conn().await?;
+    sessions::end_others(&mut conn, signed_in.person.id, signed_in.session_id).await?;
+    Ok(Redirect::to("/account"))
+}

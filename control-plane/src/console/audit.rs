@@ -1,0 +1,40 @@
+//! What was done, and by whom.
+
+use axum::extract::{Query, State};
+use axum::response::Html;
+use pages::parts::Pagination;
+
+use super::view::{self, Audit, AuditRow};
+use super::visitor::Seat;
+use crate::app::App;
+use crate::db::audit;
+use crate::domain::page::{Page, Wanted};
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+
+/// The lines, the first thing first.
+pub async fn page(
+    State(app): State<App>,
+    seat: Seat,
+    Query(wanted): Query<Wanted>,
+) -> Result<Html<String>> {
+    seat.caller.may(Scope::AuditRead)?;
+    let (after, limit) = wanted.read()?;
+    let after = after.map_or(Ok(0), |after| after.parse::<i64>());
+    let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
+    let mut conn = app.conn().await?;
+    let found = audit::list(&mut conn, seat.organization.id, after, limit + 1).await?;
+    drop(conn);
+    let listed = Page::of(found, limit, |entry| entry.number.to_string());
+    let base = format!("/o/{}/audit", seat.organization.slug);
+    let body = Audit {
+        rows: listed.items.iter().map(AuditRow::of).collect(),
+        pages: Pagination {
+            summary: None,
+            previous: wanted.after.is_some().then(|| base.clone()),
+            next: listed.next.map(|next| format!("{base}?after={next}")),
+        },
+    };
+    let page = view::in_organization(&app, &seat, "/audit", "Audit", body);
+    Ok(Html(app.engine().render("audit", &page)?))
+}

@@ -1,0 +1,108 @@
+//! Keys of the API.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use pages::parts::{Field, Pagination};
+
+use super::view::{self, KeyRow, Keys};
+use super::visitor::Seat;
+use crate::app::App;
+use crate::db::keys;
+use crate::domain::id::KeyId;
+use crate::domain::page::{Page, Wanted};
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::keys::{NewKey, WantedKey, make, take_back};
+
+/// What came of the last try to make one.
+#[derive(Default)]
+struct Tried {
+    made: Option<NewKey>,
+    name: String,
+    refused: Option<String>,
+}
+
+/// The list.
+pub async fn page(
+    State(app): State<App>,
+    seat: Seat,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response> {
+    listed(&app, &seat, &wanted, StatusCode::OK, Tried::default()).await
+}
+
+/// Makes one: it is on the page that follows, once.
+pub async fn create(State(app): State<App>, seat: Seat, form: Bytes) -> Result<Response> {
+    let mut wanted = WantedKey { name: String::new(), scopes: Vec::new(), days: None };
+    // Boxes that are ticked come as often as there are some, under one name each.
+    for (name, value) in url::form_urlencoded::parse(&form) {
+        match &*name {
+            "name" => wanted.name = value.into_owned(),
+            "days" => wanted.days = value.parse().ok(),
+            scope => wanted.scopes.extend(scope.parse::<Scope>()),
+        }
+    }
+    let name = wanted.name.clone();
+    let (status, tried) = match make(&app, &seat.caller, wanted).await {
+        Ok(made) => (StatusCode::CREATED, Tried { made: Some(made), ..Tried::default() }),
+        Err(Error::Unreadable(why)) => {
+            let tried = Tried { name, refused: Some(why), ..Tried::default() };
+            (StatusCode::UNPROCESSABLE_ENTITY, tried)
+        }
+        Err(error) => return Err(error),
+    };
+    listed(&app, &seat, &Wanted::default(), status, tried).await
+}
+
+/// Takes one back.
+pub async fn revoke(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Redirect> {
+    let id: KeyId = id.parse().map_err(|_| Error::Nothing("key"))?;
+    take_back(&app, &seat.caller, id).await?;
+    Ok(Redirect::to(&format!("/o/{}/keys", seat.organization.slug)))
+}
+
+async fn listed(
+    app: &App,
+    seat: &Seat,
+    wanted: &Wanted,
+    status: StatusCode,
+    tried: Tried,
+) -> Result<Response> {
+    seat.caller.may(Scope::KeysWrite)?;
+    let (after, limit) = wanted.read()?;
+    let after = after.map(|after| after.parse::<KeyId>()).transpose();
+    let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
+    let mut conn = app.conn().await?;
+    let found = keys::list(&mut conn, seat.organization.id, after, limit + 1).await?;
+    drop(conn);
+    let listed = Page::of(found, limit, |key| key.id.to_string());
+    let base = format!("/o/{}/keys", seat.organization.slug);
+    let own = Scope::ALL.into_iter().filter(|scope| seat.caller.has(*scope));
+    let body = Keys {
+        refused: tried.refused,
+        secret: tried.made.map(|made| made.secret),
+        rows: listed.items.iter().map(|key| KeyRow::of(key, app.now())).collect(),
+        name: Field::text("name", "What it is for").required().max_length(80).value(tried.name),
+        days: Field::select(
+            "days",
+            "It ends after",
+            &[("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("366", "a year")],
+        )
+        .value("90"),
+        scopes: own.map(|scope| Field::checkbox(scope.word(), scope.title(), false)).collect(),
+        pages: Pagination {
+            summary: None,
+            previous: wanted.after.is_some().then(|| base.clone()),
+            next: listed.next.map(|next| format!("{base}?after={next}")),
+        },
+        base,
+    };
+    let page = view::in_organization(app, seat, "/keys", "Keys", body);
+    Ok((status, Html(app.engine().render("keys", &page)?)).into_response())
+}

@@ -1,0 +1,362 @@
+//! The fleet, a new platform, and one of them.
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use blueprint::{BlueprintName, Overrides, PlatformBlueprint, templates};
+use pages::Flash;
+use pages::parts::{Action, EmptyState, Field, Pagination};
+use serde::Deserialize;
+
+use super::view::{self, Fleet, New, Organizations, PlatformPage, PlatformRow};
+use super::visitor::{Person, Seat};
+use crate::app::App;
+use crate::cluster::{Version, version};
+use crate::db::members;
+use crate::db::platforms::{self, Owned};
+use crate::domain::id::PersonId;
+use crate::domain::page::{Page, Wanted};
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::platforms::{Platform, create, edit};
+
+/// The organizations of a person; the only one's fleet, where there is one.
+pub async fn start(State(app): State<App>, Person(signed_in): Person) -> Result<Response> {
+    let mut conn = app.conn().await?;
+    let seats = members::seats(&mut conn, PersonId(signed_in.person.id)).await?;
+    drop(conn);
+    if let [(only, _)] = &seats[..] {
+        return Ok(Redirect::to(&format!("/o/{}", only.slug)).into_response());
+    }
+    let body = Organizations::of(seats);
+    let page = view::page(&app, Some(&signed_in), "Organizations", body);
+    Ok(Html(app.engine().render("organizations", &page)?).into_response())
+}
+
+/// The platforms of an organization.
+pub async fn fleet(
+    State(app): State<App>,
+    seat: Seat,
+    Query(wanted): Query<Wanted>,
+) -> Result<Html<String>> {
+    seat.caller.may(Scope::PlatformsRead)?;
+    let (after, limit) = wanted.read()?;
+    let mut conn = app.conn().await?;
+    let organization = seat.organization.id;
+    let owned = platforms::list(&mut conn, organization, after.as_deref(), limit + 1).await?;
+    drop(conn);
+    let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
+    let seen = app.cluster().seen(&names);
+    let rows = owned.into_iter().zip(seen);
+    let rows = rows.map(|(owned, seen)| Platform::of(&owned, seen.as_ref())).collect();
+    let listed = Page::of(rows, limit, |platform| platform.name.clone());
+    let slug = &seat.organization.slug;
+    let can_make = seat.caller.has(Scope::PlatformsWrite);
+    let make = || Action::primary("New platform", format!("/o/{slug}/new"));
+    let body = Fleet {
+        name: seat.organization.name.clone(),
+        new_href: can_make.then(|| format!("/o/{slug}/new")),
+        rows: listed.items.iter().map(|it| PlatformRow::of(slug, it)).collect(),
+        empty: EmptyState {
+            title: "No platforms yet".to_owned(),
+            text: "Each is a site of its own with its own people, agents and data.".to_owned(),
+            action: can_make.then(make),
+        },
+        pages: Pagination {
+            summary: None,
+            previous: wanted.after.is_some().then(|| format!("/o/{slug}")),
+            next: listed.next.map(|next| format!("/o/{slug}?after={next}")),
+        },
+    };
+    let page = view::in_organization(&app, &seat, "", "Platforms", body);
+    Ok(Html(app.engine().render("fleet", &page)?))
+}
+
+/// What a new platform is to be, as far as it was said.
+#[derive(Default, Deserialize)]
+pub struct Wish {
+    #[serde(default)]
+    template: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    display_name: String,
+}
+
+/// A blueprint that somebody wrote, or took from a template.
+#[derive(Deserialize)]
+pub struct Written {
+    blueprint: String,
+    /// The state that it was written over: `UID-GENERATION`.
+    #[serde(default)]
+    seen: String,
+}
+
+/// First what it is called and which template it begins with; then all of its blueprint.
+pub async fn new(State(app): State<App>, seat: Seat, Query(wish): Query<Wish>) -> Result<Response> {
+    seat.caller.may(Scope::PlatformsWrite)?;
+    if wish.name.is_empty() && wish.template.is_empty() {
+        return asked(&app, &seat, StatusCode::OK, &wish, None);
+    }
+    let refused = StatusCode::UNPROCESSABLE_ENTITY;
+    let name = match wish.name.trim().parse::<BlueprintName>() {
+        Ok(name) => name,
+        Err(error) => return asked(&app, &seat, refused, &wish, Some(error.to_string())),
+    };
+    let template = templates::get(&wish.template).ok_or(Error::Nothing("template"))?;
+    let overrides = Overrides {
+        display_name: Some(wish.display_name.trim().to_owned()).filter(|name| !name.is_empty()),
+        ..Overrides::named(name)
+    };
+    match blueprint::from_template(template, &overrides) {
+        Ok(made) => drafted(&app, &seat, StatusCode::OK, blueprint::write(&made), Vec::new()),
+        Err(problems) => {
+            let why = problems.first().map(told).unwrap_or_default();
+            asked(&app, &seat, refused, &wish, Some(why))
+        }
+    }
+}
+
+/// Makes it, or says everything that is in the way.
+pub async fn create(
+    State(app): State<App>,
+    seat: Seat,
+    Form(written): Form<Written>,
+) -> Result<Response> {
+    seat.caller.may(Scope::PlatformsWrite)?;
+    let refused = StatusCode::UNPROCESSABLE_ENTITY;
+    let read = match blueprint::read(&written.blueprint) {
+        Ok(read) => read,
+        Err(problems) => {
+            let problems = problems.iter().map(told).collect();
+            return drafted(&app, &seat, refused, written.blueprint, problems);
+        }
+    };
+    let made = async {
+        let new = create::New::read(&app, &seat.caller, read).await?;
+        new.make(&app, &seat.caller).await
+    };
+    match made.await {
+        Ok((owned, _)) => Ok(to_page(&seat, &owned)),
+        Err(error) => match in_the_way(error) {
+            Ok(problems) => drafted(&app, &seat, refused, written.blueprint, problems),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// One platform.
+pub async fn show(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    shown(&app, &seat, &owned, StatusCode::OK, Tried::default()).await
+}
+
+/// Has it be so from now on.
+pub async fn change(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+    Form(written): Form<Written>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    let problems = match blueprint::read(&written.blueprint) {
+        Err(problems) => problems.iter().map(told).collect(),
+        Ok(read) => {
+            let seen = seen_of(&written.seen).ok_or(Error::Changed)?;
+            match edit::change(&app, &seat.caller, &owned, seen, read).await {
+                Ok(_) => return Ok(to_page(&seat, &owned)),
+                Err(error) => in_the_way(error)?,
+            }
+        }
+    };
+    let tried = Tried { problems, blueprint: Some(written.blueprint), ..Tried::default() };
+    shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await
+}
+
+/// Stops it.
+pub async fn suspend(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    edit::set_suspended(&app, &seat.caller, &owned, true).await?;
+    Ok(to_page(&seat, &owned))
+}
+
+/// Takes it up again.
+pub async fn resume(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    edit::set_suspended(&app, &seat.caller, &owned, false).await?;
+    Ok(to_page(&seat, &owned))
+}
+
+/// Whoever deletes a platform types what it is called.
+#[derive(Deserialize)]
+pub struct Typed {
+    name: String,
+}
+
+/// Deletes it.
+pub async fn delete(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+    Form(typed): Form<Typed>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    let typed = typed.name.trim();
+    if typed != owned.name.as_str() {
+        let why = format!("Nothing was deleted. Type {} to delete it.", owned.name);
+        let tried = Tried { name: Some((typed.to_owned(), why)), ..Tried::default() };
+        return shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await;
+    }
+    edit::remove(&app, &seat.caller, &owned, typed).await?;
+    Ok(to_page(&seat, &owned))
+}
+
+/// What somebody tried on a platform's page, and what is in the way.
+#[derive(Default)]
+struct Tried {
+    problems: Vec<String>,
+    blueprint: Option<String>,
+    name: Option<(String, String)>,
+}
+
+async fn owned(app: &App, seat: &Seat, name: &str) -> Result<Owned> {
+    seat.caller.may(Scope::PlatformsRead)?;
+    let name: BlueprintName = name.parse().map_err(|_| Error::Nothing("platform"))?;
+    let mut conn = app.conn().await?;
+    let found = platforms::by_name(&mut conn, &name).await?;
+    let own = found.filter(|found| found.organization == seat.organization.id);
+    own.ok_or(Error::Nothing("platform"))
+}
+
+async fn shown(
+    app: &App,
+    seat: &Seat,
+    owned: &Owned,
+    status: StatusCode,
+    tried: Tried,
+) -> Result<Response> {
+    let seen = app.cluster().get(&owned.name).await?;
+    let platform = Platform::of(owned, seen.as_ref());
+    let can_write = seat.caller.has(Scope::PlatformsWrite);
+    let text = tried.blueprint.or_else(|| seen.as_ref().map(readable)).unwrap_or_default();
+    let (typed, wrong) = tried.name.unzip();
+    let body = PlatformPage {
+        base: format!("/o/{}/platforms/{}", seat.organization.slug, owned.name),
+        is_suspended: seen.as_ref().is_some_and(|seen| seen.spec.suspended),
+        is_there: seen.is_some(),
+        domains: seen.as_ref().map(view::domains).unwrap_or_default(),
+        problems: tried.problems,
+        seen: seen.as_ref().and_then(version).map(|it| format!("{}-{}", it.uid, it.generation)),
+        blueprint: Field::textarea("blueprint", "Blueprint", 24).required().value(text),
+        name_field: Field::text("name", "Its name")
+            .required()
+            .hint(format!("Type {} to delete it.", owned.name))
+            .value(typed.unwrap_or_default())
+            .error(wrong),
+        can_write,
+        ..PlatformPage::of(&platform)
+    };
+    let title = platform.display_name.unwrap_or(platform.name);
+    let mut page = view::in_organization(app, seat, "", &title, body);
+    let moves = ["Pending", "Provisioning", "Upgrading", "Deleting"];
+    page.refresh_seconds = moves.contains(&platform.phase.as_str()).then_some(5);
+    Ok((status, Html(app.engine().render("platform", &page)?)).into_response())
+}
+
+fn asked(
+    app: &App,
+    seat: &Seat,
+    status: StatusCode,
+    wish: &Wish,
+    wrong: Option<String>,
+) -> Result<Response> {
+    let choices: Vec<_> =
+        templates::all().iter().map(|it| (it.name.as_str(), it.title.as_str())).collect();
+    let template = Field::select("template", "Begin with", &choices).value(&wish.template);
+    let name = Field::text("name", "Name")
+        .required()
+        .max_length(40)
+        .hint("Small letters, digits and hyphens, as in harbour-school. It stays for ever.")
+        .value(&wish.name)
+        .error(wrong);
+    let called =
+        Field::text("display_name", "What people call it").max_length(80).value(&wish.display_name);
+    let action = format!("/o/{}/new", seat.organization.slug);
+    let body = New {
+        templates: templates::all()
+            .iter()
+            .map(|it| (it.title.clone(), it.summary.clone()).into())
+            .collect(),
+        ..New::first(action, vec![name, called, template])
+    };
+    let page = view::in_organization(app, seat, "/new", "New platform", body);
+    Ok((status, Html(app.engine().render("new", &page)?)).into_response())
+}
+
+fn drafted(
+    app: &App,
+    seat: &Seat,
+    status: StatusCode,
+    text: String,
+    problems: Vec<String>,
+) -> Result<Response> {
+    let field = Field::textarea("blueprint", "Blueprint", 24).required().value(text);
+    let action = format!("/o/{}/new", seat.organization.slug);
+    let body = New::second(action, field, problems);
+    let mut page = view::in_organization(app, seat, "/new", "New platform", body);
+    if status == StatusCode::OK {
+        page.flash = Some(Flash::info("Nothing is made yet. Look at it, change what you like."));
+    }
+    Ok((status, Html(app.engine().render("new", &page)?)).into_response())
+}
+
+/// What people can mend; everything else is told as it is everywhere.
+fn in_the_way(error: Error) -> Result<Vec<String>> {
+    match error {
+        Error::BreaksRules(rules) => {
+            Ok(rules.iter().map(|rule| format!("{}: {}", rule.path, rule.message)).collect())
+        }
+        Error::NameTaken(name) => {
+            Ok(vec![format!("metadata.name: another platform is called {name}; choose another one")])
+        }
+        Error::Unreadable(why) | Error::Refused(why) => Ok(vec![why]),
+        Error::Changed => Ok(vec![
+            "It was changed meanwhile, by somebody else. Nothing was done: open this page anew, and \
+             decide again."
+                .to_owned(),
+        ]),
+        error => Err(error),
+    }
+}
+
+fn told(problem: &blueprint::Problem) -> String {
+    format!("{}: {} (instead: {})", problem.path, problem.what, problem.instead)
+}
+
+/// As a person would write it.
+fn readable(seen: &PlatformBlueprint) -> String {
+    let mut plain = PlatformBlueprint::new("", seen.spec.clone());
+    plain.metadata.name.clone_from(&seen.metadata.name);
+    blueprint::write(&plain)
+}
+
+fn seen_of(text: &str) -> Option<Version> {
+    let (uid, generation) = text.rsplit_once('-')?;
+    Some(Version { uid: uid.parse().ok()?, generation: generation.parse().ok()? })
+}
+
+fn to_page(seat: &Seat, owned: &Owned) -> Response {
+    Redirect::to(&format!("/o/{}/platforms/{}", seat.organization.slug, owned.name)).into_response()
+}

@@ -1,0 +1,222 @@
+//! One value of each context for each state it has, to try the templates with.
+
+use jiff::Timestamp;
+use pages::Sample;
+use pages::parts::{EmptyState, Field, Health, Pagination};
+use uuid::Uuid;
+
+use super::contexts::{
+    Account, Audit, AuditRow, DomainRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
+    OrganizationRow, Organizations, People, PlatformPage, PlatformRow, RoleChoice, SessionRow,
+    TemplateRow,
+};
+
+/// What nobody should be able to break a page with.
+const ODD: &str = "Ada <b>\"&' {{x}} </textarea>";
+const WHEN: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn odd() -> String {
+    ODD.to_owned()
+}
+
+fn empty() -> EmptyState {
+    EmptyState::samples().remove(0)
+}
+
+fn paged() -> Pagination {
+    Pagination::samples().pop().unwrap()
+}
+
+impl Sample for Organizations {
+    fn samples() -> Vec<Self> {
+        let row = OrganizationRow {
+            href: "/o/acme".to_owned(),
+            name: odd(),
+            plan: "business".to_owned(),
+            role: "Owner",
+        };
+        vec![Self { rows: vec![row], empty: empty() }, Self { rows: vec![], empty: empty() }]
+    }
+}
+
+impl Sample for Fleet {
+    fn samples() -> Vec<Self> {
+        let ready = PlatformRow {
+            href: "/o/acme/platforms/harbour".to_owned(),
+            title: odd(),
+            name: "harbour".to_owned(),
+            phase: "Ready".to_owned(),
+            tone: "success",
+            url: Some("https://harbour.example".to_owned()),
+            plan: Some("business".to_owned()),
+            version: Some("1.0.0".to_owned()),
+        };
+        let new = PlatformRow {
+            href: "/o/acme/platforms/quay".to_owned(),
+            name: "quay".to_owned(),
+            url: None,
+            plan: None,
+            version: None,
+            ..ready.clone()
+        };
+        let full = Self {
+            name: odd(),
+            new_href: Some("/o/acme/new".to_owned()),
+            rows: vec![ready, new],
+            empty: empty(),
+            pages: paged(),
+        };
+        vec![Self { rows: vec![], new_href: None, ..full.clone() }, full]
+    }
+}
+
+impl Sample for PlatformPage {
+    fn samples() -> Vec<Self> {
+        let domain = DomainRow {
+            name: "shop.example".to_owned(),
+            state: "Served",
+            record: Some(odd()),
+            found: Some(odd()),
+        };
+        let served = DomainRow { record: None, found: None, ..domain.clone() };
+        let full = Self {
+            title: odd(),
+            name: "harbour".to_owned(),
+            base: "/o/acme/platforms/harbour".to_owned(),
+            phase: "Ready".to_owned(),
+            tone: "success",
+            url: Some("https://harbour.example".to_owned()),
+            plan: Some("business".to_owned()),
+            version: Some("1.0.0".to_owned()),
+            created_at: WHEN,
+            conditions: Health::samples(),
+            domains: vec![domain, served],
+            is_there: true,
+            is_suspended: false,
+            can_write: true,
+            problems: vec![odd()],
+            seen: Some("x-1".to_owned()),
+            blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
+            name_field: Field::text("name", "Its name").error(Some(odd())),
+        };
+        let stopped = Self { is_suspended: true, problems: vec![], ..full.clone() };
+        let looked_at = Self { can_write: false, ..stopped.clone() };
+        let new = Self {
+            url: None,
+            plan: None,
+            version: None,
+            conditions: vec![],
+            domains: vec![],
+            is_there: false,
+            seen: None,
+            ..full.clone()
+        };
+        vec![full, stopped, looked_at, new]
+    }
+}
+
+impl Sample for New {
+    fn samples() -> Vec<Self> {
+        let action = || "/o/acme/new".to_owned();
+        let fields = vec![Field::text("name", "Name").error(Some(odd()))];
+        let template = TemplateRow { title: odd(), summary: odd() };
+        let text = Field::textarea("blueprint", "Blueprint", 24).value(ODD);
+        vec![
+            Self { templates: vec![template], ..Self::first(action(), fields) },
+            Self::second(action(), text.clone(), vec![odd()]),
+            Self::second(action(), text, vec![]),
+        ]
+    }
+}
+
+impl Sample for People {
+    fn samples() -> Vec<Self> {
+        let choice = RoleChoice { value: "viewer", label: "Viewer", chosen: true };
+        let member = MemberRow {
+            id: "usr_1".to_owned(),
+            name: odd(),
+            email: odd(),
+            role: "Owner",
+            added_at: WHEN,
+            roles: vec![choice],
+        };
+        let fixed = MemberRow { id: "usr_2".to_owned(), roles: vec![], ..member.clone() };
+        let invitation = InvitationRow {
+            id: "inv_1".to_owned(),
+            email: odd(),
+            role: "Viewer",
+            expires_at: WHEN,
+            can_revoke: true,
+        };
+        let kept = InvitationRow { can_revoke: false, ..invitation.clone() };
+        let full = Self {
+            refused: Some(odd()),
+            link: Some("https://console.example/join/x".to_owned()),
+            base: "/o/acme/people".to_owned(),
+            rows: vec![member, fixed],
+            pages: paged(),
+            invitations_base: "/o/acme/invitations".to_owned(),
+            invitations: vec![invitation, kept],
+            fields: vec![Field::email("email", "E-mail address").error(Some(odd()))],
+        };
+        let bare =
+            Self { refused: None, link: None, invitations: vec![], fields: vec![], ..full.clone() };
+        vec![full, bare]
+    }
+}
+
+impl Sample for Keys {
+    fn samples() -> Vec<Self> {
+        let good = KeyRow {
+            id: "key_1".to_owned(),
+            name: odd(),
+            prefix: "abcdefgh".to_owned(),
+            scopes: "audit:read".to_owned(),
+            used_at: Some(WHEN),
+            expires_at: WHEN,
+            is_good: true,
+            state: "Good",
+        };
+        let over = KeyRow { used_at: None, is_good: false, state: "Ended", ..good.clone() };
+        let full = Self {
+            refused: Some(odd()),
+            secret: Some("soulfra_x".to_owned()),
+            base: "/o/acme/keys".to_owned(),
+            rows: vec![good, over],
+            pages: paged(),
+            name: Field::text("name", "What it is for"),
+            days: Field::select("days", "It ends after", &[("90", "90 days")]),
+            scopes: vec![Field::checkbox("audit:read", "See what was done", false)],
+        };
+        vec![Self { refused: None, secret: None, rows: vec![], ..full.clone() }, full]
+    }
+}
+
+impl Sample for Audit {
+    fn samples() -> Vec<Self> {
+        let row = AuditRow {
+            number: 1,
+            at: WHEN,
+            actor: "usr_1".to_owned(),
+            action: "platform.create".to_owned(),
+            target: odd(),
+            detail: odd(),
+        };
+        vec![Self { rows: vec![row], pages: paged() }, Self { rows: vec![], pages: paged() }]
+    }
+}
+
+impl Sample for Account {
+    fn samples() -> Vec<Self> {
+        let session = |number, current| SessionRow {
+            id: Uuid::from_u128(number),
+            device: odd(),
+            ip: "2001:db8::1".to_owned(),
+            last_seen_at: WHEN,
+            current,
+        };
+        let sessions = vec![session(1, true), session(2, false)];
+        let both = Self { name: odd(), email: odd(), sessions, elsewhere: true };
+        vec![Self { sessions: vec![session(1, true)], elsewhere: false, ..both.clone() }, both]
+    }
+}

@@ -1,0 +1,115 @@
+//! Who asks, and as what. Handlers take one of these and need no check of their own.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use accounts::sessions::SignedIn;
+use accounts::{Visit, sessions};
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{Method, header};
+use blueprint::Slug;
+
+use crate::app::App;
+use crate::db::members;
+use crate::db::organizations::Organization;
+use crate::domain::id::PersonId;
+use crate::domain::role::Role;
+use crate::error::{Error, Result};
+use crate::http::caller::Caller;
+
+/// Anybody: signed in or not.
+pub struct Visitor(pub Option<SignedIn>);
+
+/// Somebody who is signed in.
+pub struct Person(pub SignedIn);
+
+/// Somebody who is signed in, in an organization that they are a member of. To others there is no such
+/// organization.
+pub struct Seat {
+    /// Who.
+    pub signed_in: SignedIn,
+    /// Where.
+    pub organization: Organization,
+    /// As what.
+    pub role: Role,
+    /// The same, as the API knows it.
+    pub caller: Caller,
+}
+
+impl FromRequestParts<App> for Visitor {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Some(token) = app.cookie().read(&parts.headers) else { return Ok(Self(None)) };
+        let mut conn = app.conn().await?;
+        Ok(Self(sessions::find(&mut conn, token, app.now()).await?))
+    }
+}
+
+impl FromRequestParts<App> for Person {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Visitor(signed_in) = Visitor::from_request_parts(parts, app).await?;
+        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(way_back(parts)))
+    }
+}
+
+impl FromRequestParts<App> for Seat {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Person(signed_in) = Person::from_request_parts(parts, app).await?;
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Error::Nothing("organization"))?;
+        let slug: Option<Slug> = path.get("slug").and_then(|slug| slug.parse().ok());
+        let slug = slug.ok_or(Error::Nothing("organization"))?;
+        let person = PersonId(signed_in.person.id);
+        let mut conn = app.conn().await?;
+        let seat = members::seat(&mut conn, &slug, person).await?;
+        let (organization, role) = seat.ok_or(Error::Nothing("organization"))?;
+        let caller = Caller::person(organization.id, person, role);
+        Ok(Self { signed_in, organization, role, caller })
+    }
+}
+
+/// Where a request came from, for sessions and for throttling.
+pub struct From(pub Visit);
+
+impl FromRequestParts<App> for From {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &App,
+    ) -> std::result::Result<Self, Infallible> {
+        // Behind nothing, in a test, the peer is unknown; all such share one address.
+        let peer = parts.extensions.get::<web::serve::Peer>();
+        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self(Visit::new(app.proxies().visitor(peer, &parts.headers), agent)))
+    }
+}
+
+/// Where to go after signing in: the page itself, or the start where a form was being sent.
+fn way_back(parts: &Parts) -> String {
+    if parts.method == Method::GET {
+        parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+    } else {
+        "/".to_owned()
+    }
+}
+
+/// A path of this site and nothing else, from a form or a link; the start page otherwise.
+pub fn safe_next(next: Option<&str>) -> &str {
+    let within = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && path.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    next.filter(within).unwrap_or("/")
+}
