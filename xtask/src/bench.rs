@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the real release binary and prints the rows of
 //! `docs/figures.md`. Linux only: memory and load are read from `/proc`.
 
+mod control_plane;
 mod edge;
 mod figures;
 mod gpu;
@@ -30,6 +31,8 @@ pub(crate) enum Bench {
     Inference,
     /// The operator with ten thousand platforms: passes, repairs, memory, restart. As root.
     Operator,
+    /// The control plane with ten thousand platforms: 200 requests a second, lists, the console. As root.
+    ControlPlane,
     /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
     /// against nginx.
     Edge,
@@ -49,6 +52,7 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::OneCommand => one_command::run(project),
         Bench::Inference => inference::run(project),
         Bench::Operator => operator::run(project),
+        Bench::ControlPlane => control_plane::run(project),
         Bench::Edge => edge::run(project),
         Bench::Issuing => issuing::run(project),
     }

@@ -23,7 +23,7 @@ pub struct Entry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Who: a key, or whoever runs the control plane.
+    /// Who: a person, a key, or whoever runs the control plane.
     pub actor: String,
     /// What, such as `platform.create`.
     pub action: String,
