@@ -108,6 +108,12 @@ pub trait Cluster: Send + Sync {
     ) -> Result<(), ClusterError>;
 }
 
+/// Whether it was made for this platform, and not by other means under its name.
+pub fn is_of(blueprint: &PlatformBlueprint, platform: &str) -> bool {
+    let named = blueprint.metadata.annotations.as_ref().and_then(|all| all.get(PLATFORM));
+    named.is_some_and(|named| named == platform)
+}
+
 /// Which state of it this is; `None` of one that is in no cluster.
 pub fn version(blueprint: &PlatformBlueprint) -> Option<Version> {
     let uid = blueprint.metadata.uid.as_ref()?.parse().ok()?;

@@ -12,9 +12,9 @@ pub mod view;
 mod visitor;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header;
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use pages::parts::Nothing;
@@ -23,7 +23,7 @@ use web::Problem;
 use crate::app::App;
 
 /// Every page of it.
-pub fn router(app: &App) -> Router<App> {
+pub fn router() -> Router<App> {
     Router::new()
         .route("/assets/{file}", get(assets::asset))
         .route("/brand/{file}", get(assets::brand))
@@ -37,9 +37,7 @@ pub fn router(app: &App) -> Router<App> {
         // Organizations
         .route("/", get(platforms::start))
         .route("/o/{slug}", get(platforms::fleet))
-        .route("/o/{slug}/new", get(platforms::new).post(platforms::create))
         .route("/o/{slug}/platforms/{name}", get(platforms::show))
-        .route("/o/{slug}/platforms/{name}/blueprint", post(platforms::change))
         .route("/o/{slug}/platforms/{name}/suspend", post(platforms::suspend))
         .route("/o/{slug}/platforms/{name}/resume", post(platforms::resume))
         .route("/o/{slug}/platforms/{name}/delete", post(platforms::delete))
@@ -50,13 +48,25 @@ pub fn router(app: &App) -> Router<App> {
         .route("/o/{slug}/keys", get(keys::page).post(keys::create))
         .route("/o/{slug}/keys/{id}/revoke", post(keys::revoke))
         .route("/o/{slug}/audit", get(audit::page))
-        .layer(middleware::from_fn_with_state(app.clone(), shown))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .merge(
+            Router::new()
+                .route("/o/{slug}/new", get(platforms::new).post(platforms::create))
+                .route("/o/{slug}/platforms/{name}/blueprint", post(platforms::change))
+                .layer(DefaultBodyLimit::max(LARGEST_BLUEPRINT)),
+        )
 }
 
-/// What went wrong is a page, for who reads pages.
-async fn shown(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The largest form, in bytes.
+const LARGEST_FORM: usize = 8 << 10;
+/// With a blueprint of 256 KiB, each of its letters written as three or six.
+const LARGEST_BLUEPRINT: usize = 1_600 << 10;
+
+/// What went wrong is a page, for who reads pages; under `/v1` nobody does.
+pub async fn shown(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/v1/");
     let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let reads_pages = accepts.is_some_and(|accept| accept.contains("text/html"));
+    let reads_pages = accepts.is_some_and(|accept| accept.contains("text/html") && !is_api);
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().filter(|_| reads_pages) else {
         return response;
@@ -69,10 +79,11 @@ async fn shown(State(app): State<App>, request: Request, next: Next) -> Response
     let title = body.heading.clone();
     let page = view::page(&app, None, &title, body);
     let Ok(html) = app.engine().render("nothing", &page) else { return response };
-    let retry = response.headers_mut().remove(header::RETRY_AFTER);
     let mut shown = (response.status(), Html(html)).into_response();
-    if let Some(retry) = retry {
-        shown.headers_mut().insert(header::RETRY_AFTER, retry);
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = response.headers_mut().remove(&name) {
+            shown.headers_mut().insert(name, value);
+        }
     }
     shown
 }

@@ -5,5 +5,6 @@ pub mod audit;
 pub mod invitations;
 pub mod keys;
 pub mod members;
+pub mod names;
 pub mod organizations;
 pub mod platforms;

@@ -7,7 +7,7 @@ use blueprint::status::Account;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::cluster::version;
+use crate::cluster::{is_of, version};
 use crate::db::platforms;
 
 /// Between two rounds.
@@ -46,7 +46,9 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         let names: Vec<_> = batch.iter().map(|(owned, _, _)| owned.name.clone()).collect();
         for ((owned, slug, plan), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
             let account = Account { organization: slug, plan, entitlements: plan.entitlements() };
-            let Some(seen) = seen else { continue };
+            let Some(seen) = seen.filter(|seen| is_of(seen, &owned.id.to_string())) else {
+                continue;
+            };
             let told = seen.status.as_ref().and_then(|status| status.account.as_ref());
             let Some(version) = version(&seen).filter(|_| told != Some(&account)) else { continue };
             match app.cluster().confirm(&owned.name, version.uid, &account).await {

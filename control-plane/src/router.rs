@@ -1,5 +1,7 @@
 //! Every route, in one list, and what is documented of them.
 
+use std::time::Duration;
+
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -17,6 +19,8 @@ use crate::console;
 use crate::http::platforms::{create, edit};
 use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms};
 
+/// No request takes longer, from its first byte to the answer's.
+const DEADLINE: Duration = Duration::from_secs(15);
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
 
@@ -47,14 +51,17 @@ impl Modify for Keys {
 pub fn router(app: App) -> Router {
     let (routes, document) = documented();
     let routes = routes
-        .merge(console::router(&app))
+        .merge(console::router())
         .route("/v1/openapi.json", get(async move || Json(document)))
         .route("/healthz", get(async || "alive"))
         .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
         .layer(middleware::from_fn(told))
         .layer(DefaultBodyLimit::max(LARGEST));
-    web::security::headers(web::security::same_origin(routes)).with_state(app)
+    let routes = web::security::same_origin(routes)
+        .layer(middleware::from_fn_with_state(app.clone(), console::shown));
+    let routes = routes.layer(middleware::from_fn(in_time));
+    web::security::headers(routes).with_state(app)
 }
 
 /// What the API is, as OpenAPI 3.1.
@@ -101,6 +108,16 @@ async fn ready(State(app): State<App>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", missing)
         .retry_after(5)
         .into_response()
+}
+
+/// Who sends a request bit by bit would act by rights that they had when it began.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "This took too long.")
+            .detail("Whether it was done is not known: look, and send it again if it was not.")
+            .into_response(),
+    }
 }
 
 /// Refusals that no handler wrote are told in our words.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
-use url::Url;
+use url::{Host, Url};
 use web::serve::Networks;
 use work::settings::{self, SettingsError};
 
@@ -46,6 +46,22 @@ impl Settings {
             let why = "url: only where it is met, such as https://console.example";
             return Err(refused(why.to_owned()));
         }
+        // Behind what ends TLS everybody would be one address, and one who fails lock all others out.
+        if url.scheme() == "https" && settings.trusted_proxies.0.is_empty() {
+            let why = "trustedProxies: name what ends TLS before it, such as [10.0.0.0/8]";
+            return Err(refused(why.to_owned()));
+        }
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() == "http" && !is_here {
+            let why = "url: what is met from other machines is met by https://, since passwords and \
+                       invitations go by it";
+            return Err(refused(why.to_owned()));
+        }
         Ok(settings)
     }
 
@@ -55,5 +71,32 @@ impl Settings {
     /// [`SettingsError`]
     pub fn database(&self) -> Result<PgConnectOptions, SettingsError> {
         settings::database("database", &self.database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str, proxies: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        let text = format!("{{database: /d, url: {url:?}, trustedProxies: {proxies}}}");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(&file).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn who_is_met_from_elsewhere_is_met_by_https_behind_what_ends_it() {
+        read("https://console.example", "[10.0.0.0/8]").unwrap();
+        for here in ["http://127.0.0.1:9500", "http://[::1]:9500", "http://localhost"] {
+            read(here, "[]").unwrap();
+        }
+        let why = read("https://console.example", "[]").unwrap_err();
+        assert!(why.contains("name what ends TLS"), "{why}");
+        let why = read("http://console.example", "[]").unwrap_err();
+        assert!(why.contains("met by https://"), "{why}");
+        let why = read("https://console.example/app", "[10.0.0.1]").unwrap_err();
+        assert!(why.contains("only where it is met"), "{why}");
     }
 }

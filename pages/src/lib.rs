@@ -20,6 +20,7 @@ pub mod page;
 pub mod parts;
 #[cfg(test)]
 mod readme;
+mod sentence;
 
 pub use assets::{Asset, assets};
 pub use brand::{Brand, BrandInput, BrandView, ContrastProblem, Font, Shades, Theme};
@@ -27,3 +28,4 @@ pub use color::{Color, contrast};
 pub use engine::{BuildError, Engine, RenderError, Sample};
 pub use html::Html;
 pub use page::{Flash, Kind, NavItem, Page, Person};
+pub use sentence::sentence;

@@ -104,10 +104,6 @@ impl IntoResponse for Error {
                 Problem::internal()
             }
         };
-        let shown = problem.clone();
-        let mut response = problem.into_response();
-        // The router turns it into a page for those who read pages.
-        response.extensions_mut().insert(shown);
-        response
+        problem.into_response()
     }
 }

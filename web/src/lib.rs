@@ -6,7 +6,9 @@
 //! own calls out.
 
 pub mod client;
+mod for_ever;
 pub mod host;
+pub mod next;
 pub mod open_files;
 pub mod problem;
 pub mod security;
@@ -14,4 +16,5 @@ pub mod serve;
 pub mod stop;
 pub mod token;
 
+pub use for_ever::for_ever;
 pub use problem::Problem;

@@ -73,7 +73,10 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status;
         let retry = self.retry_after;
+        // Whoever answers with pages makes one of it.
+        let told = self.clone();
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry {
@@ -100,6 +103,7 @@ mod tests {
         assert_eq!(body["status"], 429);
         assert_eq!(body["code"], "too-many");
         let response = problem.into_response();
+        assert_eq!(response.extensions().get::<Problem>().map(|it| it.code), Some("too-many"));
         assert_eq!(response.headers()["retry-after"], "7");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
     }

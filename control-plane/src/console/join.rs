@@ -8,6 +8,7 @@ use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use pages::parts::{CardForm, Field, Other};
+use pages::sentence;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -23,9 +24,6 @@ use crate::db::members;
 use crate::db::organizations::{self, Organization};
 use crate::domain::id::PersonId;
 use crate::error::{Error, Result};
-
-/// What people should know who choose a password.
-const PASSWORD_HINT: &str = "At least 10 characters. A few words are easier to remember.";
 
 /// What the form sends; nothing of it, where somebody has an account.
 #[derive(Default, Deserialize)]
@@ -122,11 +120,15 @@ async fn accepted(
     person: PersonId,
 ) -> Result<bool> {
     let (now, invitation) = (app.now(), &invited.invitation);
+    organizations::lock(&mut *conn, invitation.organization).await?;
     if !invitations::accept(&mut *conn, invitation.id, now).await? {
         return Ok(false);
     }
     let organization = invitation.organization;
-    members::add(&mut *conn, organization, (person, invitation.role), now).await?;
+    if !members::add(&mut *conn, organization, (person, invitation.role), now).await? {
+        // They came in by another one, and are what that made of them.
+        return Ok(true);
+    }
     let done = Done {
         organization,
         actor: &person.to_string(),
@@ -208,10 +210,7 @@ fn ask(
             called.autocomplete = Some("name");
             let fields = vec![
                 called.value(name).error(wrong.name),
-                Field::password("password", "Password", "new-password")
-                    .required()
-                    .hint(PASSWORD_HINT)
-                    .error(wrong.password),
+                Field::new_password("password", "Password").error(wrong.password),
             ];
             CardForm::new(&heading, &action, "Make an account and join", fields)
         }
@@ -234,12 +233,4 @@ fn gone(app: &App) -> Result<Response> {
     let page = view::page(app, None, "This link cannot be used", form);
     let html = app.engine().render("card-form", &page)?;
     Ok((StatusCode::GONE, Html(html)).into_response())
-}
-
-/// With a capital and a full stop.
-fn sentence(problem: &impl std::fmt::Display) -> String {
-    let text = problem.to_string();
-    let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", letters.as_str())
 }

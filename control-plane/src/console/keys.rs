@@ -9,7 +9,7 @@ use pages::parts::{Field, Pagination};
 use super::view::{self, KeyRow, Keys};
 use super::visitor::Seat;
 use crate::app::App;
-use crate::db::keys;
+use crate::db::{keys, names};
 use crate::domain::id::KeyId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
@@ -21,6 +21,8 @@ use crate::http::keys::{NewKey, WantedKey, make, take_back};
 struct Tried {
     made: Option<NewKey>,
     name: String,
+    days: Option<i64>,
+    scopes: Vec<Scope>,
     refused: Option<String>,
 }
 
@@ -36,19 +38,23 @@ pub async fn page(
 /// Makes one: it is on the page that follows, once.
 pub async fn create(State(app): State<App>, seat: Seat, form: Bytes) -> Result<Response> {
     let mut wanted = WantedKey { name: String::new(), scopes: Vec::new(), days: None };
-    // Boxes that are ticked come as often as there are some, under one name each.
+    // A box that is ticked comes under the name of its scope.
     for (name, value) in url::form_urlencoded::parse(&form) {
         match &*name {
             "name" => wanted.name = value.into_owned(),
-            "days" => wanted.days = value.parse().ok(),
-            scope => wanted.scopes.extend(scope.parse::<Scope>()),
+            // What is no number is no number of days that there are.
+            "days" => wanted.days = Some(value.parse().unwrap_or(0)),
+            scope => {
+                let scope = scope.parse::<Scope>();
+                wanted.scopes.push(scope.map_err(|error| Error::Unreadable(error.to_string()))?);
+            }
         }
     }
-    let name = wanted.name.clone();
+    let (name, days, scopes) = (wanted.name.clone(), wanted.days, wanted.scopes.clone());
     let (status, tried) = match make(&app, &seat.caller, wanted).await {
         Ok(made) => (StatusCode::CREATED, Tried { made: Some(made), ..Tried::default() }),
         Err(Error::Unreadable(why)) => {
-            let tried = Tried { name, refused: Some(why), ..Tried::default() };
+            let tried = Tried { name, days, scopes, refused: Some(why), made: None };
             (StatusCode::UNPROCESSABLE_ENTITY, tried)
         }
         Err(error) => return Err(error),
@@ -79,7 +85,9 @@ async fn listed(
     let after = after.map(|after| after.parse::<KeyId>()).transpose();
     let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
     let mut conn = app.conn().await?;
-    let found = keys::list(&mut conn, seat.organization.id, after, limit + 1).await?;
+    let organization = seat.organization.id;
+    let found = keys::list(&mut conn, organization, after, limit + 1).await?;
+    let names = names::of(&mut conn, organization, found.iter().map(|it| &*it.made_by)).await?;
     drop(conn);
     let listed = Page::of(found, limit, |key| key.id.to_string());
     let base = format!("/o/{}/keys", seat.organization.slug);
@@ -87,15 +95,18 @@ async fn listed(
     let body = Keys {
         refused: tried.refused,
         secret: tried.made.map(|made| made.secret),
-        rows: listed.items.iter().map(|key| KeyRow::of(key, app.now())).collect(),
+        rows: listed.items.iter().map(|key| KeyRow::of(key, &names, app.now())).collect(),
         name: Field::text("name", "What it is for").required().max_length(80).value(tried.name),
         days: Field::select(
             "days",
             "It ends after",
             &[("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("366", "a year")],
         )
-        .value("90"),
-        scopes: own.map(|scope| Field::checkbox(scope.word(), scope.title(), false)).collect(),
+        .required()
+        .value(tried.days.unwrap_or(90).to_string()),
+        scopes: own
+            .map(|it| Field::checkbox(it.word(), it.title(), tried.scopes.contains(&it)))
+            .collect(),
         pages: Pagination {
             summary: None,
             previous: wanted.after.is_some().then(|| base.clone()),

@@ -4,12 +4,13 @@ use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use pages::parts::{Field, Pagination};
+use pages::sentence;
 use serde::Deserialize;
 
 use super::view::{self, InvitationRow, MemberRow, People};
 use super::visitor::Seat;
 use crate::app::App;
-use crate::db::{invitations, members};
+use crate::db::{invitations, members, names};
 use crate::domain::id::{InvitationId, PersonId};
 use crate::domain::page::{Page, Wanted};
 use crate::domain::role::Role;
@@ -39,6 +40,7 @@ pub struct SentRole {
 struct Tried {
     made: Option<NewInvitation>,
     email: String,
+    role: Option<Role>,
     wrong: Option<String>,
     refused: Option<String>,
 }
@@ -63,11 +65,11 @@ pub async fn invite(
         Ok(made) => (StatusCode::CREATED, Tried { made: Some(made), ..Tried::default() }),
         Err(error @ (Error::Unreadable(_) | Error::IsMember)) => {
             let wrong = match error {
-                Error::IsMember => "Somebody of this address is a member already.",
-                _ => "This is no e-mail address.",
+                Error::Unreadable(why) => sentence(&why.trim_start_matches("email: ")),
+                _ => "Somebody of this address is a member already.".to_owned(),
             };
-            let wrong = Some(wrong.to_owned());
-            let tried = Tried { email: wished.email, wrong, ..Tried::default() };
+            let (email, role) = (wished.email, Some(wished.role));
+            let tried = Tried { email, role, wrong: Some(wrong), ..Tried::default() };
             (StatusCode::UNPROCESSABLE_ENTITY, tried)
         }
         Err(error) => return Err(error),
@@ -137,6 +139,7 @@ async fn listed(
     let (mut conn, organization) = (app.conn().await?, seat.organization.id);
     let found = members::list(&mut conn, organization, after, limit + 1).await?;
     let open = invitations::list(&mut conn, organization, (None, INVITED), app.now()).await?;
+    let names = names::of(&mut conn, organization, open.iter().map(|it| &*it.made_by)).await?;
     drop(conn);
     let listed = Page::of(found, limit, |member| member.person.to_string());
     let base = format!("/o/{}/people", seat.organization.slug);
@@ -144,18 +147,21 @@ async fn listed(
     let given: Vec<Role> = Role::ALL.into_iter().filter(|role| may(*role)).collect();
     let choices: Vec<_> = given.iter().map(|role| (role.word(), role.title())).collect();
     let fields = vec![
-        Field::email("email", "E-mail address")
+        // Theirs, not the reader's own.
+        Field::input("email", "E-mail address", "email")
             .required()
             .max_length(254)
             .value(tried.email)
             .error(tried.wrong),
-        Field::select("role", "They will be", &choices).value(Role::Viewer.word()),
+        Field::select("role", "They will be", &choices)
+            .required()
+            .value(tried.role.unwrap_or(Role::Viewer).word()),
     ];
     let body = People {
         refused: tried.refused,
         link: tried.made.map(|made| made.url),
         rows: listed.items.iter().map(|it| MemberRow::of(it, &given, may(it.role))).collect(),
-        invitations: open.iter().map(|it| InvitationRow::of(it, may(it.role))).collect(),
+        invitations: open.iter().map(|it| InvitationRow::of(it, &names, may(it.role))).collect(),
         fields: if given.is_empty() { Vec::new() } else { fields },
         invitations_base: format!("/o/{}/invitations", seat.organization.slug),
         pages: Pagination {

@@ -18,7 +18,7 @@ use crate::domain::id::PersonId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
-use crate::http::platforms::{Platform, create, edit};
+use crate::http::platforms::{Platform, all_seen, create, edit, seen_of};
 
 /// The organizations of a person; the only one's fleet, where there is one.
 pub async fn start(State(app): State<App>, Person(signed_in): Person) -> Result<Response> {
@@ -45,8 +45,7 @@ pub async fn fleet(
     let organization = seat.organization.id;
     let owned = platforms::list(&mut conn, organization, after.as_deref(), limit + 1).await?;
     drop(conn);
-    let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
-    let seen = app.cluster().seen(&names);
+    let seen = all_seen(&app, &owned);
     let rows = owned.into_iter().zip(seen);
     let rows = rows.map(|(owned, seen)| Platform::of(&owned, seen.as_ref())).collect();
     let listed = Page::of(rows, limit, |platform| platform.name.clone());
@@ -110,9 +109,19 @@ pub async fn new(State(app): State<App>, seat: Seat, Query(wish): Query<Wish>) -
     };
     match blueprint::from_template(template, &overrides) {
         Ok(made) => drafted(&app, &seat, StatusCode::OK, blueprint::write(&made), Vec::new()),
+        // What else is wrong is mended in the text.
         Err(problems) => {
-            let why = problems.first().map(told).unwrap_or_default();
-            asked(&app, &seat, refused, &wish, Some(why))
+            let problems = problems.iter().map(told).collect();
+            let text = format!(
+                "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\nspec:\n  template:\n    name: {}\n  \
+                 identity:\n    displayName: {:?}\n",
+                blueprint::API_VERSION,
+                blueprint::KIND,
+                wish.name.trim(),
+                template.name,
+                wish.display_name,
+            );
+            drafted(&app, &seat, refused, text, problems)
         }
     }
 }
@@ -166,14 +175,15 @@ pub async fn change(
     let problems = match blueprint::read(&written.blueprint) {
         Err(problems) => problems.iter().map(told).collect(),
         Ok(read) => {
-            let seen = seen_of(&written.seen).ok_or(Error::Changed)?;
+            let seen = version_of(&written.seen).ok_or(Error::Changed)?;
             match edit::change(&app, &seat.caller, &owned, seen, read).await {
                 Ok(_) => return Ok(to_page(&seat, &owned)),
                 Err(error) => in_the_way(error)?,
             }
         }
     };
-    let tried = Tried { problems, blueprint: Some(written.blueprint), ..Tried::default() };
+    // Still over what was seen then: whoever presses again overwrites nothing that they have not seen.
+    let tried = Tried { problems, written: Some(written), ..Tried::default() };
     shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await
 }
 
@@ -227,7 +237,7 @@ pub async fn delete(
 #[derive(Default)]
 struct Tried {
     problems: Vec<String>,
-    blueprint: Option<String>,
+    written: Option<Written>,
     name: Option<(String, String)>,
 }
 
@@ -247,31 +257,42 @@ async fn shown(
     status: StatusCode,
     tried: Tried,
 ) -> Result<Response> {
-    let seen = app.cluster().get(&owned.name).await?;
+    let seen = seen_of(app, owned).await?;
     let platform = Platform::of(owned, seen.as_ref());
     let can_write = seat.caller.has(Scope::PlatformsWrite);
-    let text = tried.blueprint.or_else(|| seen.as_ref().map(readable)).unwrap_or_default();
+    let is_going = seen.as_ref().is_some_and(|seen| seen.metadata.deletion_timestamp.is_some());
+    let over = seen.as_ref().and_then(version).map(|it| format!("{}-{}", it.uid, it.generation));
+    let (text, over) = match tried.written {
+        Some(written) => (written.blueprint, Some(written.seen)),
+        None => (seen.as_ref().map(readable).unwrap_or_default(), over),
+    };
     let (typed, wrong) = tried.name.unzip();
     let body = PlatformPage {
         base: format!("/o/{}/platforms/{}", seat.organization.slug, owned.name),
         is_suspended: seen.as_ref().is_some_and(|seen| seen.spec.suspended),
         is_there: seen.is_some(),
+        settled: is_going.then_some("It is being deleted, and can be changed no more."),
         domains: seen.as_ref().map(view::domains).unwrap_or_default(),
         problems: tried.problems,
-        seen: seen.as_ref().and_then(version).map(|it| format!("{}-{}", it.uid, it.generation)),
+        seen: over,
         blueprint: Field::textarea("blueprint", "Blueprint", 24).required().value(text),
         name_field: Field::text("name", "Its name")
             .required()
             .hint(format!("Type {} to delete it.", owned.name))
             .value(typed.unwrap_or_default())
             .error(wrong),
-        can_write,
+        can_write: can_write && seen.is_some() && !is_going,
+        new_href: (can_write && seen.is_none()).then(|| {
+            format!("/o/{}/new?template=creator&name={}", seat.organization.slug, owned.name)
+        }),
         ..PlatformPage::of(&platform)
     };
     let title = platform.display_name.unwrap_or(platform.name);
     let mut page = view::in_organization(app, seat, "", &title, body);
+    // Whoever may write here may be writing.
     let moves = ["Pending", "Provisioning", "Upgrading", "Deleting"];
-    page.refresh_seconds = moves.contains(&platform.phase.as_str()).then_some(5);
+    let is_watched = moves.contains(&platform.phase.as_str()) && seen.is_some() && !can_write;
+    page.refresh_seconds = is_watched.then_some(5);
     Ok((status, Html(app.engine().render("platform", &page)?)).into_response())
 }
 
@@ -284,7 +305,8 @@ fn asked(
 ) -> Result<Response> {
     let choices: Vec<_> =
         templates::all().iter().map(|it| (it.name.as_str(), it.title.as_str())).collect();
-    let template = Field::select("template", "Begin with", &choices).value(&wish.template);
+    let template =
+        Field::select("template", "Begin with", &choices).required().value(&wish.template);
     let name = Field::text("name", "Name")
         .required()
         .max_length(40)
@@ -337,6 +359,14 @@ fn in_the_way(error: Error) -> Result<Vec<String>> {
              decide again."
                 .to_owned(),
         ]),
+        Error::ManagedBy(who) => Ok(vec![format!(
+            "Its label soulfra.io/managed-by says {who}: its blueprint is changed there, not here."
+        )]),
+        Error::NoCluster(_) => Ok(vec![
+            "The cluster does not answer at the moment. Platforms go on as they are: try again in a \
+             moment."
+                .to_owned(),
+        ]),
         error => Err(error),
     }
 }
@@ -352,7 +382,7 @@ fn readable(seen: &PlatformBlueprint) -> String {
     blueprint::write(&plain)
 }
 
-fn seen_of(text: &str) -> Option<Version> {
+fn version_of(text: &str) -> Option<Version> {
     let (uid, generation) = text.rsplit_once('-')?;
     Some(Version { uid: uid.parse().ok()?, generation: generation.parse().ok()? })
 }

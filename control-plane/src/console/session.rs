@@ -10,9 +10,10 @@ use pages::Kind;
 use pages::parts::{CardForm, Field, Notice};
 use secrecy::SecretString;
 use serde::Deserialize;
+use web::next::safe_next;
 
 use super::view;
-use super::visitor::{From, Person, Visitor, safe_next};
+use super::visitor::{From, Person, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
 

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use accounts::sessions::SignedIn;
 use accounts::{Visit, sessions};
 use axum::extract::{FromRequestParts, Path};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
 use blueprint::Slug;
 
 use crate::app::App;
@@ -53,7 +53,7 @@ impl FromRequestParts<App> for Person {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let Visitor(signed_in) = Visitor::from_request_parts(parts, app).await?;
-        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(way_back(parts)))
+        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(web::next::way_back(parts)))
     }
 }
 
@@ -92,24 +92,4 @@ impl FromRequestParts<App> for From {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self(Visit::new(app.proxies().visitor(peer, &parts.headers), agent)))
     }
-}
-
-/// Where to go after signing in: the page itself, or the start where a form was being sent.
-fn way_back(parts: &Parts) -> String {
-    if parts.method == Method::GET {
-        parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
-    } else {
-        "/".to_owned()
-    }
-}
-
-/// A path of this site and nothing else, from a form or a link; the start page otherwise.
-pub fn safe_next(next: Option<&str>) -> &str {
-    let within = |path: &&str| {
-        path.starts_with('/')
-            && !path.starts_with("//")
-            && !path.contains('\\')
-            && path.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    next.filter(within).unwrap_or("/")
 }

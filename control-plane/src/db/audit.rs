@@ -5,6 +5,7 @@ use jiff_sqlx::ToSqlx as _;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::organizations;
 use crate::domain::audit::{BEGINNING, Entry};
 use crate::domain::id::OrganizationId;
 
@@ -29,10 +30,8 @@ pub struct Done<'a> {
 /// # Errors
 /// The database.
 pub async fn write(conn: &mut PgConnection, done: Done<'_>, now: Timestamp) -> sqlx::Result<Entry> {
-    // One at a time: each is bound to the one before. What refers to the organization holds its key,
-    // and may have been written by several at once before this: the key is left to them.
-    let locked = "select 1 from control.organization where id = $1 for no key update";
-    sqlx::query(locked).bind(done.organization.0).execute(&mut *conn).await?;
+    // One at a time: each is bound to the one before.
+    organizations::lock(&mut *conn, done.organization).await?;
     let last = sqlx::query!(
         "select number, hash from control.audit
          where organization = $1 order by number desc limit 1",
@@ -106,6 +105,34 @@ pub async fn list(
         })
     })
     .collect()
+}
+
+/// The lines of an organization, the last one first, from before this one on.
+///
+/// # Errors
+/// The database.
+pub async fn latest(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    before: Option<i64>,
+    limit: usize,
+) -> sqlx::Result<Vec<Entry>> {
+    let behind = before.map_or(i64::MAX, |before| before);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let first = sqlx::query_scalar!(
+        r#"select min(number) from (
+               select number from control.audit where organization = $1 and number < $2
+               order by number desc limit $3
+           ) as latest"#,
+        organization.0,
+        behind,
+        limit,
+    );
+    let Some(first) = first.fetch_one(&mut *conn).await? else { return Ok(Vec::new()) };
+    let mut some = list(conn, organization, first - 1, usize::try_from(limit).unwrap_or(0)).await?;
+    some.retain(|entry| entry.number < behind);
+    some.reverse();
+    Ok(some)
 }
 
 fn hash_of(bytes: &[u8]) -> sqlx::Result<[u8; 32]> {

@@ -1,6 +1,6 @@
 //! Invitations: whoever holds the link of one can join, once.
 
-use accounts::TokenHash;
+use accounts::{Email, TokenHash};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
@@ -28,7 +28,27 @@ pub struct Invitation {
     pub expires_at: Timestamp,
 }
 
-/// Stores a new one, in place of the one that is open for the same address.
+/// The one for this address that was neither accepted nor taken back.
+///
+/// # Errors
+/// The database.
+pub async fn open(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    email: &Email,
+) -> sqlx::Result<Option<Invitation>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, organization, email, role, made_by, created_at, expires_at
+         from control.invitation
+         where organization = $1 and email = $2 and accepted_at is null and revoked_at is null",
+        organization.0,
+        email.as_str(),
+    );
+    row.fetch_optional(conn).await?.map(Invitation::try_from).transpose()
+}
+
+/// Stores a new one, where none is open for the same address.
 ///
 /// # Errors
 /// The database.
@@ -37,15 +57,6 @@ pub async fn create(
     new: &Invitation,
     hash: &TokenHash,
 ) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update control.invitation set revoked_at = $3
-         where organization = $1 and email = $2 and accepted_at is null and revoked_at is null",
-        new.organization.0,
-        new.email,
-        new.created_at.to_sqlx(),
-    )
-    .execute(&mut *conn)
-    .await?;
     sqlx::query!(
         "insert into control.invitation
              (id, organization, email, role, token_hash, made_by, created_at, expires_at)
@@ -104,6 +115,26 @@ pub async fn accept(
     Ok(accepted.execute(conn).await?.rows_affected() == 1)
 }
 
+/// How many of an organization can be accepted.
+///
+/// # Errors
+/// The database.
+pub async fn count(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    now: Timestamp,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from control.invitation
+           where organization = $1 and accepted_at is null and revoked_at is null
+             and expires_at > $2"#,
+        organization.0,
+        now.to_sqlx(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Those of an organization that can be accepted, from behind this one on.
 ///
 /// # Errors
@@ -149,6 +180,26 @@ pub async fn revoke(
         now.to_sqlx(),
     );
     row.fetch_optional(conn).await?.map(Invitation::try_from).transpose()
+}
+
+/// Those that somebody made can be accepted no more.
+///
+/// # Errors
+/// The database.
+pub async fn revoke_of(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    made_by: &str,
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let revoked = sqlx::query!(
+        "update control.invitation set revoked_at = $3
+         where organization = $1 and made_by = $2 and accepted_at is null and revoked_at is null",
+        organization.0,
+        made_by,
+        now.to_sqlx(),
+    );
+    Ok(revoked.execute(conn).await?.rows_affected())
 }
 
 /// What it makes of whom it is for; `None` where it is not this organization's.

@@ -90,7 +90,7 @@ pub async fn find(
     Known::try_from(row).map(Some)
 }
 
-/// Those of an organization, from behind this one on.
+/// Those of an organization, the newest first, from behind this one on.
 ///
 /// # Errors
 /// The database.
@@ -105,8 +105,8 @@ pub async fn list(
         "select id, organization, name, prefix, scopes, made_by, created_at, expires_at,
                 used_at as \"used_at: _\", revoked_at as \"revoked_at: _\"
          from control.api_key
-         where organization = $1 and ($2::uuid is null or id > $2)
-         order by id limit $3",
+         where organization = $1 and ($2::uuid is null or id < $2)
+         order by id desc limit $3",
         organization.0,
         after.map(|id| id.0),
         i64::try_from(limit).unwrap_or(i64::MAX),
@@ -134,23 +134,55 @@ pub async fn revoke(
     Ok(revoked.execute(conn).await?.rows_affected() == 1)
 }
 
-/// Whether the organization has or had it.
+/// Of those that somebody made, and of those that those made, whichever may do more than this are good
+/// for nothing from now on; how many that were.
 ///
 /// # Errors
 /// The database.
-pub async fn exists(
+pub async fn revoke_of(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    made_by: &str,
+    may: &[Scope],
+    now: Timestamp,
+) -> sqlx::Result<u64> {
+    let may: Vec<String> = may.iter().map(ToString::to_string).collect();
+    let revoked = sqlx::query!(
+        "with recursive made as (
+             select id from control.api_key where organization = $1 and made_by = $2
+             union
+             select key.id from control.api_key key join made
+                 on key.made_by = 'key_' || replace(made.id::text, '-', '')
+             where key.organization = $1
+         )
+         update control.api_key set revoked_at = $3
+         where id in (select id from made) and revoked_at is null and not scopes <@ $4",
+        organization.0,
+        made_by,
+        now.to_sqlx(),
+        &may,
+    );
+    Ok(revoked.execute(conn).await?.rows_affected())
+}
+
+/// One that the organization has or had.
+///
+/// # Errors
+/// The database.
+pub async fn get(
     conn: &mut PgConnection,
     organization: OrganizationId,
     id: KeyId,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from control.api_key where organization = $1 and id = $2)
-               as "exists!""#,
+) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, organization, name, prefix, scopes, made_by, created_at, expires_at,
+                used_at as \"used_at: _\", revoked_at as \"revoked_at: _\"
+         from control.api_key where organization = $1 and id = $2",
         organization.0,
         id.0,
-    )
-    .fetch_one(conn)
-    .await
+    );
+    row.fetch_optional(conn).await?.map(Known::try_from).transpose()
 }
 
 struct Row {

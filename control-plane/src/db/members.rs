@@ -206,8 +206,7 @@ async fn changeable(
     person: PersonId,
     wanted: Option<Role>,
 ) -> sqlx::Result<Changed> {
-    let locked = "select 1 from control.organization where id = $1 for no key update";
-    sqlx::query(locked).bind(organization.0).execute(&mut *conn).await?;
+    organizations::lock(&mut *conn, organization).await?;
     let Some(now) = role(&mut *conn, organization, person).await? else {
         return Ok(Changed::NoMember);
     };

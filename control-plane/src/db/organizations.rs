@@ -69,6 +69,17 @@ pub async fn get(
     row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
 }
 
+/// Until the transaction ends nobody else changes who is in it, or writes a line of its audit. What
+/// refers to it holds its key, which is left to others.
+///
+/// # Errors
+/// The database.
+pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<()> {
+    let locked = "select 1 from control.organization where id = $1 for no key update";
+    sqlx::query(locked).bind(id.0).execute(conn).await?;
+    Ok(())
+}
+
 struct Row {
     id: uuid::Uuid,
     slug: String,

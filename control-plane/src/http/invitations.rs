@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::db::audit::{self, Done};
-use crate::db::{invitations, members};
+use crate::db::{invitations, members, organizations};
 use crate::domain::id::{InvitationId, OrganizationId};
 use crate::domain::page::{Page, Wanted};
 use crate::domain::role::Role;
@@ -21,6 +22,8 @@ use crate::error::{Error, Result};
 use crate::http::caller::Caller;
 use crate::http::sent::{Key as Idempotency, Sent};
 
+/// So many can be open at once: all of them are on one page.
+const OPEN: i64 = 100;
 /// A link is good for so long.
 const GOOD: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -147,8 +150,18 @@ pub async fn invite(
         Error::Unreadable(format!("email: {problem}"))
     })?;
     let (mut tx, organization) = (app.begin().await?, caller.organization());
+    organizations::lock(&mut tx, organization).await?;
     if members::has(&mut tx, organization, &email).await? {
         return Err(Error::IsMember);
+    }
+    if invitations::count(&mut tx, organization, app.now()).await? >= OPEN {
+        return Err(Error::Unreadable(format!(
+            "{OPEN} invitations are open, and more at once there are not: take some back"
+        )));
+    }
+    if let Some(open) = invitations::open(&mut tx, organization, &email).await? {
+        caller.may(open.role.needs())?;
+        revoked(&mut tx, (organization, open.id), caller.actor(), app.now()).await?;
     }
     let to = (organization, email, wanted.role);
     let made = made(&mut tx, app.url(), to, caller.actor(), app.now()).await?;
@@ -161,7 +174,7 @@ pub async fn invite(
 /// # Errors
 /// The database.
 pub async fn made(
-    conn: &mut sqlx::PgConnection,
+    conn: &mut PgConnection,
     url: &url::Url,
     (organization, email, role): (OrganizationId, Email, Role),
     actor: &str,
@@ -200,15 +213,25 @@ pub async fn take_back(app: &App, caller: &Caller, id: InvitationId) -> Result<(
     let organization = caller.organization();
     let role = invitations::role_of(&mut tx, organization, id).await?;
     caller.may(role.ok_or(Error::Nothing("invitation"))?.needs())?;
-    if let Some(known) = invitations::revoke(&mut tx, organization, id, now).await? {
+    revoked(&mut tx, (organization, id), caller.actor(), now).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn revoked(
+    conn: &mut PgConnection,
+    (organization, id): (OrganizationId, InvitationId),
+    actor: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    if let Some(known) = invitations::revoke(&mut *conn, organization, id, now).await? {
         let done = Done {
             organization,
-            actor: caller.actor(),
+            actor,
             action: "invitation.revoke",
             target: &id.to_string(),
             detail: json!({"email": known.email}),
         };
-        audit::write(&mut tx, done, now).await?;
+        audit::write(conn, done, now).await?;
     }
-    Ok(tx.commit().await?)
+    Ok(())
 }

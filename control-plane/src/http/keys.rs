@@ -95,7 +95,7 @@ impl From<keys::Known> for Key {
     }
 }
 
-/// The keys of the organization, those that ended or were taken back among them.
+/// The keys of the organization, the newest first; those that ended or were taken back among them.
 #[utoipa::path(
     get, path = "/v1/keys", operation_id = "listKeys", tag = "keys", params(Wanted),
     responses((status = 200, body = Page<Key>))
@@ -184,7 +184,8 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedKey) -> Result<NewKe
     Ok(NewKey { known: known.into(), secret: secret.expose().to_owned() })
 }
 
-/// Takes a key back, for ever. One that was taken back before is no error.
+/// Takes a key back, for ever: one that may do nothing that whoever asks may not, or that they made. One
+/// that was taken back before is no error.
 #[utoipa::path(
     delete, path = "/v1/keys/{id}", operation_id = "revokeKey", tag = "keys",
     params(("id" = String, Path, description = "The key's id")),
@@ -208,17 +209,21 @@ pub async fn take_back(app: &App, caller: &Caller, id: KeyId) -> Result<()> {
     caller.may(Scope::KeysWrite)?;
     let (mut tx, now) = (app.begin().await?, app.now());
     let organization = caller.organization();
+    let known = keys::get(&mut tx, organization, id).await?.ok_or(Error::Nothing("key"))?;
+    if known.made_by != caller.actor() {
+        for scope in &known.scopes {
+            caller.may(*scope)?;
+        }
+    }
     if keys::revoke(&mut tx, organization, id, now).await? {
         let done = Done {
             organization,
             actor: caller.actor(),
             action: "key.revoke",
             target: &id.to_string(),
-            detail: json!({}),
+            detail: json!({"name": known.name}),
         };
         audit::write(&mut tx, done, now).await?;
-    } else if !keys::exists(&mut tx, organization, id).await? {
-        return Err(Error::Nothing("key"));
     }
     Ok(tx.commit().await?)
 }

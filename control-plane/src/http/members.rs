@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::db::audit::{self, Done};
 use crate::db::members::{self, Changed};
+use crate::db::{invitations, keys};
 use crate::domain::id::PersonId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::role::Role;
@@ -93,7 +94,7 @@ pub async fn set_role(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes a member out. What they made stays; their keys are taken back by whoever may.
+/// Takes a member out, and takes back their keys and invitations. What else they made stays.
 #[utoipa::path(
     delete, path = "/v1/members/{id}", operation_id = "removeMember", tag = "members",
     params(("id" = String, Path, description = "The person's id")),
@@ -141,12 +142,19 @@ pub async fn change(
     };
     caller.may(before.needs())?;
     if wanted != Some(before) {
+        // What they handed out lets in nobody any more, themselves above all.
+        let (who, may) = (person.to_string(), wanted.map(Role::scopes).unwrap_or_default());
+        let invitations = invitations::revoke_of(&mut tx, organization, &who, now).await?;
+        let keys = keys::revoke_of(&mut tx, organization, &who, &may, now).await?;
         let done = Done {
             organization,
             actor: caller.actor(),
             action: if wanted.is_some() { "member.role" } else { "member.remove" },
             target: &person.to_string(),
-            detail: json!({"before": before, "role": wanted}),
+            detail: json!({
+                "before": before, "role": wanted,
+                "keysTakenBack": keys, "invitationsTakenBack": invitations,
+            }),
         };
         audit::write(&mut tx, done, now).await?;
     }

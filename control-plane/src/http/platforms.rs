@@ -11,10 +11,12 @@ mod seen;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
+use blueprint::PlatformBlueprint;
 
 pub use seen::{Blueprint, Condition, Platform};
 
 use crate::app::App;
+use crate::cluster::is_of;
 use crate::db::platforms::{self, Owned};
 use crate::domain::id::PlatformId;
 use crate::domain::page::{Page, Wanted};
@@ -38,8 +40,7 @@ pub async fn list(
     let owned =
         platforms::list(&mut conn, caller.organization(), after.as_deref(), limit + 1).await?;
     drop(conn);
-    let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
-    let seen = app.cluster().seen(&names);
+    let seen = all_seen(&app, &owned);
     let items =
         owned.into_iter().zip(seen).map(|(owned, seen)| Platform::of(&owned, seen.as_ref()));
     Ok(Json(Page::of(items.collect(), limit, |platform| platform.name.clone())))
@@ -58,7 +59,7 @@ pub async fn show(
 ) -> Result<Json<Platform>> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
-    let seen = app.cluster().get(&owned.name).await?;
+    let seen = seen_of(&app, &owned).await?;
     Ok(Json(Platform::of(&owned, seen.as_ref())))
 }
 
@@ -78,8 +79,24 @@ pub async fn blueprint(
 ) -> Result<(HeaderMap, Json<Blueprint>)> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
-    let seen = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+    let seen = seen_of(&app, &owned).await?.ok_or(Error::Nothing("blueprint"))?;
     Ok((seen::tagged(&seen), Json(Blueprint::of(&seen))))
+}
+
+/// How a platform is in the cluster; nothing, where what has its name there was made by other means.
+///
+/// # Errors
+/// [`Error::NoCluster`]
+pub async fn seen_of(app: &App, owned: &Owned) -> Result<Option<PlatformBlueprint>> {
+    let there = app.cluster().get(&owned.name).await?;
+    Ok(there.filter(|there| is_of(there, &owned.id.to_string())))
+}
+
+/// The same of a list, as they were seen last.
+pub fn all_seen(app: &App, owned: &[Owned]) -> Vec<Option<PlatformBlueprint>> {
+    let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
+    let seen = app.cluster().seen(&names).into_iter().zip(owned);
+    seen.map(|(seen, owned)| seen.filter(|seen| is_of(seen, &owned.id.to_string()))).collect()
 }
 
 /// One of the caller's organization; of others it is said that there is none.

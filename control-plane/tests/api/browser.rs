@@ -103,6 +103,9 @@ impl<'a> Browser<'a> {
             }
         }
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let kind = head.headers.get(header::CONTENT_TYPE);
+        let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        assert!(head.status.is_redirection() || is_page, "{head:?}");
         let location = head.headers.get(header::LOCATION);
         Page {
             status: head.status,

@@ -63,8 +63,12 @@ async fn an_owner_joins_makes_a_platform_changes_it_stops_it_and_deletes_it(db: 
     // From a page that was open since before.
     let late = written("harbour", "Pier");
     let fields = [("blueprint", late.as_str()), ("seen", seen.as_str())];
-    let late = olive.fill(&format!("{base}/blueprint"), &fields).await;
-    late.is(422).says("changed meanwhile").says("Pier");
+    for _ in 0..2 {
+        let late = olive.fill(&format!("{base}/blueprint"), &fields).await;
+        late.is(422).says("changed meanwhile").says("Pier");
+        // Who presses again sends the same, and overwrites nothing either.
+        assert_eq!(late.between("name=\"seen\" value=\"", "\""), seen);
+    }
     assert_eq!(rig.cluster.of("harbour").unwrap().spec.identity.display_name, "Quay");
 
     olive.fill(&format!("{base}/suspend"), &[]).await.leads_to(base);
@@ -74,6 +78,7 @@ async fn an_owner_joins_makes_a_platform_changes_it_stops_it_and_deletes_it(db: 
     let typed = olive.fill(&format!("{base}/delete"), &[("name", "harbor")]).await;
     typed.is(422).says("Nothing was deleted");
     olive.fill(&format!("{base}/delete"), &[("name", "harbour")]).await.leads_to(base);
+    olive.open(base).await.is(200).says_nothing_of("Delete it");
 
     let audit = olive.open("/o/acme/audit").await;
     for action in ["organization.admit", "invitation.accept", "platform.create", "platform.delete"]
@@ -210,6 +215,78 @@ async fn a_link_lets_one_person_in_once(db: PgPool) {
     rig.clock.advance(jiff::SignedDuration::from_hours(7 * 24));
     Browser::new(&rig).open(&path(&link)).await.is(410);
     Browser::new(&rig).open("/join/nonsense").await.is(410);
+}
+
+#[sqlx::test(migrations = false)]
+async fn who_is_taken_out_comes_back_by_nothing_that_they_made(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let mut olive = owner(&rig, "acme", PlanName::Starter).await;
+    let mut ann = member(&rig, &mut olive, "ann", "admin").await;
+    let invite = [("email", "again@acme.test"), ("role", "admin")];
+    let link = ann.fill("/o/acme/people", &invite).await.is(201).between("<code>", "</code>");
+    let all = [("name", "all"), ("days", "366"), ("keys:write", "on"), ("audit:read", "on")];
+    let key = ann.fill("/o/acme/keys", &all).await.is(201).between("<code>", "</code>");
+    let wanted = serde_json::json!({"name": "next", "scopes": ["audit:read"]});
+    let next = rig.caller(Some(&key)).post("/v1/keys", &wanted).await;
+    let next = next.body["secret"].as_str().unwrap().to_owned();
+    assert_eq!(rig.caller(Some(&next)).get("/v1/audit").await.status, 200);
+
+    olive.open("/o/acme/keys").await.says("Made by").says("ann (usr_");
+    let people = olive.open("/o/acme/people").await;
+    people.says("again@acme.test");
+    let behind = people.html.split_once("ann@acme.test").unwrap().1;
+    let id = behind.split_once("/role\"").unwrap().0.rsplit_once('/').unwrap().1.to_owned();
+    // Less than before: what may do more than that goes.
+    let role = format!("/o/acme/people/{id}/role");
+    olive.fill(&role, &[("role", "developer")]).await.is(303);
+    for secret in [&key, &next] {
+        let answer = rig.caller(Some(secret)).get("/v1/audit").await;
+        assert_eq!(answer.code(), (401, "no-key"));
+    }
+    olive.fill(&format!("/o/acme/people/{id}/remove"), &[]).await.is(303);
+    let path = link.replace("https://console.test", "");
+    Browser::new(&rig).open(&path).await.is(410);
+    olive.open("/o/acme/audit").await.says("member.remove").says("Olive (usr_");
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_invitation_of_an_owner_is_replaced_by_owners_only(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let mut olive = owner(&rig, "acme", PlanName::Starter).await;
+    let mut ann = member(&rig, &mut olive, "ann", "admin").await;
+    let invite = |role| [("email", "otto@acme.test"), ("role", role)];
+    let link = olive.fill("/o/acme/people", &invite("owner")).await.between("<code>", "</code>");
+    ann.fill("/o/acme/people", &invite("viewer")).await.is(403);
+    Browser::join(&rig, &link, "Otto").await.open("/o/acme").await.is(200).says("Owner of ACME");
+}
+
+#[sqlx::test(migrations = false)]
+async fn of_two_who_invite_the_same_at_once_each_has_an_answer(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let wanted = serde_json::json!({"email": "otto@acme.test", "role": "viewer"});
+    let asked = (0..8).map(|_| acme.post("/v1/invitations", &wanted));
+    let answers = futures::future::join_all(asked).await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+    let open = acme.get("/v1/invitations").await.body;
+    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_has_a_platforms_name_and_was_made_by_other_means_is_not_the_platforms(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let mut olive = owner(&rig, "acme", PlanName::Starter).await;
+    olive.fill("/o/acme/new", &[("blueprint", &written("harbour", "Harbour"))]).await.is(303);
+    let base = "/o/acme/platforms/harbour";
+    olive.open(base).await.says("displayName: Harbour");
+    // Somebody removed it from the cluster and made another one of that name with kubectl.
+    rig.cluster.by_kubectl(blueprint::read(&written("harbour", "canary")).unwrap());
+    olive.open(base).await.is(200).says_nothing_of("canary").says("There is no blueprint of it");
+    olive.open("/o/acme").await.says_nothing_of("canary");
+    for (path, fields) in [("suspend", vec![]), ("delete", vec![("name", "harbour")])] {
+        olive.fill(&format!("{base}/{path}"), &fields).await;
+    }
+    assert!(rig.cluster.of("harbour").is_some_and(|there| !there.spec.suspended));
 }
 
 #[sqlx::test(migrations = false)]

@@ -38,7 +38,10 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
         for method in operations.as_object().unwrap().keys() {
             let of = |id: &str| format!("{}?name=harbour", path.replace("{id}", id));
             let headers = [("if-match", tag.as_str())];
-            let body = written("harbour", "Mine");
+            let body = match path.as_str() {
+                "/v1/members/{id}/role" => json!({"role": "owner"}).to_string(),
+                _ => written("harbour", "Mine"),
+            };
             let ids =
                 [(&platform, "plt_"), (&key, "key_"), (&invitation, "inv_"), (&person, "usr_")];
             for (there, prefix) in ids {
@@ -63,6 +66,7 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
     let spec = rig.cluster.of("harbour").unwrap().spec;
     assert_eq!((spec.identity.display_name.as_str(), spec.suspended), (CANARY, false));
     assert_eq!(acme.get("/v1/keys").await.body["items"].as_array().unwrap().len(), 2);
+    assert_eq!(acme.get("/v1/members").await.body, members);
 }
 
 #[sqlx::test(migrations = false)]

@@ -104,6 +104,13 @@ impl Field {
         Self { autocomplete: Some(autocomplete), ..Self::input(name, label, "password") }
     }
 
+    /// A password to choose, with what people should know who choose one.
+    #[must_use]
+    pub fn new_password(name: &str, label: &str) -> Self {
+        let hint = "At least 10 characters. A few words are easier to remember.";
+        Self::password(name, label, "new-password").required().hint(hint)
+    }
+
     /// Several lines of text.
     #[must_use]
     pub fn textarea(name: &str, label: &str, rows: u8) -> Self {

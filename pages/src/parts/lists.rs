@@ -121,8 +121,30 @@ pub struct Health {
     pub label: String,
     /// How it is.
     pub state: HealthState,
-    /// The same in words.
+    /// The same as a word, for who sees no colours: [`HealthState::word`].
+    pub state_text: &'static str,
+    /// What there is to say.
     pub text: String,
+}
+
+impl Health {
+    /// How this is, and what there is to say.
+    #[must_use]
+    pub fn new(label: impl Into<String>, state: HealthState, text: impl Into<String>) -> Self {
+        Self { label: label.into(), state, state_text: state.word(), text: text.into() }
+    }
+}
+
+impl HealthState {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "well",
+            Self::Warn => "look at it",
+            Self::Bad => "does not work",
+            Self::Off => "not known",
+        }
+    }
 }
 
 /// How something is.
@@ -228,7 +250,7 @@ impl Sample for Checklist {
 impl Sample for Health {
     fn samples() -> Vec<Self> {
         [HealthState::Ok, HealthState::Warn, HealthState::Bad, HealthState::Off]
-            .map(|state| Self { label: "Model".into(), state, text: "First token in 0.4 s".into() })
+            .map(|state| Self::new("Model", state, "First token in 0.4 s"))
             .to_vec()
     }
 }

@@ -6,12 +6,12 @@ use accounts::{NewPassword, Visit, change_password};
 use axum::extract::{Form, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use pages::Page;
+use pages::{Page, sentence};
 use secrecy::SecretString;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::session::{sentence, sign_out};
+use super::session::sign_out;
 use super::told::{Done, Told};
 use super::visitor::{From, Jar, Member};
 use crate::app::App;

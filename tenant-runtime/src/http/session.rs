@@ -10,13 +10,14 @@ use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use blueprint::spec::UserVerification;
-use pages::Kind;
 use pages::parts::{Field, Notice};
+use pages::{Kind, sentence};
 use secrecy::SecretString;
 use serde::Deserialize;
+use web::next::safe_next;
 
 use super::told::Done;
-use super::visitor::{From, Jar, Member, Visitor, safe_next};
+use super::visitor::{From, Jar, Member, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::view::forms::{CardForm, NewAccount, Other};
@@ -284,12 +285,4 @@ impl NewAccount {
         self.password_error = password.as_ref().err().map(sentence);
         Some((name.ok()?, email, password.ok()?))
     }
-}
-
-/// An error as a sentence of its own.
-pub fn sentence(error: &impl ToString) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

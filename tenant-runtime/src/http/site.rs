@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use pages::parts::{Avatar, EmptyState};
+use web::for_ever;
 
 use super::told::Told;
 use super::visitor::Visitor;
@@ -16,8 +17,6 @@ use crate::view::agents::{AgentPage, Home, Reading, card};
 use crate::view::chat::composer;
 use crate::view::shell;
 
-/// Names that carry their content's hash never change.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// How many agents the home page shows.
 const AT_HOME: i64 = 60;
 
@@ -138,12 +137,4 @@ pub async fn ready(State(app): State<App>) -> Response {
         Ok(Ok(())) => "ok\n".into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
     }
-}
-
-fn for_ever(content_type: &'static str, body: impl Into<axum::body::Body>) -> Response {
-    let mut response = Response::new(body.into());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, FOR_EVER);
-    response
 }

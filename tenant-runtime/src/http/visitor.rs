@@ -7,7 +7,7 @@ use accounts::sessions::SignedIn;
 use accounts::{Permission, Visit, sessions};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, Method, header};
+use axum::http::{Extensions, header};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ impl FromRequestParts<App> for Member {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let Visitor(signed_in) = Visitor::from_request_parts(parts, app).await?;
-        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(way_back(parts)))
+        signed_in.map(Self).ok_or_else(|| Error::SignInFirst(web::next::way_back(parts)))
     }
 }
 
@@ -97,39 +97,5 @@ pub fn cookie_of(extensions: &Extensions) -> Cookie {
     match peer.and_then(|peer| peer.tls_name.as_ref()) {
         Some(_) => Cookie::Https,
         None => Cookie::PlainHttp,
-    }
-}
-
-/// Where to go after signing in: the page itself, or the start where a form was being sent.
-fn way_back(parts: &Parts) -> String {
-    if parts.method == Method::GET {
-        parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
-    } else {
-        "/".to_owned()
-    }
-}
-
-/// A path of this site and nothing else, from a form or a link; the start page otherwise.
-pub fn safe_next(next: Option<&str>) -> &str {
-    let within = |path: &&str| {
-        path.starts_with('/')
-            && !path.starts_with("//")
-            && !path.contains('\\')
-            && path.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    next.filter(within).unwrap_or("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_back_never_leaves_the_site() {
-        assert_eq!(safe_next(Some("/admin?x=1")), "/admin?x=1");
-        for bad in ["//evil.example", "https://evil.example", "/\\evil", "", "/a b", "/\r\nx"] {
-            assert_eq!(safe_next(Some(bad)), "/", "{bad}");
-        }
-        assert_eq!(safe_next(None), "/");
     }
 }

@@ -4,10 +4,11 @@ use accounts::ownership::{self, NewOwner, Welcome, WelcomeError};
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use pages::sentence;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::session::{card, sentence, signed_in};
+use super::session::{card, signed_in};
 use super::visitor::{From, Jar};
 use crate::app::App;
 use crate::error::Result;

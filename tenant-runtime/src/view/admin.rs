@@ -157,11 +157,7 @@ pub fn tile(label: &str, now: i64, then: i64, href: &str) -> Tile {
 
 /// How one thing is.
 pub fn health(label: &str, well: bool, text: &str) -> Health {
-    Health {
-        label: label.to_owned(),
-        state: if well { HealthState::Ok } else { HealthState::Bad },
-        text: text.to_owned(),
-    }
+    Health::new(label, if well { HealthState::Ok } else { HealthState::Bad }, text)
 }
 
 /// What to know and do when people wait to be let in.

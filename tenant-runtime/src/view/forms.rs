@@ -3,9 +3,6 @@
 use pages::parts::Field;
 pub use pages::parts::{CardForm, Other};
 
-/// What people should know who choose a password.
-const PASSWORD_HINT: &str = "At least 10 characters. A few words are easier to remember.";
-
 /// What was typed into the fields of a new account, and what is in the way.
 #[derive(Debug, Clone, Default)]
 pub struct NewAccount {
@@ -37,10 +34,7 @@ impl PasswordChange {
             Field::password("current", "Your password now", "current-password")
                 .required()
                 .error(self.current_error.clone()),
-            Field::password("new", "New password", "new-password")
-                .required()
-                .hint(PASSWORD_HINT)
-                .error(self.new_error.clone()),
+            Field::new_password("new", "New password").error(self.new_error.clone()),
         ]
     }
 }
@@ -57,10 +51,7 @@ impl NewAccount {
                 .max_length(254)
                 .value(&self.email)
                 .error(self.email_error.clone()),
-            Field::password("password", "Password", "new-password")
-                .required()
-                .hint(PASSWORD_HINT)
-                .error(self.password_error.clone()),
+            Field::new_password("password", "Password").error(self.password_error.clone()),
         ]
     }
 }

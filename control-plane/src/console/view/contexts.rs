@@ -10,10 +10,11 @@ use uuid::Uuid;
 use crate::db::invitations::Invitation;
 use crate::db::keys::Known;
 use crate::db::members::Member;
+use crate::db::names::Names;
 use crate::db::organizations::Organization;
 use crate::domain::audit::Entry;
 use crate::domain::role::Role;
-use crate::http::platforms::Platform;
+use crate::http::platforms::{Condition, Platform};
 
 /// The organizations of a person.
 #[derive(Clone, Debug, Serialize)]
@@ -143,6 +144,10 @@ pub struct PlatformPage {
     pub domains: Vec<DomainRow>,
     /// Whether its blueprint is there.
     pub is_there: bool,
+    /// Why it cannot be changed, though the reader might.
+    pub settled: Option<&'static str>,
+    /// Where it is made again, where it is not there.
+    pub new_href: Option<String>,
     /// Whether it was stopped.
     pub is_suspended: bool,
     /// Whether the reader may change it.
@@ -160,14 +165,14 @@ pub struct PlatformPage {
 impl PlatformPage {
     /// As it was seen, without what the reader may do.
     pub fn of(platform: &Platform) -> Self {
-        let condition = |it: &crate::http::platforms::Condition| Health {
-            label: it.r#type.clone(),
-            state: match it.status.as_str() {
+        let condition = |it: &Condition| {
+            let state = match it.status.as_str() {
                 "True" => HealthState::Ok,
                 "False" => HealthState::Warn,
                 _ => HealthState::Off,
-            },
-            text: if it.message.is_empty() { it.reason.clone() } else { it.message.clone() },
+            };
+            let text = if it.message.is_empty() { &it.reason } else { &it.message };
+            Health::new(&it.r#type, state, text)
         };
         Self {
             title: platform.display_name.clone().unwrap_or_else(|| platform.name.clone()),
@@ -182,6 +187,8 @@ impl PlatformPage {
             conditions: platform.conditions.iter().map(condition).collect(),
             domains: Vec::new(),
             is_there: false,
+            settled: None,
+            new_href: None,
             is_suspended: false,
             can_write: false,
             problems: Vec::new(),
@@ -348,6 +355,8 @@ pub struct InvitationRow {
     pub email: String,
     /// What they will be.
     pub role: &'static str,
+    /// Who invited them.
+    pub made_by: String,
     /// Until then they can accept.
     pub expires_at: Timestamp,
     /// Whether the reader may take it back.
@@ -356,11 +365,12 @@ pub struct InvitationRow {
 
 impl InvitationRow {
     /// One that the reader may take back, or not.
-    pub fn of(invitation: &Invitation, can_revoke: bool) -> Self {
+    pub fn of(invitation: &Invitation, names: &Names, can_revoke: bool) -> Self {
         Self {
             id: invitation.id.to_string(),
             email: invitation.email.clone(),
             role: invitation.role.title(),
+            made_by: names.of(&invitation.made_by),
             expires_at: invitation.expires_at,
             can_revoke,
         }
@@ -399,6 +409,8 @@ pub struct KeyRow {
     pub prefix: String,
     /// What it may do.
     pub scopes: String,
+    /// Who made it.
+    pub made_by: String,
     /// When it was used last.
     pub used_at: Option<Timestamp>,
     /// When it ends.
@@ -411,7 +423,7 @@ pub struct KeyRow {
 
 impl KeyRow {
     /// One, as it is now.
-    pub fn of(key: &Known, now: Timestamp) -> Self {
+    pub fn of(key: &Known, names: &Names, now: Timestamp) -> Self {
         let is_good = key.revoked_at.is_none() && key.expires_at > now;
         let scopes: Vec<_> = key.scopes.iter().map(ToString::to_string).collect();
         Self {
@@ -419,6 +431,7 @@ impl KeyRow {
             name: key.name.clone(),
             prefix: key.prefix.clone(),
             scopes: scopes.join(", "),
+            made_by: names.of(&key.made_by),
             used_at: key.used_at,
             expires_at: key.expires_at,
             is_good,
@@ -459,12 +472,12 @@ pub struct AuditRow {
 
 impl AuditRow {
     /// One line.
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &Entry, names: &Names) -> Self {
         let detail = entry.detail.as_object().is_some_and(|it| !it.is_empty());
         Self {
             number: entry.number,
             at: entry.at,
-            actor: entry.actor.clone(),
+            actor: names.of(&entry.actor),
             action: entry.action.clone(),
             target: entry.target.clone(),
             detail: if detail { entry.detail.to_string() } else { String::new() },

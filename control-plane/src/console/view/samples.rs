@@ -92,6 +92,8 @@ impl Sample for PlatformPage {
             conditions: Health::samples(),
             domains: vec![domain, served],
             is_there: true,
+            settled: None,
+            new_href: None,
             is_suspended: false,
             can_write: true,
             problems: vec![odd()],
@@ -108,10 +110,13 @@ impl Sample for PlatformPage {
             conditions: vec![],
             domains: vec![],
             is_there: false,
+            can_write: false,
+            new_href: Some("/o/acme/new".to_owned()),
             seen: None,
             ..full.clone()
         };
-        vec![full, stopped, looked_at, new]
+        let going = Self { settled: Some("It is going."), can_write: false, ..full.clone() };
+        vec![full, stopped, looked_at, going, new]
     }
 }
 
@@ -145,6 +150,7 @@ impl Sample for People {
             id: "inv_1".to_owned(),
             email: odd(),
             role: "Viewer",
+            made_by: odd(),
             expires_at: WHEN,
             can_revoke: true,
         };
@@ -172,6 +178,7 @@ impl Sample for Keys {
             name: odd(),
             prefix: "abcdefgh".to_owned(),
             scopes: "audit:read".to_owned(),
+            made_by: odd(),
             used_at: Some(WHEN),
             expires_at: WHEN,
             is_good: true,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::seen::{Platform, tagged};
 use crate::app::App;
-use crate::cluster::{ClusterError, PLATFORM, version};
+use crate::cluster::{ClusterError, is_of, version};
 use crate::db::answers::{self, Before};
 use crate::db::audit::{self, Done};
 use crate::db::organizations::{self, Organization};
@@ -151,7 +151,7 @@ async fn make(
         Err(error @ ClusterError::Unavailable(_)) => return Err(error.into()),
         Err(error) => {
             let there = app.cluster().get(name).await?;
-            if !there.as_ref().is_some_and(|there| is_of(there, owned.id)) {
+            if !there.as_ref().is_some_and(|there| is_of(there, &owned.id.to_string())) {
                 refuse(app, caller, &owned, &error).await?;
             }
             // Somebody's, who made it by other means, or another request's.
@@ -217,14 +217,9 @@ async fn take_name(
     match app.cluster().get(name).await? {
         None => Ok(own),
         // The answer was lost, or it is another request: whoever makes it compares what is wanted.
-        Some(made) if is_of(&made, own.id) => Ok(own),
+        Some(made) if is_of(&made, &own.id.to_string()) => Ok(own),
         Some(_) => Err(taken()),
     }
-}
-
-fn is_of(made: &PlatformBlueprint, platform: PlatformId) -> bool {
-    let named = made.metadata.annotations.as_ref().and_then(|all| all.get(PLATFORM));
-    named.is_some_and(|named| *named == platform.to_string())
 }
 
 /// It will not be made: the name is free again.

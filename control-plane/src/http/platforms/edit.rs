@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use super::create::belongs_to;
-use super::owned;
 use super::seen::{Blueprint, Platform, named, tagged};
+use super::{owned, seen_of};
 use crate::app::App;
 use crate::cluster::{ClusterError, Version, version};
 use crate::db::audit::{self, Done};
@@ -83,7 +83,7 @@ pub async fn change(
     let organization = organization.ok_or(Error::Nothing("organization"))?;
     drop(conn);
     belongs_to(&mut wanted, &organization)?;
-    let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+    let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
     let fields: Vec<_> = changes(&there, &wanted).iter().map(|it| it.path.clone()).collect();
     note(app, caller, owned, "platform.change", json!({"fields": fields})).await?;
     Ok(app.cluster().change(&owned.name, seen, &wanted.spec).await?)
@@ -157,12 +157,12 @@ pub async fn remove(
         return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
     }
     note(app, caller, owned, "platform.delete", json!({"name": name})).await?;
-    if let Some(there) = app.cluster().get(&owned.name).await?
+    if let Some(there) = seen_of(app, owned).await?
         && let Some(Version { uid, .. }) = version(&there)
     {
         app.cluster().delete(&owned.name, uid).await?;
     }
-    Ok(app.cluster().get(&owned.name).await?)
+    seen_of(app, owned).await
 }
 
 /// Stops a platform, or takes it up again.
@@ -179,7 +179,7 @@ pub async fn set_suspended(
     let action = if is { "platform.suspend" } else { "platform.resume" };
     note(app, caller, owned, action, json!({})).await?;
     for _ in 0..TRIES {
-        let there = app.cluster().get(&owned.name).await?.ok_or(Error::Nothing("blueprint"))?;
+        let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
         let seen = version(&there).ok_or(Error::Nothing("blueprint"))?;
         let spec = BlueprintSpec { suspended: is, ..there.spec.clone() };
         match app.cluster().change(&owned.name, seen, &spec).await {
