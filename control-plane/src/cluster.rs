@@ -19,6 +19,18 @@ pub const CONTROL_PLANE: &str = "control-plane";
 /// The annotation of a blueprint that names the platform the control plane knows it as.
 pub const PLATFORM: &str = "soulfra.io/platform-id";
 
+/// The annotation of a blueprint by which the operator brings back what was deleted under its name.
+pub const UNDELETE: &str = "soulfra.io/undelete";
+
+/// What a blueprint is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A platform that is new.
+    New,
+    /// One that was deleted, and comes back with its data.
+    Again,
+}
+
 /// A state of a blueprint, as whoever changes it saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -75,7 +87,7 @@ pub trait Cluster: Send + Sync {
     async fn create(
         &self,
         name: &BlueprintName,
-        platform: &str,
+        (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError>;
 

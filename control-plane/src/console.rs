@@ -41,6 +41,7 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/platforms/{name}/suspend", post(platforms::suspend))
         .route("/o/{slug}/platforms/{name}/resume", post(platforms::resume))
         .route("/o/{slug}/platforms/{name}/delete", post(platforms::delete))
+        .route("/o/{slug}/platforms/{name}/undelete", post(platforms::undelete))
         .route("/o/{slug}/people", get(people::page).post(people::invite))
         .route("/o/{slug}/people/{id}/role", post(people::set_role))
         .route("/o/{slug}/people/{id}/remove", post(people::remove))

@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod audit;
+pub mod deletions;
 pub mod invitations;
 pub mod keys;
 pub mod members;

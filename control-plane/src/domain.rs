@@ -1,6 +1,7 @@
 //! Nouns and rules, without a database and without HTTP.
 
 pub mod audit;
+pub mod breaker;
 pub mod id;
 pub mod key;
 pub mod page;

@@ -3,10 +3,12 @@
 use accounts::passwords::PasswordsError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::SignedDuration;
 use serde::Serialize;
 use web::Problem;
 
 use crate::cluster::ClusterError;
+use crate::domain::id::PlatformId;
 use crate::domain::page::NoPage;
 use crate::domain::scope::Scope;
 
@@ -46,6 +48,15 @@ pub enum Error {
     /// The name is somebody's.
     #[error("the name {0} is taken")]
     NameTaken(String),
+    /// A platform of this name was deleted, and can be brought back.
+    #[error("{0} is deleted")]
+    IsDeleted(PlatformId),
+    /// It is being stopped, and comes back when it has.
+    #[error("it is still going")]
+    StillGoing,
+    /// Too many were deleted of late; until another one can be.
+    #[error("too many were deleted")]
+    TooManyDeleted(SignedDuration),
     /// It was changed since it was seen.
     #[error("changed meanwhile")]
     Changed,
@@ -116,6 +127,11 @@ impl From<ClusterError> for Error {
 }
 
 impl Error {
+    /// Why, and what to do: as people read it.
+    pub fn detail(&self) -> String {
+        self.problem().detail.unwrap_or_default()
+    }
+
     fn problem(&self) -> Problem {
         let new = Problem::new;
         match self {
@@ -135,19 +151,6 @@ impl Error {
             .detail(format!(
                 "It needs the scope {scope}: of a key that has it, or a person whose role has it."
             )),
-            Self::SignInFirst(_) => new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first."),
-            Self::LastOwner => new(StatusCode::CONFLICT, "last-owner", "This is the last owner.")
-                .detail("Somebody has to own the organization: make somebody else an owner first."),
-            Self::IsMember => {
-                new(StatusCode::CONFLICT, "is-member", "Somebody of this address is a member.")
-                    .detail("Nothing was sent. Change what they are in the list of people.")
-            }
-            Self::TooBusy => {
-                let title = "Too many people are signing in right now.";
-                new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
-                    .detail("Try again in a moment. Nothing was done.")
-                    .retry_after(5)
-            }
             Self::Nothing(what) => {
                 Problem::not_found("not-found", format!("There is no such {what}."))
                     .detail("It may have been removed, or it belongs to somebody else.")
@@ -200,8 +203,60 @@ impl Error {
                     .detail("Platforms go on as they are. Try again with the same Idempotency-Key.")
                     .retry_after(5)
             }
-            Self::Database(_) | Self::Internal(_) => Problem::internal(),
+            error => {
+                let known = error.of_people().or_else(|| error.of_deletions());
+                known.unwrap_or_else(Problem::internal)
+            }
         }
+    }
+
+    fn of_people(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::SignInFirst(_) => new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first."),
+            Self::LastOwner => new(StatusCode::CONFLICT, "last-owner", "This is the last owner.")
+                .detail("Somebody has to own the organization: make somebody else an owner first."),
+            Self::IsMember => {
+                new(StatusCode::CONFLICT, "is-member", "Somebody of this address is a member.")
+                    .detail("Nothing was sent. Change what they are in the list of people.")
+            }
+            Self::TooBusy => {
+                let title = "Too many people are signing in right now.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
+                    .detail("Try again in a moment. Nothing was done.")
+                    .retry_after(5)
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_deletions(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::IsDeleted(id) => {
+                let title = "A platform of this name was deleted, and its data is kept.";
+                new(StatusCode::CONFLICT, "is-deleted", title)
+                    .detail(format!("Bring it back: POST /v1/platforms/{id}/undelete."))
+            }
+            Self::StillGoing => {
+                let title = "It is still being stopped. Nothing was done.";
+                new(StatusCode::CONFLICT, "still-going", title)
+                    .detail("Try again in a moment: it comes back once it has stopped.")
+                    .retry_after(2)
+            }
+            Self::TooManyDeleted(wait) => {
+                let title = "Too many platforms were deleted of late. Nothing was done.";
+                let minutes = (wait.as_secs() + 59) / 60;
+                new(StatusCode::TOO_MANY_REQUESTS, "mass-deletion", title)
+                    .detail(format!(
+                        "Five in a hundred can be deleted in an hour, and a few in any case, so that a \
+                         mistake stops here. The next one in {minutes} minutes; those that were deleted \
+                         can be brought back."
+                    ))
+                    .retry_after(wait.as_secs().unsigned_abs().max(1))
+            }
+            _ => return None,
+        })
     }
 }
 

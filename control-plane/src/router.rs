@@ -87,6 +87,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(platforms::blueprint, edit::replace))
         .routes(routes!(edit::suspend))
         .routes(routes!(edit::resume))
+        .routes(routes!(edit::undelete))
         .routes(routes!(audit::list))
         .split_for_parts()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use accounts::passwords::{Cost, Passwords};
 use blueprint::{BlueprintName, BlueprintSpec, PlanName};
 use control_plane::admit::{self, New};
-use control_plane::cluster::{Cluster as _, Kubernetes};
+use control_plane::cluster::{Cluster as _, Kubernetes, Made};
 use control_plane::db::platforms::{self, Owned};
 use control_plane::domain::id::{OrganizationId, PlatformId};
 use control_plane::{App, Parts, migrate, router};
@@ -187,7 +187,7 @@ async fn organization(
         };
         assert!(platforms::take(&mut db.acquire().await.unwrap(), &new).await.unwrap());
         let spec = spec(&name(slug, number), number);
-        cluster.create(&new.name, &new.id.to_string(), &spec).await.unwrap();
+        cluster.create(&new.name, (&new.id.to_string(), Made::New), &spec).await.unwrap();
         new.id
     });
     let platforms = made.buffered(AT_ONCE).collect().await;

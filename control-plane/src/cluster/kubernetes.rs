@@ -15,7 +15,10 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, PLATFORM, Version, version};
+use super::{
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, is_of,
+    version,
+};
 
 /// Who we are to the API server's book-keeping of fields.
 const MANAGER: &str = "soulfra-control-plane";
@@ -92,19 +95,25 @@ impl Cluster for Kubernetes {
     async fn create(
         &self,
         name: &BlueprintName,
-        platform: &str,
+        (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
         let mut new = PlatformBlueprint::new(name.as_str(), spec.clone());
         let label = (MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned());
         new.metadata.labels = Some([label].into());
-        new.metadata.annotations = Some([(PLATFORM.to_owned(), platform.to_owned())].into());
+        let mut notes = vec![(PLATFORM.to_owned(), platform.to_owned())];
+        if made == Made::Again {
+            notes.push((UNDELETE.to_owned(), "true".to_owned()));
+        }
+        new.metadata.annotations = Some(notes.into_iter().collect());
         let by = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         match timed(self.api().create(&by, &new)).await {
             // It may have been us, whose answer was lost.
             Err(ClusterError::Taken) => {
                 let there = self.live(name).await?.ok_or(ClusterError::Missing)?;
-                let is_it = annotation(&there) == Some(platform) && there.spec == *spec;
+                let is_it = is_of(&there, platform)
+                    && there.spec == *spec
+                    && there.metadata.deletion_timestamp.is_none();
                 if is_it { Ok(there) } else { Err(ClusterError::Taken) }
             }
             made => made,
@@ -187,10 +196,6 @@ impl Cluster for Kubernetes {
         }
         Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
     }
-}
-
-fn annotation(blueprint: &PlatformBlueprint) -> Option<&str> {
-    blueprint.metadata.annotations.as_ref()?.get(PLATFORM).map(String::as_str)
 }
 
 /// In time, and as an error of ours.

@@ -8,17 +8,17 @@ use pages::Flash;
 use pages::parts::{Action, EmptyState, Field, Pagination};
 use serde::Deserialize;
 
-use super::view::{self, Fleet, New, Organizations, PlatformPage, PlatformRow};
+use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
 use super::visitor::{Person, Seat};
 use crate::app::App;
 use crate::cluster::{Version, version};
-use crate::db::members;
 use crate::db::platforms::{self, Owned};
+use crate::db::{deletions, members, names};
 use crate::domain::id::PersonId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
-use crate::http::platforms::{Platform, all_seen, create, edit, seen_of};
+use crate::http::platforms::{DELETED, Platform, create, edit, seen_of, told};
 
 /// The organizations of a person; the only one's fleet, where there is one.
 pub async fn start(State(app): State<App>, Person(signed_in): Person) -> Result<Response> {
@@ -44,10 +44,8 @@ pub async fn fleet(
     let mut conn = app.conn().await?;
     let organization = seat.organization.id;
     let owned = platforms::list(&mut conn, organization, after.as_deref(), limit + 1).await?;
+    let rows = told(&app, &mut conn, owned).await?;
     drop(conn);
-    let seen = all_seen(&app, &owned);
-    let rows = owned.into_iter().zip(seen);
-    let rows = rows.map(|(owned, seen)| Platform::of(&owned, seen.as_ref())).collect();
     let listed = Page::of(rows, limit, |platform| platform.name.clone());
     let slug = &seat.organization.slug;
     let can_make = seat.caller.has(Scope::PlatformsWrite);
@@ -111,7 +109,7 @@ pub async fn new(State(app): State<App>, seat: Seat, Query(wish): Query<Wish>) -
         Ok(made) => drafted(&app, &seat, StatusCode::OK, blueprint::write(&made), Vec::new()),
         // What else is wrong is mended in the text.
         Err(problems) => {
-            let problems = problems.iter().map(told).collect();
+            let problems = problems.iter().map(said).collect();
             let text = format!(
                 "apiVersion: {}\nkind: {}\nmetadata:\n  name: {}\nspec:\n  template:\n    name: {}\n  \
                  identity:\n    displayName: {:?}\n",
@@ -137,7 +135,7 @@ pub async fn create(
     let read = match blueprint::read(&written.blueprint) {
         Ok(read) => read,
         Err(problems) => {
-            let problems = problems.iter().map(told).collect();
+            let problems = problems.iter().map(said).collect();
             return drafted(&app, &seat, refused, written.blueprint, problems);
         }
     };
@@ -173,7 +171,7 @@ pub async fn change(
 ) -> Result<Response> {
     let owned = owned(&app, &seat, &name).await?;
     let problems = match blueprint::read(&written.blueprint) {
-        Err(problems) => problems.iter().map(told).collect(),
+        Err(problems) => problems.iter().map(said).collect(),
         Ok(read) => {
             let seen = version_of(&written.seen).ok_or(Error::Changed)?;
             match edit::change(&app, &seat.caller, &owned, seen, read).await {
@@ -229,7 +227,25 @@ pub async fn delete(
         let tried = Tried { name: Some((typed.to_owned(), why)), ..Tried::default() };
         return shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await;
     }
-    edit::remove(&app, &seat.caller, &owned, typed).await?;
+    match edit::remove(&app, &seat.caller, &owned, typed).await {
+        Ok(_) => Ok(to_page(&seat, &owned)),
+        Err(error @ Error::TooManyDeleted(_)) => {
+            let (status, why) = (StatusCode::TOO_MANY_REQUESTS, error.detail());
+            let tried = Tried { name: Some((typed.to_owned(), why)), ..Tried::default() };
+            shown(&app, &seat, &owned, status, tried).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings it back.
+pub async fn undelete(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    edit::bring_back(&app, &seat.caller, &owned).await?;
     Ok(to_page(&seat, &owned))
 }
 
@@ -258,7 +274,14 @@ async fn shown(
     tried: Tried,
 ) -> Result<Response> {
     let seen = seen_of(app, owned).await?;
-    let platform = Platform::of(owned, seen.as_ref());
+    let (deletion, names) = {
+        let mut conn = app.conn().await?;
+        let deletion = deletions::of(&mut conn, owned.id).await?;
+        let who = deletion.iter().map(|it| &*it.by);
+        let names = names::of(&mut conn, seat.organization.id, who).await?;
+        (deletion, names)
+    };
+    let platform = Platform::of(owned, seen.as_ref()).or_deleted(deletion.is_some());
     let can_write = seat.caller.has(Scope::PlatformsWrite);
     let is_going = seen.as_ref().is_some_and(|seen| seen.metadata.deletion_timestamp.is_some());
     let over = seen.as_ref().and_then(version).map(|it| format!("{}-{}", it.uid, it.generation));
@@ -282,7 +305,12 @@ async fn shown(
             .value(typed.unwrap_or_default())
             .error(wrong),
         can_write: can_write && seen.is_some() && !is_going,
-        new_href: (can_write && seen.is_none()).then(|| {
+        deleted: deletion.filter(|_| seen.is_none()).map(|it| DeletedRow {
+            by: names.of(&it.by),
+            at: it.at,
+            can_undo: can_write,
+        }),
+        new_href: (can_write && seen.is_none() && platform.phase != DELETED).then(|| {
             format!("/o/{}/new?template=creator&name={}", seat.organization.slug, owned.name)
         }),
         ..PlatformPage::of(&platform)
@@ -371,7 +399,7 @@ fn in_the_way(error: Error) -> Result<Vec<String>> {
     }
 }
 
-fn told(problem: &blueprint::Problem) -> String {
+fn said(problem: &blueprint::Problem) -> String {
     format!("{}: {} (instead: {})", problem.path, problem.what, problem.instead)
 }
 

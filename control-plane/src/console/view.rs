@@ -5,8 +5,8 @@ mod contexts;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New, Organizations,
-    People, PlatformPage, PlatformRow, SessionRow, domains,
+    Account, Audit, AuditRow, DeletedRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
+    Organizations, People, PlatformPage, PlatformRow, SessionRow, domains,
 };
 
 use accounts::sessions::SignedIn;

@@ -8,15 +8,19 @@ pub mod create;
 pub mod edit;
 mod seen;
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use blueprint::PlatformBlueprint;
+use sqlx::PgConnection;
 
-pub use seen::{Blueprint, Condition, Platform};
+pub use seen::{Blueprint, Condition, DELETED, Platform};
 
 use crate::app::App;
 use crate::cluster::is_of;
+use crate::db::deletions;
 use crate::db::platforms::{self, Owned};
 use crate::domain::id::PlatformId;
 use crate::domain::page::{Page, Wanted};
@@ -39,11 +43,8 @@ pub async fn list(
     let mut conn = app.conn().await?;
     let owned =
         platforms::list(&mut conn, caller.organization(), after.as_deref(), limit + 1).await?;
-    drop(conn);
-    let seen = all_seen(&app, &owned);
-    let items =
-        owned.into_iter().zip(seen).map(|(owned, seen)| Platform::of(&owned, seen.as_ref()));
-    Ok(Json(Page::of(items.collect(), limit, |platform| platform.name.clone())))
+    let items = told(&app, &mut conn, owned).await?;
+    Ok(Json(Page::of(items, limit, |platform| platform.name.clone())))
 }
 
 /// A platform, and how it stands.
@@ -60,7 +61,9 @@ pub async fn show(
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
     let seen = seen_of(&app, &owned).await?;
-    Ok(Json(Platform::of(&owned, seen.as_ref())))
+    let mut conn = app.conn().await?;
+    let deletion = deletions::of(&mut conn, owned.id).await?;
+    Ok(Json(Platform::of(&owned, seen.as_ref()).or_deleted(deletion.is_some())))
 }
 
 /// A platform's blueprint. Its `ETag` is what a change of it names as `If-Match`.
@@ -92,11 +95,27 @@ pub async fn seen_of(app: &App, owned: &Owned) -> Result<Option<PlatformBlueprin
     Ok(there.filter(|there| is_of(there, &owned.id.to_string())))
 }
 
-/// The same of a list, as they were seen last.
-pub fn all_seen(app: &App, owned: &[Owned]) -> Vec<Option<PlatformBlueprint>> {
+/// Of a list how each was seen last.
+///
+/// # Errors
+/// The database.
+pub async fn told(app: &App, conn: &mut PgConnection, owned: Vec<Owned>) -> Result<Vec<Platform>> {
     let names: Vec<_> = owned.iter().map(|owned| owned.name.clone()).collect();
-    let seen = app.cluster().seen(&names).into_iter().zip(owned);
-    seen.map(|(seen, owned)| seen.filter(|seen| is_of(seen, &owned.id.to_string()))).collect()
+    let seen: Vec<_> = app
+        .cluster()
+        .seen(&names)
+        .into_iter()
+        .zip(&owned)
+        .map(|(seen, owned)| seen.filter(|seen| is_of(seen, &owned.id.to_string())))
+        .collect();
+    let missing = owned.iter().zip(&seen).filter(|(_, seen)| seen.is_none());
+    let missing: Vec<PlatformId> = missing.map(|(owned, _)| owned.id).collect();
+    let deleted =
+        if missing.is_empty() { HashSet::new() } else { deletions::among(conn, &missing).await? };
+    let told = owned.into_iter().zip(seen).map(|(owned, seen)| {
+        Platform::of(&owned, seen.as_ref()).or_deleted(deleted.contains(&owned.id))
+    });
+    Ok(told.collect())
 }
 
 /// One of the caller's organization; of others it is said that there is none.

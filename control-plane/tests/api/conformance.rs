@@ -2,7 +2,7 @@
 
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlanName};
-use control_plane::cluster::{Cluster, ClusterError, Version, version};
+use control_plane::cluster::{Cluster, ClusterError, Made, UNDELETE, Version, version};
 use uuid::Uuid;
 
 fn spec(display_name: &str) -> BlueprintSpec {
@@ -20,13 +20,13 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
     assert_eq!(cluster.get(&name).await.unwrap(), None);
 
     // Made once, however often it is asked for.
-    let made = cluster.create(&name, "plt_1", &spec("One")).await.unwrap();
+    let made = cluster.create(&name, ("plt_1", Made::New), &spec("One")).await.unwrap();
     let first = version(&made).unwrap();
     assert_eq!(first.generation, 1);
-    let again = cluster.create(&name, "plt_1", &spec("One")).await.unwrap();
+    let again = cluster.create(&name, ("plt_1", Made::New), &spec("One")).await.unwrap();
     assert_eq!(version(&again), Some(first));
     for (platform, wanted) in [("plt_2", "One"), ("plt_1", "Two")] {
-        let taken = cluster.create(&name, platform, &spec(wanted)).await;
+        let taken = cluster.create(&name, (platform, Made::New), &spec(wanted)).await;
         assert_eq!(taken.unwrap_err(), ClusterError::Taken, "{platform}, {wanted}");
     }
     assert_eq!(cluster.get(&name).await.unwrap().map(|it| it.spec), Some(spec("One")));
@@ -49,7 +49,7 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
     let mut broken = spec("Broken");
     broken.runtime.replicas.min = 9;
     broken.runtime.replicas.max = Some(2);
-    let refused = cluster.create(&other, "plt_3", &broken).await;
+    let refused = cluster.create(&other, ("plt_3", Made::New), &broken).await;
     assert!(matches!(refused, Err(ClusterError::Refused(_))), "{refused:?}");
     assert_eq!(cluster.get(&other).await.unwrap(), None);
 
@@ -76,4 +76,11 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
         // Its operator has something to do before it goes.
         it.metadata.deletion_timestamp.is_some()
     }));
+
+    // Made again, it says so to whoever has kept its data.
+    for _ in 0..2 {
+        let back = cluster.create(&name, ("plt_1", Made::Again), &spec("Three")).await.unwrap();
+        let notes = back.metadata.annotations.unwrap();
+        assert_eq!(notes.get(UNDELETE).map(String::as_str), Some("true"));
+    }
 }

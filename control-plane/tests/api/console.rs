@@ -78,7 +78,10 @@ async fn an_owner_joins_makes_a_platform_changes_it_stops_it_and_deletes_it(db: 
     let typed = olive.fill(&format!("{base}/delete"), &[("name", "harbor")]).await;
     typed.is(422).says("Nothing was deleted");
     olive.fill(&format!("{base}/delete"), &[("name", "harbour")]).await.leads_to(base);
-    olive.open(base).await.is(200).says_nothing_of("Delete it");
+    let gone = olive.open(base).await;
+    gone.is(200).says("Deleted").says("Olive (usr_").says_nothing_of("Delete it");
+    olive.fill(&format!("{base}/undelete"), &[]).await.leads_to(base);
+    olive.open(base).await.is(200).says("Delete it").says("displayName: Quay");
 
     let audit = olive.open("/o/acme/audit").await;
     for action in ["organization.admit", "invitation.accept", "platform.create", "platform.delete"]

@@ -6,6 +6,7 @@ mod audit;
 mod browser;
 mod conformance;
 mod console;
+mod deletions;
 mod foreign;
 mod keys;
 mod members;

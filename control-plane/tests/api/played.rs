@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, BlueprintStatus, PlatformBlueprint};
 use control_plane::cluster::{
-    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, PLATFORM, Version, version,
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, version,
 };
 use uuid::Uuid;
 
@@ -50,6 +50,12 @@ impl Played {
         self.there().get(name).cloned()
     }
 
+    /// Whether what is there says that it is to be brought back.
+    pub(crate) fn undeletes(&self, name: &str) -> bool {
+        let notes = self.of(name).and_then(|there| there.metadata.annotations);
+        notes.is_some_and(|notes| notes.get(UNDELETE).is_some_and(|wish| wish == "true"))
+    }
+
     fn there(&self) -> MutexGuard<'_, BTreeMap<String, PlatformBlueprint>> {
         self.there.lock().unwrap()
     }
@@ -86,7 +92,7 @@ impl Cluster for Played {
     async fn create(
         &self,
         name: &BlueprintName,
-        platform: &str,
+        (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
         self.does(|there| {
@@ -99,13 +105,15 @@ impl Cluster for Played {
             if !blueprint::check(&PlatformBlueprint::new(name.as_str(), spec.clone())).is_empty() {
                 return Err(ClusterError::Refused("the schema".to_owned()));
             }
-            let mut made = PlatformBlueprint::new(name.as_str(), spec.clone());
-            made.metadata.uid = Some(Uuid::new_v4().to_string());
-            made.metadata.generation = Some(1);
-            made.metadata.labels = Some([(MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned())].into());
-            made.metadata.annotations = Some([(PLATFORM.to_owned(), platform.to_owned())].into());
-            there.insert(name.to_string(), made.clone());
-            Ok(made)
+            let mut new = PlatformBlueprint::new(name.as_str(), spec.clone());
+            new.metadata.uid = Some(Uuid::new_v4().to_string());
+            new.metadata.generation = Some(1);
+            new.metadata.labels = Some([(MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned())].into());
+            let mut notes = vec![(PLATFORM.to_owned(), platform.to_owned())];
+            notes.extend((made == Made::Again).then(|| (UNDELETE.to_owned(), "true".to_owned())));
+            new.metadata.annotations = Some(notes.into_iter().collect());
+            there.insert(name.to_string(), new.clone());
+            Ok(new)
         })
     }
 

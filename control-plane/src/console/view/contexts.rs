@@ -112,7 +112,7 @@ fn tone(phase: &str) -> &'static str {
     match phase {
         "Ready" | "Sleeping" => "success",
         "Degraded" | "Suspended" => "warning",
-        "Deleting" => "danger",
+        "Deleting" | "Deleted" => "danger",
         _ => "primary",
     }
 }
@@ -146,7 +146,9 @@ pub struct PlatformPage {
     pub is_there: bool,
     /// Why it cannot be changed, though the reader might.
     pub settled: Option<&'static str>,
-    /// Where it is made again, where it is not there.
+    /// How it was deleted, if it was.
+    pub deleted: Option<DeletedRow>,
+    /// Where it is made, where it is not there.
     pub new_href: Option<String>,
     /// Whether it was stopped.
     pub is_suspended: bool,
@@ -188,6 +190,7 @@ impl PlatformPage {
             domains: Vec::new(),
             is_there: false,
             settled: None,
+            deleted: None,
             new_href: None,
             is_suspended: false,
             can_write: false,
@@ -197,6 +200,17 @@ impl PlatformPage {
             name_field: Field::text("name", "Its name"),
         }
     }
+}
+
+/// How a platform was deleted.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeletedRow {
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether the reader may bring it back.
+    pub can_undo: bool,
 }
 
 /// A name of a platform's own.

@@ -6,8 +6,8 @@ use pages::parts::{EmptyState, Field, Health, Pagination};
 use uuid::Uuid;
 
 use super::contexts::{
-    Account, Audit, AuditRow, DomainRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
-    OrganizationRow, Organizations, People, PlatformPage, PlatformRow, RoleChoice, SessionRow,
+    Account, Audit, AuditRow, DeletedRow, DomainRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
+    New, OrganizationRow, Organizations, People, PlatformPage, PlatformRow, RoleChoice, SessionRow,
     TemplateRow,
 };
 
@@ -93,6 +93,7 @@ impl Sample for PlatformPage {
             domains: vec![domain, served],
             is_there: true,
             settled: None,
+            deleted: None,
             new_href: None,
             is_suspended: false,
             can_write: true,
@@ -116,7 +117,10 @@ impl Sample for PlatformPage {
             ..full.clone()
         };
         let going = Self { settled: Some("It is going."), can_write: false, ..full.clone() };
-        vec![full, stopped, looked_at, going, new]
+        let row = |can_undo| Some(DeletedRow { by: odd(), at: WHEN, can_undo });
+        let deleted = Self { deleted: row(true), new_href: None, ..new.clone() };
+        let seen = Self { deleted: row(false), ..deleted.clone() };
+        vec![full, stopped, looked_at, going, new, deleted, seen]
     }
 }
 

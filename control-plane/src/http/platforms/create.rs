@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::seen::{Platform, tagged};
 use crate::app::App;
-use crate::cluster::{ClusterError, is_of, version};
+use crate::cluster::{ClusterError, Made, is_of, version};
 use crate::db::answers::{self, Before};
 use crate::db::audit::{self, Done};
+use crate::db::deletions;
 use crate::db::organizations::{self, Organization};
 use crate::db::platforms::{self, Owned};
 use crate::domain::id::PlatformId;
@@ -145,7 +146,8 @@ async fn make(
     organization: &Organization,
 ) -> Result<(Owned, PlatformBlueprint)> {
     let owned = take_name(app, caller, name, organization).await?;
-    let made = app.cluster().create(name, &owned.id.to_string(), &blueprint.spec).await;
+    let made =
+        app.cluster().create(name, (&owned.id.to_string(), Made::New), &blueprint.spec).await;
     let made = match made {
         Ok(made) => made,
         Err(error @ ClusterError::Unavailable(_)) => return Err(error.into()),
@@ -169,18 +171,21 @@ async fn make(
         }
         return Err(Error::NameTaken(name.to_string()));
     }
-    if let Some(version) = version(&made) {
-        let account = Account {
-            organization: organization.slug.clone(),
-            plan: organization.plan,
-            entitlements: organization.plan.entitlements(),
-        };
-        // Where this is lost, the keeper of accounts does it.
-        if let Err(error) = app.cluster().confirm(name, version.uid, &account).await {
-            tracing::warn!(%name, %error, "not confirmed yet");
-        }
-    }
+    confirm(app, &made, organization).await;
     Ok((owned, made))
+}
+
+/// Says whose it is, and what that gives. Where this is lost, the keeper of accounts does it.
+pub(super) async fn confirm(app: &App, made: &PlatformBlueprint, organization: &Organization) {
+    let (Some(version), Ok(name)) = (version(made), made.platform_name()) else { return };
+    let account = Account {
+        organization: organization.slug.clone(),
+        plan: organization.plan,
+        entitlements: organization.plan.entitlements(),
+    };
+    if let Err(error) = app.cluster().confirm(&name, version.uid, &account).await {
+        tracing::warn!(%name, %error, "not confirmed yet");
+    }
 }
 
 /// The name becomes the organization's, unless it is somebody's. One that it took before and for
@@ -214,6 +219,11 @@ async fn take_name(
     drop(tx);
     let taken = || Error::NameTaken(name.to_string());
     let own = there.filter(|there| there.organization == organization.id).ok_or_else(taken)?;
+    let mut conn = app.conn().await?;
+    if deletions::of(&mut conn, own.id).await?.is_some() {
+        return Err(Error::IsDeleted(own.id));
+    }
+    drop(conn);
     match app.cluster().get(name).await? {
         None => Ok(own),
         // The answer was lost, or it is another request: whoever makes it compares what is wanted.

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
-use super::create::belongs_to;
+use super::create::{belongs_to, confirm};
 use super::seen::{Blueprint, Platform, named, tagged};
 use super::{owned, seen_of};
 use crate::app::App;
-use crate::cluster::{ClusterError, Version, version};
+use crate::cluster::{ClusterError, Made, Version, version};
 use crate::db::audit::{self, Done};
-use crate::db::organizations;
 use crate::db::platforms::Owned;
+use crate::db::{deletions, organizations};
+use crate::domain::breaker;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
@@ -123,8 +124,8 @@ pub async fn resume(
     Ok(Json(Platform::of(&owned, Some(&changed))))
 }
 
-/// Stops a platform at once. Its data is kept for 30 days, in which it can be made again from the
-/// same organization with all that it had.
+/// Stops a platform at once. Its data is kept for 30 days, in which it can be brought back with all that it
+/// had. No more than five in a hundred of an organization's platforms, or three, can be deleted in an hour.
 #[utoipa::path(
     delete, path = "/v1/platforms/{id}", operation_id = "deletePlatform", tag = "platforms",
     params(("id" = String, Path, description = "The platform's id"), Named),
@@ -139,7 +140,24 @@ pub async fn delete(
 ) -> Result<(StatusCode, Json<Platform>)> {
     let owned = owned(&app, &caller, &id).await?;
     let seen = remove(&app, &caller, &owned, &name).await?;
-    Ok((StatusCode::ACCEPTED, Json(Platform::of(&owned, seen.as_ref()))))
+    Ok((StatusCode::ACCEPTED, Json(Platform::of(&owned, seen.as_ref()).or_deleted(true))))
+}
+
+/// Brings back a platform that was deleted, as it was, with its data.
+#[utoipa::path(
+    post, path = "/v1/platforms/{id}/undelete", operation_id = "undeletePlatform", tag = "platforms",
+    params(("id" = String, Path, description = "The platform's id")),
+    responses((status = 200, body = Platform))
+)]
+pub async fn undelete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Key,
+) -> Result<Json<Platform>> {
+    let owned = owned(&app, &caller, &id).await?;
+    let back = bring_back(&app, &caller, &owned).await?;
+    Ok(Json(Platform::of(&owned, Some(&back))))
 }
 
 /// Deletes a platform that is called so; how it is then, if it is still there.
@@ -156,13 +174,76 @@ pub async fn remove(
     if name != owned.name.as_str() {
         return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
     }
-    note(app, caller, owned, "platform.delete", json!({"name": name})).await?;
-    if let Some(there) = seen_of(app, owned).await?
-        && let Some(Version { uid, .. }) = version(&there)
-    {
+    // What is not there was deleted before, or has not been made.
+    let Some(there) = seen_of(app, owned).await? else { return Ok(None) };
+    begin_deletion(app, caller, owned, &there.spec).await?;
+    if let Some(Version { uid, .. }) = version(&there) {
         app.cluster().delete(&owned.name, uid).await?;
     }
     seen_of(app, owned).await
+}
+
+/// Writes down that it is deleted and what it was, unless too many are.
+async fn begin_deletion(
+    app: &App,
+    caller: &Caller,
+    owned: &Owned,
+    spec: &BlueprintSpec,
+) -> Result<()> {
+    let (mut tx, now) = (app.begin().await?, app.now());
+    deletions::one_at_a_time(&mut tx).await?;
+    if deletions::of(&mut tx, owned.id).await?.is_some() {
+        return Ok(());
+    }
+    let [all, own] = deletions::lately(&mut tx, owned, now).await?;
+    let waits = [own.wait(breaker::OF_ONE, now), all.wait(breaker::OF_ALL, now)];
+    if let Some(wait) = waits.into_iter().flatten().max() {
+        return Err(Error::TooManyDeleted(wait));
+    }
+    deletions::begin(&mut tx, owned, caller.actor(), spec, now).await?;
+    let done = Done {
+        organization: owned.organization,
+        actor: caller.actor(),
+        action: "platform.delete",
+        target: &owned.id.to_string(),
+        detail: json!({"name": owned.name}),
+    };
+    audit::write(&mut tx, done, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Brings back what was deleted. What is there already is as good as brought back.
+///
+/// # Errors
+/// [`Error`]
+pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<PlatformBlueprint> {
+    caller.may(Scope::PlatformsWrite)?;
+    let mut conn = app.conn().await?;
+    let deletion = deletions::of(&mut conn, owned.id).await?;
+    let organization = organizations::get(&mut conn, owned.organization).await?;
+    drop(conn);
+    let organization = organization.ok_or(Error::Nothing("organization"))?;
+    let there = seen_of(app, owned).await?;
+    let is_going = |it: &PlatformBlueprint| it.metadata.deletion_timestamp.is_some();
+    let back = match (there, &deletion) {
+        (Some(there), _) if is_going(&there) => return Err(Error::StillGoing),
+        // The answer was lost.
+        (Some(there), _) => there,
+        (None, None) => return Err(Error::Nothing("deletion of this platform")),
+        (None, Some(deletion)) => {
+            note(app, caller, owned, "platform.undelete", json!({"name": owned.name})).await?;
+            let mut back = PlatformBlueprint::new(owned.name.as_str(), deletion.spec.clone());
+            belongs_to(&mut back, &organization)?;
+            let made = (&*owned.id.to_string(), Made::Again);
+            app.cluster().create(&owned.name, made, &back.spec).await?
+        }
+    };
+    if let Some(deletion) = deletion {
+        let mut conn = app.conn().await?;
+        deletions::undo(&mut conn, deletion.id, app.now()).await?;
+    }
+    confirm(app, &back, &organization).await;
+    Ok(back)
 }
 
 /// Stops a platform, or takes it up again.

@@ -22,7 +22,7 @@ pub struct Platform {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// In a word: Pending, Provisioning, Ready, Sleeping, Upgrading, Degraded, Suspended, Deleting.
+    /// In a word: Pending, Provisioning, Ready, Sleeping, Upgrading, Degraded, Suspended, Deleting, Deleted.
     pub phase: String,
     /// Whether all of it is as wished.
     pub ready: bool,
@@ -114,6 +114,18 @@ impl Platform {
         }
     }
 }
+
+impl Platform {
+    /// What is not there was deleted, where it is known that it was.
+    #[must_use]
+    pub fn or_deleted(self, is: bool) -> Self {
+        let is = is && self.display_name.is_none();
+        Self { phase: if is { DELETED.to_owned() } else { self.phase }, ..self }
+    }
+}
+
+/// The phase of what was deleted, and can be brought back.
+pub const DELETED: &str = "Deleted";
 
 impl Blueprint {
     /// One that was seen.
