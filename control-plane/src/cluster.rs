@@ -4,13 +4,16 @@
 //! is done to another platform of the same name, or over somebody's change that was not seen.
 
 mod kubernetes;
+mod watched;
 
 use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
+use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
 pub use kubernetes::Kubernetes;
+pub use watched::Watched;
 
 /// The label of a blueprint that says who writes its `spec`.
 pub const MANAGED_BY: &str = "soulfra.io/managed-by";
@@ -75,6 +78,9 @@ pub trait Cluster: Send + Sync {
     /// The blueprints of these names as they were seen last, in the same order: a moment old at most
     /// while the cluster answers.
     fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>>;
+
+    /// Hears of each change of what was seen of this name, from now on; of several at once, of one.
+    fn watch(&self, name: &BlueprintName) -> Receiver<()>;
 
     /// Whether what was seen is all there is.
     fn is_known(&self) -> bool;

@@ -16,7 +16,7 @@ use web::Problem;
 
 use crate::app::App;
 use crate::console;
-use crate::http::platforms::{create, edit};
+use crate::http::platforms::{create, edit, events};
 use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms};
 
 /// No request takes longer, from its first byte to the answer's.
@@ -88,6 +88,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(edit::suspend))
         .routes(routes!(edit::resume))
         .routes(routes!(edit::undelete))
+        .routes(routes!(events::listen))
         .routes(routes!(audit::list))
         .split_for_parts()
 }

@@ -12,12 +12,13 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, is_of,
-    version,
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, Watched,
+    is_of, version,
 };
 
 /// Who we are to the API server's book-keeping of fields.
@@ -34,6 +35,7 @@ pub struct Kubernetes {
     client: Client,
     seen: Store<PlatformBlueprint>,
     is_known: Arc<std::sync::atomic::AtomicBool>,
+    watched: Arc<Watched>,
 }
 
 impl Kubernetes {
@@ -45,19 +47,26 @@ impl Kubernetes {
         let events = events.reflect(writer).take_until(stop.cancelled_owned());
         let is_known = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let known = is_known.clone();
+        let watched = Arc::new(Watched::default());
+        let waiting = watched.clone();
         tokio::spawn(async move {
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
                 match event {
                     Ok(watcher::Event::InitDone) => {
                         known.store(true, std::sync::atomic::Ordering::Release);
+                        waiting.all_changed();
                     }
-                    Ok(_) => {}
+                    Ok(watcher::Event::Apply(it) | watcher::Event::Delete(it)) => {
+                        waiting.changed(it.metadata.name.as_deref().unwrap_or_default());
+                    }
+                    // Of a list, none is seen before all are.
+                    Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
                     Err(error) => tracing::warn!(%error, "blueprints are not followed"),
                 }
             }
         });
-        Self { client, seen, is_known }
+        Self { client, seen, is_known, watched }
     }
 
     fn api(&self) -> Api<PlatformBlueprint> {
@@ -86,6 +95,10 @@ impl Cluster for Kubernetes {
             self.seen.get(&ObjectRef::new(name.as_str())).map(|found| (*found).clone())
         };
         names.iter().map(seen).collect()
+    }
+
+    fn watch(&self, name: &BlueprintName) -> Receiver<()> {
+        self.watched.watch(name.as_str())
     }
 
     fn is_known(&self) -> bool {

@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::db::keys;
-use crate::domain::id::{OrganizationId, PersonId};
+use crate::db::{keys, members};
+use crate::domain::id::{KeyId, OrganizationId, PersonId};
 use crate::domain::key::KeyHash;
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
@@ -17,15 +17,23 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Caller {
     organization: OrganizationId,
-    id: Uuid,
+    who: Who,
     actor: String,
     scopes: Vec<Scope>,
+}
+
+/// Who somebody is.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Person(PersonId),
+    Key(KeyId),
 }
 
 impl Caller {
     /// A person, as what they are in an organization.
     pub fn person(organization: OrganizationId, person: PersonId, role: Role) -> Self {
-        Self { organization, id: person.0, actor: person.to_string(), scopes: role.scopes() }
+        let (who, actor) = (Who::Person(person), person.to_string());
+        Self { organization, who, actor, scopes: role.scopes() }
     }
 
     /// In which organization.
@@ -35,7 +43,31 @@ impl Caller {
 
     /// Of the key or the person.
     pub fn id(&self) -> Uuid {
-        self.id
+        match self.who {
+            Who::Person(PersonId(id)) | Who::Key(KeyId(id)) => id,
+        }
+    }
+
+    /// Nothing, where they have this scope by now as well: roles change, keys end and are taken back.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`], the database.
+    pub async fn still_may(&self, app: &App, scope: Scope) -> Result<()> {
+        let mut conn = app.conn().await?;
+        let scopes = match self.who {
+            Who::Person(person) => {
+                let role = members::role(&mut conn, self.organization, person).await?;
+                role.map(Role::scopes)
+            }
+            Who::Key(id) => {
+                let key = keys::get(&mut conn, self.organization, id).await?;
+                let is_good =
+                    |key: &keys::Known| key.revoked_at.is_none() && key.expires_at > app.now();
+                key.filter(is_good).map(|key| key.scopes)
+            }
+        };
+        let may = scopes.is_some_and(|scopes| scopes.contains(&scope));
+        if may { Ok(()) } else { Err(Error::NotAllowed(scope)) }
     }
 
     /// As the audit names them.
@@ -61,7 +93,7 @@ impl From<keys::Known> for Caller {
     fn from(key: keys::Known) -> Self {
         Self {
             organization: key.organization,
-            id: key.id.0,
+            who: Who::Key(key.id),
             actor: key.id.to_string(),
             scopes: key.scopes,
         }

@@ -6,6 +6,7 @@
 
 pub mod create;
 pub mod edit;
+pub mod events;
 mod seen;
 
 use std::collections::HashSet;

@@ -7,6 +7,7 @@ mod browser;
 mod conformance;
 mod console;
 mod deletions;
+mod events;
 mod foreign;
 mod keys;
 mod members;

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, BlueprintStatus, PlatformBlueprint};
 use control_plane::cluster::{
-    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, version,
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, Watched,
+    version,
 };
+use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
 /// The cluster.
@@ -17,6 +19,7 @@ pub(crate) struct Played {
     there: Mutex<BTreeMap<String, PlatformBlueprint>>,
     /// It does not answer; what was asked for last is done all the same, where this says so.
     silent: Mutex<Silent>,
+    watched: Watched,
 }
 
 /// Whether it answers.
@@ -71,6 +74,7 @@ impl Played {
             return Err(unavailable());
         }
         let done = work(&mut self.there());
+        self.watched.all_changed();
         if silent == Silent::Mute { Err(unavailable()) } else { done }
     }
 }
@@ -83,6 +87,10 @@ impl Cluster for Played {
 
     fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>> {
         names.iter().map(|name| self.of(name.as_str())).collect()
+    }
+
+    fn watch(&self, name: &BlueprintName) -> Receiver<()> {
+        self.watched.watch(name.as_str())
     }
 
     fn is_known(&self) -> bool {
@@ -108,6 +116,7 @@ impl Cluster for Played {
             let mut new = PlatformBlueprint::new(name.as_str(), spec.clone());
             new.metadata.uid = Some(Uuid::new_v4().to_string());
             new.metadata.generation = Some(1);
+            new.metadata.resource_version = Some(Uuid::now_v7().to_string());
             new.metadata.labels = Some([(MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned())].into());
             let mut notes = vec![(PLATFORM.to_owned(), platform.to_owned())];
             notes.extend((made == Made::Again).then(|| (UNDELETE.to_owned(), "true".to_owned())));
@@ -141,6 +150,7 @@ impl Cluster for Played {
             }
             it.spec = spec.clone();
             it.metadata.generation = Some(now.generation + 1);
+            it.metadata.resource_version = Some(Uuid::now_v7().to_string());
             Ok(it.clone())
         })
     }
@@ -166,6 +176,7 @@ impl Cluster for Played {
                 return Err(ClusterError::Changed);
             }
             it.status.get_or_insert_with(BlueprintStatus::default).account = Some(account.clone());
+            it.metadata.resource_version = Some(Uuid::now_v7().to_string());
             Ok(())
         })
     }
