@@ -160,30 +160,38 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_found() {
-        type Change = fn(&mut Vec<Entry>);
+    fn each_of_a_thousand_changes_is_found() {
+        type Change = fn(&mut Vec<Entry>, usize);
         let changes: [(&str, Change); 10] = [
-            ("actor", |all| all[20].actor = "key_y".to_owned()),
-            ("action", |all| all[20].action = "platform.delete".to_owned()),
-            ("target", |all| all[20].target.push('x')),
-            ("time", |all| all[20].at = all[21].at),
-            ("detail", |all| all[20].detail["plan"] = json!("business")),
-            ("left out", |all| drop(all.remove(20))),
-            ("twice", |all| all.insert(20, all[20].clone())),
-            ("in another order", |all| all.swap(20, 21)),
-            ("renumbered", |all| {
-                all.remove(20);
+            ("actor", |all, at| all[at].actor = "key_y".to_owned()),
+            ("action", |all, at| all[at].action = "platform.delete".to_owned()),
+            ("target", |all, at| all[at].target.push('x')),
+            ("time", |all, at| all[at].at = all[at + 1].at),
+            ("detail", |all, at| all[at].detail["plan"] = json!("business")),
+            ("left out", |all, at| drop(all.remove(at))),
+            ("twice", |all, at| all.insert(at, all[at].clone())),
+            ("in another order", |all, at| all.swap(at, at + 1)),
+            ("renumbered", |all, at| {
+                all.remove(at);
                 for (at, entry) in all.iter_mut().enumerate() {
                     entry.number = i64::try_from(at).unwrap() + 1;
                 }
             }),
-            ("of another one", |all| all[20].organization = OrganizationId(Uuid::from_u128(8))),
+            ("of another one", |all, at| {
+                all[at].organization = OrganizationId(Uuid::from_u128(8));
+            }),
         ];
-        for (what, change) in changes {
-            let mut entries = chain(50);
-            change(&mut entries);
-            assert!(verify(&entries).is_err(), "{what}");
+        let written = chain(101);
+        let mut found = 0;
+        for at in 0..100 {
+            for (what, change) in changes {
+                let mut entries = written.clone();
+                change(&mut entries, at);
+                assert!(verify(&entries).is_err(), "{what} at {at}");
+                found += 1;
+            }
         }
+        assert_eq!(found, 1_000);
         let mut turned = chain(1);
         turned[0].detail = serde_json::from_str(r#"{"changes":[1],"plan":"starter"}"#).unwrap();
         assert_eq!(verify(&turned), Ok(()), "the order of fields says nothing");
