@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use crate::process::Deadline;
-use crate::say;
+use crate::{room, say};
 
 /// Longer than any run of a whole test takes.
 const PATIENCE_MINUTES: u64 = 120;
@@ -66,6 +66,10 @@ fn try_claim(path: &Path, clone: &Path, roots: &[PathBuf]) -> Result<Option<Clai
     note.unlock()?;
     if !got(note.try_lock())? {
         return Ok(None);
+    }
+    // Nobody builds there now.
+    if let Some(build) = path.parent() {
+        room::make(build)?;
     }
     make_new(roots)?;
     note.set_len(0)?;
