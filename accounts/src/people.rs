@@ -140,9 +140,9 @@ pub async fn list(conn: &mut PgConnection, from: Option<Uuid>, limit: usize) -> 
     let mut people = sqlx::query_as!(
         PersonRow,
         "select id, email, display_name, role, status, created_at
-         from accounts.person where $1::uuid is null or id <= $1
+         from accounts.person where id <= $1
          order by id desc limit $2",
-        from,
+        from.unwrap_or(Uuid::max()),
         // One more than asked for shows whether there is a next page, and where it starts.
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
     )

@@ -128,7 +128,7 @@ impl World {
             Kind::Change => self.change(id, number).await,
             Kind::Create => {
                 let made = format!("new-{}", Uuid::new_v4().simple());
-                let written = written(&made[..40], number);
+                let written = written(&made, number);
                 let sent = self.client.post(format!("{}/v1/platforms", self.url));
                 let sent = sent.bearer_auth(&self.many.key).body(written).send().await.unwrap();
                 assert_eq!(sent.status(), 201, "{:?}", sent.text().await);

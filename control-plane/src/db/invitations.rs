@@ -149,11 +149,11 @@ pub async fn list(
         Row,
         "select id, organization, email, role, made_by, created_at, expires_at
          from control.invitation
-         where organization = $1 and ($2::uuid is null or id > $2)
+         where organization = $1 and id > $2
            and accepted_at is null and revoked_at is null and expires_at > $4
          order by id limit $3",
         organization.0,
-        after.map(|id| id.0),
+        after.map(|id| id.0).unwrap_or_default(),
         i64::try_from(limit).unwrap_or(i64::MAX),
         now.to_sqlx(),
     );

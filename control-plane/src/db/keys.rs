@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::id::{KeyId, OrganizationId};
 use crate::domain::key::KeyHash;
@@ -105,10 +106,10 @@ pub async fn list(
         "select id, organization, name, prefix, scopes, made_by, created_at, expires_at,
                 used_at as \"used_at: _\", revoked_at as \"revoked_at: _\"
          from control.api_key
-         where organization = $1 and ($2::uuid is null or id < $2)
+         where organization = $1 and id < $2
          order by id desc limit $3",
         organization.0,
-        after.map(|id| id.0),
+        after.map_or(Uuid::max(), |id| id.0),
         i64::try_from(limit).unwrap_or(i64::MAX),
     );
     rows.fetch_all(conn).await?.into_iter().map(Known::try_from).collect()

@@ -134,10 +134,10 @@ pub async fn list(
     let rows = sqlx::query!(
         "select person, display_name, email, member.role, added_at
          from control.member join accounts.person on person.id = person
-         where organization = $1 and ($2::uuid is null or person > $2)
+         where organization = $1 and person > $2
          order by person limit $3",
         organization.0,
-        after.map(|id| id.0),
+        after.map(|id| id.0).unwrap_or_default(),
         i64::try_from(limit).unwrap_or(i64::MAX),
     );
     let rows = rows.fetch_all(conn).await?.into_iter();

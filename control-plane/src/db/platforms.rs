@@ -83,10 +83,11 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         "select id, name, organization, created_at from control.platform
-         where organization = $1 and gone_at is null and ($2::text is null or name > $2)
+         where organization = $1 and gone_at is null and name > $2
          order by name limit $3",
         organization.0,
-        after,
+        // Every name comes after nothing: what is compared either way is found by the index.
+        after.unwrap_or_default(),
         i64::try_from(limit).unwrap_or(i64::MAX),
     );
     rows.fetch_all(conn).await?.into_iter().map(Owned::try_from).collect()
@@ -105,9 +106,9 @@ pub async fn all(
     let rows = sqlx::query!(
         "select platform.id, platform.name, organization, platform.created_at, slug, plan
          from control.platform join control.organization on organization.id = organization
-         where gone_at is null and ($1::text is null or platform.name > $1)
+         where gone_at is null and platform.name > $1
          order by platform.name limit $2",
-        after,
+        after.unwrap_or_default(),
         i64::try_from(limit).unwrap_or(i64::MAX),
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
