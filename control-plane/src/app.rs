@@ -7,6 +7,7 @@ use accounts::passwords::Passwords;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pages::{Brand, BuildError, Engine};
+use plan::Installation;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Transaction};
 use url::Url;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub url: Url,
     /// Whose word is taken for whom a request is from.
     pub proxies: Proxies,
+    /// What is the same for all platforms, where it is known: what previews are reckoned by.
+    pub installation: Option<Installation>,
 }
 
 impl App {
@@ -90,6 +93,11 @@ impl App {
     /// Whose word is taken for whom a request is from.
     pub fn proxies(&self) -> &Proxies {
         &self.0.parts.proxies
+    }
+
+    /// What is the same for all platforms, where it is known.
+    pub fn installation(&self) -> Option<&Installation> {
+        self.0.parts.installation.as_ref()
     }
 
     /// What pages are made with.

@@ -7,6 +7,7 @@ mod join;
 mod keys;
 mod people;
 mod platforms;
+mod preview;
 mod session;
 pub mod view;
 mod visitor;
@@ -53,7 +54,9 @@ pub fn router() -> Router<App> {
         .merge(
             Router::new()
                 .route("/o/{slug}/new", get(platforms::new).post(platforms::create))
+                .route("/o/{slug}/new/preview", post(preview::of_new))
                 .route("/o/{slug}/platforms/{name}/blueprint", post(platforms::change))
+                .route("/o/{slug}/platforms/{name}/preview", post(preview::of_change))
                 .layer(DefaultBodyLimit::max(LARGEST_BLUEPRINT)),
         )
 }

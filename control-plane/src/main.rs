@@ -123,7 +123,9 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     let proxies = Proxies::at(settings.trusted_proxies.0.iter().copied());
     let url = settings.url.clone();
     let (clock, places) = (Clock::System, Places::new(Limits::of(CALLERS)).behind(proxies.clone()));
-    let app = App::new(Parts { db, cluster, clock, passwords, url, proxies });
+    let installation = settings.installation().map_err(|error| error.to_string())?;
+    let parts = Parts { db, cluster, clock, passwords, url, proxies, installation };
+    let app = App::new(parts);
     let app = app.map_err(|error| error.to_string())?;
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;

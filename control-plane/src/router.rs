@@ -17,7 +17,7 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::http::platforms::{create, edit, events};
-use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms};
+use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms, preview};
 
 /// No request takes longer, from its first byte to the answer's.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -82,6 +82,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(catalogue::plans))
         .routes(routes!(catalogue::all_templates))
         .routes(routes!(catalogue::validate))
+        .routes(routes!(preview::preview))
         .routes(routes!(platforms::list, create::create))
         .routes(routes!(platforms::show, edit::delete))
         .routes(routes!(platforms::blueprint, edit::replace))

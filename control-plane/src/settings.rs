@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use plan::Installation;
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
@@ -24,6 +25,16 @@ pub struct Settings {
     /// is from is what they say in `X-Forwarded-For`.
     #[serde(default)]
     pub trusted_proxies: Networks,
+    /// The operator's settings, of which `installation` is read: what a change starts again and what it
+    /// does to data is reckoned by it. Without it previews tell fields and costs only.
+    #[serde(default)]
+    pub operator: Option<PathBuf>,
+}
+
+/// What of the operator's settings is used here; it has more.
+#[derive(Deserialize)]
+struct OfOperator {
+    installation: Installation,
 }
 
 fn nine_thousand_five_hundred() -> SocketAddr {
@@ -65,6 +76,19 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What is the same for all platforms, where the operator's settings are named.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn installation(&self) -> Result<Option<Installation>, SettingsError> {
+        let Some(file) = &self.operator else { return Ok(None) };
+        let text = settings::text("operator", file)?;
+        let refused = |why| SettingsError::Content { file: file.clone(), why };
+        let OfOperator { installation } =
+            serde_saphyr::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        Ok(Some(installation))
+    }
+
     /// The database.
     ///
     /// # Errors
@@ -84,6 +108,26 @@ mod tests {
         let text = format!("{{database: /d, url: {url:?}, trustedProxies: {proxies}}}");
         std::fs::write(&file, text).unwrap();
         Settings::read(&file).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn of_the_operators_settings_the_installation_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let [settings, operator] =
+            ["settings.yaml", "operator.yaml"].map(|it| folder.path().join(it));
+        let text = |operator: &Path| {
+            format!("{{database: /d, url: 'http://localhost', operator: {}}}", operator.display())
+        };
+        std::fs::write(&settings, text(&operator)).unwrap();
+        let read = || Settings::read(&settings).unwrap().installation();
+        assert!(read().unwrap_err().to_string().contains("`operator` names a file"));
+        let installation = include_str!("../../plan/fixtures/installation.json");
+        let text = format!("{{namespace: soulfra, rootKey: /k, installation: {installation}}}");
+        std::fs::write(&operator, text).unwrap();
+        assert_eq!(read().unwrap().unwrap().domain, "platforms.example");
+        std::fs::write(&operator, "{namespace: soulfra}").unwrap();
+        let why = read().unwrap_err().to_string();
+        assert!(why.contains("installation"), "{why}");
     }
 
     #[test]

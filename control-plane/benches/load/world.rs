@@ -82,6 +82,7 @@ impl World {
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
             url: url.parse().unwrap(),
             proxies: Proxies::default(),
+            installation: None,
         });
         let places = Places::new(Limits::of(4_096));
         let routes = router(app.unwrap());

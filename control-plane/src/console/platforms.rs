@@ -83,10 +83,10 @@ pub struct Wish {
 /// A blueprint that somebody wrote, or took from a template.
 #[derive(Deserialize)]
 pub struct Written {
-    blueprint: String,
+    pub(super) blueprint: String,
     /// The state that it was written over: `UID-GENERATION`.
     #[serde(default)]
-    seen: String,
+    pub(super) seen: String,
 }
 
 /// First what it is called and which template it begins with; then all of its blueprint.
@@ -251,13 +251,13 @@ pub async fn undelete(
 
 /// What somebody tried on a platform's page, and what is in the way.
 #[derive(Default)]
-struct Tried {
-    problems: Vec<String>,
-    written: Option<Written>,
-    name: Option<(String, String)>,
+pub(super) struct Tried {
+    pub(super) problems: Vec<String>,
+    pub(super) written: Option<Written>,
+    pub(super) name: Option<(String, String)>,
 }
 
-async fn owned(app: &App, seat: &Seat, name: &str) -> Result<Owned> {
+pub(super) async fn owned(app: &App, seat: &Seat, name: &str) -> Result<Owned> {
     seat.caller.may(Scope::PlatformsRead)?;
     let name: BlueprintName = name.parse().map_err(|_| Error::Nothing("platform"))?;
     let mut conn = app.conn().await?;
@@ -266,7 +266,7 @@ async fn owned(app: &App, seat: &Seat, name: &str) -> Result<Owned> {
     own.ok_or(Error::Nothing("platform"))
 }
 
-async fn shown(
+pub(super) async fn shown(
     app: &App,
     seat: &Seat,
     owned: &Owned,
@@ -355,7 +355,7 @@ fn asked(
     Ok((status, Html(app.engine().render("new", &page)?)).into_response())
 }
 
-fn drafted(
+pub(super) fn drafted(
     app: &App,
     seat: &Seat,
     status: StatusCode,
@@ -373,7 +373,7 @@ fn drafted(
 }
 
 /// What people can mend; everything else is told as it is everywhere.
-fn in_the_way(error: Error) -> Result<Vec<String>> {
+pub(super) fn in_the_way(error: Error) -> Result<Vec<String>> {
     match error {
         Error::BreaksRules(rules) => {
             Ok(rules.iter().map(|rule| format!("{}: {}", rule.path, rule.message)).collect())
@@ -399,7 +399,7 @@ fn in_the_way(error: Error) -> Result<Vec<String>> {
     }
 }
 
-fn said(problem: &blueprint::Problem) -> String {
+pub(super) fn said(problem: &blueprint::Problem) -> String {
     format!("{}: {} (instead: {})", problem.path, problem.what, problem.instead)
 }
 

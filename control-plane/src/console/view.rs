@@ -1,6 +1,7 @@
 //! What pages of the console show: one typed context for each template.
 
 mod contexts;
+mod preview;
 #[cfg(test)]
 mod samples;
 
@@ -8,6 +9,8 @@ pub use contexts::{
     Account, Audit, AuditRow, DeletedRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
     Organizations, People, PlatformPage, PlatformRow, SessionRow, domains,
 };
+
+pub use preview::{PreviewPage, Ways};
 
 use accounts::sessions::SignedIn;
 use pages::parts::Avatar;
@@ -27,7 +30,7 @@ macro_rules! templates {
 }
 
 templates! {
-    "organizations", "fleet", "new", "platform", "people", "keys", "audit", "account",
+    "organizations", "fleet", "new", "platform", "preview", "people", "keys", "audit", "account",
 }
 
 /// What pages are made with.
@@ -116,6 +119,7 @@ mod tests {
             "fleet": Fleet,
             "new": New,
             "platform": PlatformPage,
+            "preview": PreviewPage,
             "people": People,
             "keys": Keys,
             "audit": Audit,

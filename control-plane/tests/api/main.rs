@@ -13,6 +13,7 @@ mod keys;
 mod members;
 mod platforms;
 mod played;
+mod preview;
 mod rig;
 
 use rig::Rig;

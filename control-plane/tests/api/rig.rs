@@ -10,6 +10,7 @@ use axum::response::Response;
 use blueprint::PlanName;
 use control_plane::admit::{self, Admitted, New};
 use control_plane::{App, Parts, router};
+use plan::Installation;
 use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
@@ -68,6 +69,7 @@ impl Rig {
             passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
             url: URL.parse().unwrap(),
             proxies: Proxies::default(),
+            installation: Some(installation()),
         };
         let app = App::new(parts).unwrap();
         Self { router: router(app.clone()), app, db, cluster, clock }
@@ -134,6 +136,11 @@ impl Caller<'_> {
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body).into_owned()));
         Answer { status: head.status, headers: head.headers, body }
     }
+}
+
+/// What is the same for all platforms.
+pub(crate) fn installation() -> Installation {
+    serde_json::from_str(include_str!("../../../plan/fixtures/installation.json")).unwrap()
 }
 
 /// A blueprint, as a person writes it.

@@ -46,7 +46,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "tenant-runtime",
         ],
     ),
-    ("control-plane", &["blueprint", "web", "work", "accounts", "pages", "api-server"]),
+    ("control-plane", &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server"]),
     (
         "create-ai-platform",
         &[

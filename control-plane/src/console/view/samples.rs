@@ -5,6 +5,7 @@ use pages::Sample;
 use pages::parts::{EmptyState, Field, Health, Pagination};
 use uuid::Uuid;
 
+use super::PreviewPage;
 use super::contexts::{
     Account, Audit, AuditRow, DeletedRow, DomainRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
     New, OrganizationRow, Organizations, People, PlatformPage, PlatformRow, RoleChoice, SessionRow,
@@ -229,5 +230,36 @@ impl Sample for Account {
         let sessions = vec![session(1, true), session(2, false)];
         let both = Self { name: odd(), email: odd(), sessions, elsewhere: true };
         vec![Self { sessions: vec![session(1, true)], elsewhere: false, ..both.clone() }, both]
+    }
+}
+
+impl Sample for PreviewPage {
+    fn samples() -> Vec<Self> {
+        let blueprint = Field::textarea("blueprint", "Blueprint", 24).required().value(odd());
+        let change = Self {
+            summary: odd(),
+            fields: vec![odd()],
+            data: vec![odd()],
+            restarts: vec![odd()],
+            problems: vec![odd()],
+            notes: vec![odd()],
+            costs: vec![odd(), odd()],
+            apply: "/o/acme/platforms/harbour/blueprint".to_owned(),
+            apply_label: "Apply",
+            again: "/o/acme/platforms/harbour/preview".to_owned(),
+            back: "/o/acme/platforms/harbour".to_owned(),
+            blueprint,
+            seen: Some("0192-1".to_owned()),
+        };
+        let new = Self {
+            fields: vec![],
+            data: vec![],
+            restarts: vec![],
+            problems: vec![],
+            notes: vec![],
+            seen: None,
+            ..change.clone()
+        };
+        vec![change, new]
     }
 }

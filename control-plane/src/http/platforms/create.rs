@@ -121,10 +121,10 @@ impl New {
 }
 
 /// It is this organization's, which pays for what it asks for.
-pub(super) fn belongs_to(
-    blueprint: &mut PlatformBlueprint,
-    organization: &Organization,
-) -> Result<()> {
+///
+/// # Errors
+/// [`Error::BreaksRules`]
+pub fn belongs_to(blueprint: &mut PlatformBlueprint, organization: &Organization) -> Result<()> {
     let asked = &blueprint.spec.organization;
     if asked.as_ref().is_some_and(|asked| *asked != organization.slug) {
         let instead = format!("{}, or leave it out", organization.slug);

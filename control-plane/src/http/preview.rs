@@ -1,0 +1,95 @@
+//! What a blueprint would do, before anybody applies it.
+
+use axum::Json;
+use axum::extract::State;
+use blueprint::status::Account;
+use blueprint::{BlueprintName, PlatformBlueprint};
+
+use crate::app::App;
+use crate::cluster::{CONTROL_PLANE, MANAGED_BY};
+use crate::db::organizations::{self, Organization};
+use crate::db::{deletions, platforms};
+use crate::domain::preview::{Preview, Wish};
+use crate::domain::scope::Scope;
+use crate::error::{Error, Result};
+use crate::http::caller::Caller;
+use crate::http::platforms::create::belongs_to;
+use crate::http::platforms::seen_of;
+use crate::http::sent::SentBlueprint;
+
+/// What a blueprint would do, were it applied now: what changes and what starts again, what becomes of
+/// data, what it costs from when on. Refused is what would be refused then. Nothing is done.
+#[utoipa::path(
+    post, path = "/v1/blueprints/preview", operation_id = "previewBlueprint", tag = "catalogue",
+    request_body(content = String, content_type = "application/yaml"),
+    responses((status = 200, body = Preview))
+)]
+pub async fn preview(
+    State(app): State<App>,
+    caller: Caller,
+    sent: SentBlueprint,
+) -> Result<Json<Preview>> {
+    Ok(Json(of(&app, &caller, sent.blueprint).await?))
+}
+
+/// What it would do.
+///
+/// # Errors
+/// Those with which it would be refused.
+pub async fn of(app: &App, caller: &Caller, mut wanted: PlatformBlueprint) -> Result<Preview> {
+    caller.may(Scope::PlatformsRead)?;
+    let name = wanted.platform_name().map_err(|error| Error::Unreadable(error.to_string()))?;
+    let mut conn = app.conn().await?;
+    let organization = organizations::get(&mut conn, caller.organization()).await?;
+    let organization = organization.ok_or(Error::Nothing("organization"))?;
+    belongs_to(&mut wanted, &organization)?;
+    drop(conn);
+    let there = there(app, &organization, &name).await?;
+    let mut after = match &there {
+        // What is there stays what it is: where its data is, which one of its name it is.
+        Some(there) => PlatformBlueprint { spec: wanted.spec, ..there.clone() },
+        None => wanted,
+    };
+    let plan = organization.plan;
+    let account =
+        Account { organization: organization.slug, plan, entitlements: plan.entitlements() };
+    after.status.get_or_insert_default().account = Some(account);
+    let wish = Wish { before: there.as_ref(), after: &after, pays: plan };
+    Ok(wish.preview(app.installation(), app.now()))
+}
+
+/// What of the organization's is there under this name, where nobody else writes it; `None` where the name
+/// is free.
+async fn there(
+    app: &App,
+    organization: &Organization,
+    name: &BlueprintName,
+) -> Result<Option<PlatformBlueprint>> {
+    let mut conn = app.conn().await?;
+    let owned = platforms::by_name(&mut conn, name).await?;
+    let taken = || Error::NameTaken(name.to_string());
+    if let Some(owned) = &owned {
+        if owned.organization != organization.id {
+            return Err(taken());
+        }
+        let deletion = deletions::of(&mut conn, owned.id).await?;
+        drop(conn);
+        match (seen_of(app, owned).await?, deletion) {
+            (Some(there), _) => return ours(there).map(Some),
+            (None, Some(_)) => return Err(Error::IsDeleted(owned.id)),
+            (None, None) => {}
+        }
+    }
+    // Somebody's, who made it by other means.
+    let is_free = app.cluster().get(name).await?.is_none();
+    if is_free { Ok(None) } else { Err(taken()) }
+}
+
+/// Nothing is changed here of what is written elsewhere.
+fn ours(there: PlatformBlueprint) -> Result<PlatformBlueprint> {
+    let writer = there.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
+    match writer.map(String::as_str) {
+        Some(CONTROL_PLANE) => Ok(there),
+        other => Err(Error::ManagedBy(other.unwrap_or("kubectl").to_owned())),
+    }
+}
