@@ -3,9 +3,10 @@
 //! Reading order: [`problem`] is the answer to whatever went wrong, [`host`] says whom a request
 //! was meant for, [`security`] what every answer carries, [`token`] who calls whom inside,
 //! [`serve`] the accept loop, [`open_files`] how much it has room for, [`stop`] its end, [`client`] our
-//! own calls out.
+//! own calls among ourselves, [`egress`] those to addresses that people named.
 
 pub mod client;
+pub mod egress;
 mod for_ever;
 pub mod host;
 pub mod next;
