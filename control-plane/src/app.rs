@@ -11,11 +11,16 @@ use plan::Installation;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Transaction};
 use url::Url;
+use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
+use work::sealed::{self, Place, RootKey};
 
 use crate::cluster::Cluster;
 use crate::console::view;
+use crate::domain::id::WebhookId;
+use crate::domain::webhook::Secret;
+use crate::error::Error;
 
 /// What everything here shares. Cheap to clone.
 #[derive(Clone)]
@@ -37,6 +42,10 @@ pub struct Parts {
     pub clock: Clock,
     /// What people's passwords are hashed with.
     pub passwords: Passwords,
+    /// What secrets are sealed with in the database.
+    pub root_key: Arc<RootKey>,
+    /// How addresses are called that people named.
+    pub egress: Egress,
     /// Where people meet it.
     pub url: Url,
     /// Whose word is taken for whom a request is from.
@@ -80,6 +89,31 @@ impl App {
         &self.0.parts.passwords
     }
 
+    /// How addresses are called that people named.
+    pub fn egress(&self) -> &Egress {
+        &self.0.parts.egress
+    }
+
+    /// A webhook's secret, as the database keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]
+    pub fn sealed(&self, of: WebhookId, secret: &Secret) -> Result<Vec<u8>, Error> {
+        let sealed = sealed::seal(&self.0.parts.root_key, place(&of.to_string()), secret.text());
+        sealed.map_err(|error| Error::Internal(format!("seal the secret of {of}: {error}")))
+    }
+
+    /// A webhook's secret, from what the database keeps.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], where another root key sealed it.
+    pub fn opened(&self, of: WebhookId, sealed: &[u8]) -> Result<Secret, Error> {
+        let opened = sealed::open(&self.0.parts.root_key, place(&of.to_string()), sealed);
+        opened
+            .map(Secret::from)
+            .map_err(|error| Error::Internal(format!("open the secret of {of}: {error}")))
+    }
+
     /// Where people meet it.
     pub fn url(&self) -> &Url {
         &self.0.parts.url
@@ -109,4 +143,8 @@ impl App {
     pub fn brand(&self) -> &Brand {
         &self.0.brand
     }
+}
+
+fn place(field: &str) -> Place<'_> {
+    Place { tenant: "control", table: "control.endpoint", field }
 }

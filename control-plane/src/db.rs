@@ -3,9 +3,11 @@
 pub mod answers;
 pub mod audit;
 pub mod deletions;
+pub mod deliveries;
 pub mod invitations;
 pub mod keys;
 pub mod members;
 pub mod names;
 pub mod organizations;
 pub mod platforms;
+pub mod webhooks;

@@ -8,3 +8,4 @@ pub mod page;
 pub mod preview;
 pub mod role;
 pub mod scope;
+pub mod webhook;

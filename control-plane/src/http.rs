@@ -10,3 +10,4 @@ pub mod organization;
 pub mod platforms;
 pub mod preview;
 pub mod sent;
+pub mod webhooks;

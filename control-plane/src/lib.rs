@@ -11,9 +11,11 @@ pub mod admit;
 pub mod app;
 pub mod cluster;
 pub mod console;
+pub mod courier;
 pub mod db;
 pub mod domain;
 pub mod error;
+pub mod herald;
 pub mod http;
 pub mod keeper;
 pub mod router;
@@ -22,14 +24,15 @@ pub mod settings;
 pub use app::{App, Parts};
 pub use router::router;
 
-/// The migrations of schema `control`. They need those of `accounts`: see [`migrate`].
+/// The migrations of schema `control`. They need those of `accounts` and `work`: see [`migrate`].
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// Brings the tables up to date: who people are, and what they do here.
+/// Brings the tables up to date: who people are, what is still to be done, and what they do here.
 ///
 /// # Errors
 /// The database, or one of a later version.
 pub async fn migrate(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
     accounts::MIGRATOR.run(&mut *conn).await?;
+    work::MIGRATOR.run(&mut *conn).await?;
     MIGRATOR.run(conn).await
 }

@@ -13,11 +13,12 @@ use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, keeper, migrate, router};
+use control_plane::{App, Parts, admit, courier, herald, keeper, migrate, router};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use web::egress::Egress;
 use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
 
@@ -115,6 +116,7 @@ fn run(command: Command) -> Result<(), String> {
 
 async fn serve(settings: &std::path::Path) -> Result<(), String> {
     let settings = Settings::read(settings).map_err(|error| error.to_string())?;
+    let root_key = Arc::new(settings.root_key().map_err(|error| error.to_string())?);
     let db = database(&settings).await?;
     let stop = web::stop::when_told().map_err(|error| error.to_string())?;
     let client = api_server::connect().await.map_err(|error| error.to_string())?;
@@ -124,16 +126,26 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     let url = settings.url.clone();
     let (clock, places) = (Clock::System, Places::new(Limits::of(CALLERS)).behind(proxies.clone()));
     let installation = settings.installation().map_err(|error| error.to_string())?;
-    let parts = Parts { db, cluster, clock, passwords, url, proxies, installation };
+    let egress = Egress::allowing(settings.egress.0.iter().copied());
+    let egress = egress.map_err(|error| format!("no TLS to call webhooks with: {error}"))?;
+    let parts =
+        Parts { db, cluster, clock, passwords, root_key, egress, url, proxies, installation };
     let app = App::new(parts);
     let app = app.map_err(|error| error.to_string())?;
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
     tracing::info!(%at, "listening");
-    let keeping = tokio::spawn(keeper::run(app.clone(), stop.clone()));
+    let others = [
+        tokio::spawn(keeper::run(app.clone(), stop.clone())),
+        tokio::spawn(herald::run(app.clone(), stop.clone())),
+        tokio::spawn(courier::run(app.clone(), stop.clone())),
+    ];
     web::serve::serve(listener, Transport::Plain, router(app), stop, places).await;
-    keeping.await.map_err(|error| error.to_string())
+    for other in others {
+        other.await.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 async fn admitted(wanted: Admit) -> Result<(), String> {

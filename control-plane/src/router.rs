@@ -17,7 +17,9 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::http::platforms::{create, edit, events};
-use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms, preview};
+use crate::http::{
+    audit, catalogue, invitations, keys, members, organization, platforms, preview, webhooks,
+};
 
 /// No request takes longer, from its first byte to the answer's.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -91,6 +93,11 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(edit::undelete))
         .routes(routes!(events::listen))
         .routes(routes!(audit::list))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::delete))
+        .routes(routes!(webhooks::renew))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
         .split_for_parts()
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
 use web::serve::Networks;
+use work::sealed::RootKey;
 use work::settings::{self, SettingsError};
 
 /// What it is told.
@@ -19,6 +20,15 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The file that holds the URL of the database `control`.
     pub database: PathBuf,
+    /// The file of 32 bytes that secrets in the database are sealed with; made once if it is not there.
+    pub root_key: PathBuf,
+    /// The file is of a Secret that Kubernetes has mounted: it is a link and the group may read it,
+    /// which is refused of a file else; and none is made, since each process would have its own.
+    #[serde(default)]
+    pub root_key_is_mounted: bool,
+    /// Networks inside that webhooks may call; the internet they may call in any case.
+    #[serde(default)]
+    pub egress: Networks,
     /// Where people meet it: `https://console.example`, or on one machine `http://127.0.0.1:9500`.
     pub url: Url,
     /// Where proxies of yours are that callers come through, as networks or addresses: whom a request
@@ -96,6 +106,17 @@ impl Settings {
     pub fn database(&self) -> Result<PgConnectOptions, SettingsError> {
         settings::database("database", &self.database)
     }
+
+    /// What secrets in the database are sealed with.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn root_key(&self) -> Result<RootKey, SettingsError> {
+        let file = &self.root_key;
+        let read =
+            if self.root_key_is_mounted { RootKey::read_mounted } else { RootKey::read_or_create };
+        Ok(read(file)?)
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +126,8 @@ mod tests {
     fn read(url: &str, proxies: &str) -> Result<Settings, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.yaml");
-        let text = format!("{{database: /d, url: {url:?}, trustedProxies: {proxies}}}");
+        let text =
+            format!("{{database: /d, rootKey: root.key, url: {url:?}, trustedProxies: {proxies}}}");
         std::fs::write(&file, text).unwrap();
         Settings::read(&file).map_err(|error| error.to_string())
     }
@@ -116,7 +138,8 @@ mod tests {
         let [settings, operator] =
             ["settings.yaml", "operator.yaml"].map(|it| folder.path().join(it));
         let text = |operator: &Path| {
-            format!("{{database: /d, url: 'http://localhost', operator: {}}}", operator.display())
+            let operator = operator.display();
+            format!("{{database: /d, rootKey: /k, url: 'http://localhost', operator: {operator}}}")
         };
         std::fs::write(&settings, text(&operator)).unwrap();
         let read = || Settings::read(&settings).unwrap().installation();

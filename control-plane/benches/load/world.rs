@@ -22,8 +22,10 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
+use web::egress::Egress;
 use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::asked::Kind;
 
@@ -80,6 +82,8 @@ impl World {
             cluster: cluster.clone(),
             clock: Clock::System,
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
+            root_key: Arc::new(RootKey::from_bytes([7; 32])),
+            egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
             url: url.parse().unwrap(),
             proxies: Proxies::default(),
             installation: None,

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::organizations;
+use super::{deliveries, organizations};
 use crate::domain::audit::{BEGINNING, Entry};
 use crate::domain::id::OrganizationId;
+use crate::domain::webhook::Told;
 
 /// Something that was done.
 #[derive(Clone, Debug)]
@@ -24,8 +25,8 @@ pub struct Done<'a> {
     pub detail: Value,
 }
 
-/// Writes it down, behind all that was done before in that organization. In the transaction in which
-/// it is done.
+/// Writes it down, behind all that was done before in that organization, and has its webhooks be told. In
+/// the transaction in which it is done.
 ///
 /// # Errors
 /// The database.
@@ -68,8 +69,14 @@ pub async fn write(conn: &mut PgConnection, done: Done<'_>, now: Timestamp) -> s
         entry.detail,
         &entry.hash[..],
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    let data = json!({
+        "organization": entry.organization, "number": entry.number, "actor": entry.actor,
+        "target": entry.target, "detail": entry.detail,
+    });
+    let told = Told { r#type: &entry.action, timestamp: entry.at, data };
+    deliveries::announce(conn, entry.organization, &told).await?;
     Ok(entry)
 }
 

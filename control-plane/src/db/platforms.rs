@@ -141,6 +141,63 @@ pub async fn let_go(conn: &mut PgConnection, id: PlatformId, now: Timestamp) -> 
     Ok(())
 }
 
+/// A platform of an organization that listens, and the phase that was told last.
+#[derive(Clone, Debug)]
+pub struct Listened {
+    /// The platform.
+    pub owned: Owned,
+    /// What was told; nothing yet of one that nobody listened to so far.
+    pub told: Option<String>,
+}
+
+/// Platforms of all organizations that have a webhook, by name, from behind this one on.
+///
+/// # Errors
+/// The database.
+pub async fn listened(
+    conn: &mut PgConnection,
+    after: &str,
+    limit: usize,
+) -> sqlx::Result<Vec<Listened>> {
+    let rows = sqlx::query!(
+        "select id, name, organization, created_at, told_phase from control.platform
+         where gone_at is null and name > $1 and exists (
+             select from control.endpoint
+             where endpoint.organization = platform.organization and endpoint.gone_at is null
+         )
+         order by name limit $2",
+        after,
+        i64::try_from(limit).unwrap_or(i64::MAX),
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    rows.map(|row| {
+        let (id, name, organization) = (row.id, row.name, row.organization);
+        let owned = Owned::try_from(Row { id, name, organization, created_at: row.created_at })?;
+        Ok(Listened { owned, told: row.told_phase })
+    })
+    .collect()
+}
+
+/// This phase is told from now on; false where somebody else has told one since.
+///
+/// # Errors
+/// The database.
+pub async fn tell(
+    conn: &mut PgConnection,
+    id: PlatformId,
+    before: Option<&str>,
+    phase: &str,
+) -> sqlx::Result<bool> {
+    let told = sqlx::query!(
+        "update control.platform set told_phase = $3
+         where id = $1 and told_phase is not distinct from $2",
+        id.0,
+        before,
+        phase,
+    );
+    Ok(told.execute(conn).await?.rows_affected() == 1)
+}
+
 struct Row {
     id: uuid::Uuid,
     name: String,

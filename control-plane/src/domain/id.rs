@@ -72,6 +72,14 @@ id! {
     InvitationId, "inv_"
 }
 id! {
+    /// A webhook.
+    WebhookId, "whk_"
+}
+id! {
+    /// Something that a webhook was told.
+    DeliveryId, "msg_"
+}
+id! {
     /// A platform, as long as the control plane knows of it.
     PlatformId, "plt_"
 }

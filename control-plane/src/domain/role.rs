@@ -60,13 +60,20 @@ impl Role {
     pub fn scopes(self) -> Vec<Scope> {
         use Scope::{
             AuditRead, KeysWrite, MembersRead, OrganizationRead, OwnersWrite, PlatformsRead,
-            PlatformsWrite,
+            PlatformsWrite, WebhooksWrite,
         };
         match self {
             Self::Owner => Scope::ALL.into(),
             Self::Admin => Scope::ALL.into_iter().filter(|it| *it != OwnersWrite).collect(),
             Self::Developer => {
-                vec![OrganizationRead, MembersRead, PlatformsRead, PlatformsWrite, KeysWrite]
+                vec![
+                    OrganizationRead,
+                    MembersRead,
+                    PlatformsRead,
+                    PlatformsWrite,
+                    KeysWrite,
+                    WebhooksWrite,
+                ]
             }
             Self::Billing => vec![OrganizationRead, MembersRead, PlatformsRead, AuditRead],
             Self::Viewer => vec![OrganizationRead, PlatformsRead],

@@ -35,6 +35,9 @@ pub enum Scope {
     /// See what was done, and by whom.
     #[serde(rename = "audit:read")]
     AuditRead,
+    /// See which webhooks there are and what they were told, make some and delete them.
+    #[serde(rename = "webhooks:write")]
+    WebhooksWrite,
 }
 
 /// There is no such scope.
@@ -44,7 +47,7 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
@@ -53,6 +56,7 @@ impl Scope {
         Self::OwnersWrite,
         Self::KeysWrite,
         Self::AuditRead,
+        Self::WebhooksWrite,
     ];
 
     /// As the API and the database say it.
@@ -66,6 +70,7 @@ impl Scope {
             Self::OwnersWrite => "owners:write",
             Self::KeysWrite => "keys:write",
             Self::AuditRead => "audit:read",
+            Self::WebhooksWrite => "webhooks:write",
         }
     }
 }
@@ -82,6 +87,7 @@ impl Scope {
             Self::OwnersWrite => "Make owners, and unmake them",
             Self::KeysWrite => "Make keys, and take them back",
             Self::AuditRead => "See what was done",
+            Self::WebhooksWrite => "Make webhooks, and delete them",
         }
     }
 }

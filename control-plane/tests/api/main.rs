@@ -15,5 +15,6 @@ mod platforms;
 mod played;
 mod preview;
 mod rig;
+mod webhooks;
 
 use rig::Rig;

@@ -14,8 +14,10 @@ use plan::Installation;
 use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
+use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::played::Played;
 
@@ -67,6 +69,8 @@ impl Rig {
             cluster: cluster.clone(),
             clock: clock.clone(),
             passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
+            root_key: Arc::new(RootKey::from_bytes([7; 32])),
+            egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
             url: URL.parse().unwrap(),
             proxies: Proxies::default(),
             installation: Some(installation()),
