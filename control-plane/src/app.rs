@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use accounts::cookie::Cookie;
+use accounts::factors::Sealing;
 use accounts::passwords::Passwords;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use url::Url;
 use web::serve::Proxies;
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::cluster::Cluster;
 use crate::console::view;
@@ -36,6 +38,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What people's passwords are hashed with.
     pub passwords: Passwords,
+    /// What secrets are sealed with in the database.
+    pub root_key: Arc<RootKey>,
     /// Where people meet it.
     pub url: Url,
     /// Whose word is taken for whom a request is from.
@@ -75,6 +79,11 @@ impl App {
     /// What people's passwords are hashed with.
     pub fn passwords(&self) -> &Passwords {
         &self.0.parts.passwords
+    }
+
+    /// What secrets are sealed with in the database.
+    pub fn sealing(&self) -> Sealing<'_> {
+        Sealing { key: &self.0.parts.root_key, tenant: "control" }
     }
 
     /// Where people meet it.

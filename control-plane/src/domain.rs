@@ -5,5 +5,6 @@ pub mod breaker;
 pub mod id;
 pub mod key;
 pub mod page;
+pub mod policy;
 pub mod role;
 pub mod scope;

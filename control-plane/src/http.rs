@@ -8,4 +8,5 @@ pub mod keys;
 pub mod members;
 pub mod organization;
 pub mod platforms;
+pub mod policy;
 pub mod sent;

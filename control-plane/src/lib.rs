@@ -16,6 +16,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod keeper;
+pub mod lost;
 pub mod router;
 pub mod settings;
 

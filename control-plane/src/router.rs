@@ -17,7 +17,7 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::http::platforms::{create, edit, events};
-use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms};
+use crate::http::{audit, catalogue, invitations, keys, members, organization, platforms, policy};
 
 /// No request takes longer, from its first byte to the answer's.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -72,6 +72,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Documented::openapi())
         .routes(routes!(organization::show))
+        .routes(routes!(policy::set))
         .routes(routes!(members::list))
         .routes(routes!(members::remove))
         .routes(routes!(members::set_role))

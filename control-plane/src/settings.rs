@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
 use web::serve::Networks;
+use work::sealed::RootKey;
 use work::settings::{self, SettingsError};
 
 /// What it is told.
@@ -18,6 +19,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The file that holds the URL of the database `control`.
     pub database: PathBuf,
+    /// The file of 32 bytes that secrets in the database are sealed with; made once if it is not there.
+    pub root_key: PathBuf,
+    /// The file is of a Secret that Kubernetes has mounted: it is a link and the group may read it,
+    /// which is refused of a file else; and none is made, since each process would have its own.
+    #[serde(default)]
+    pub root_key_is_mounted: bool,
     /// Where people meet it: `https://console.example`, or on one machine `http://127.0.0.1:9500`.
     pub url: Url,
     /// Where proxies of yours are that callers come through, as networks or addresses: whom a request
@@ -72,6 +79,17 @@ impl Settings {
     pub fn database(&self) -> Result<PgConnectOptions, SettingsError> {
         settings::database("database", &self.database)
     }
+
+    /// What secrets in the database are sealed with.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn root_key(&self) -> Result<RootKey, SettingsError> {
+        let file = &self.root_key;
+        let read =
+            if self.root_key_is_mounted { RootKey::read_mounted } else { RootKey::read_or_create };
+        Ok(read(file)?)
+    }
 }
 
 #[cfg(test)]
@@ -81,9 +99,22 @@ mod tests {
     fn read(url: &str, proxies: &str) -> Result<Settings, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.yaml");
-        let text = format!("{{database: /d, url: {url:?}, trustedProxies: {proxies}}}");
+        let text =
+            format!("{{database: /d, rootKey: root.key, url: {url:?}, trustedProxies: {proxies}}}");
         std::fs::write(&file, text).unwrap();
         Settings::read(&file).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_root_key_is_made_once_and_one_that_is_mounted_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = read("http://localhost", "[]").unwrap();
+        settings.root_key = folder.path().join("root.key");
+        settings.root_key_is_mounted = true;
+        assert!(settings.root_key().is_err() && !settings.root_key.exists());
+        settings.root_key_is_mounted = false;
+        let made = settings.root_key().unwrap().id();
+        assert_eq!(settings.root_key().unwrap().id(), made);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::asked::Kind;
 
@@ -80,6 +81,7 @@ impl World {
             cluster: cluster.clone(),
             clock: Clock::System,
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
+            root_key: Arc::new(RootKey::from_bytes([7; 32])),
             url: url.parse().unwrap(),
             proxies: Proxies::default(),
         });

@@ -5,8 +5,9 @@ mod contexts;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
-    Organizations, People, PlatformPage, PlatformRow, SessionRow, domains,
+    Account, Audit, AuditRow, DeletedRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
+    New, Organizations, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, SessionRow,
+    SetUp, domains,
 };
 
 use accounts::sessions::SignedIn;
@@ -28,6 +29,7 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "people", "keys", "audit", "account",
+    "second-factor", "recovery-codes", "policy",
 }
 
 /// What pages are made with.
@@ -80,6 +82,7 @@ pub fn in_organization<C: Serialize>(
         ("People", "/people", Scope::MembersRead),
         ("Keys", "/keys", Scope::KeysWrite),
         ("Audit", "/audit", Scope::AuditRead),
+        ("Settings", "/settings", Scope::PolicyWrite),
     ];
     page.nav = parts
         .into_iter()
@@ -120,6 +123,9 @@ mod tests {
             "keys": Keys,
             "audit": Audit,
             "account": Account,
+            "second-factor": SetUp,
+            "recovery-codes": RecoveryCodes,
+            "policy": Policy,
         }
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(tried, TEMPLATES.iter().map(|(name, _)| *name).collect());

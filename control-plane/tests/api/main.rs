@@ -14,5 +14,6 @@ mod members;
 mod platforms;
 mod played;
 mod rig;
+mod second_factor;
 
 use rig::Rig;

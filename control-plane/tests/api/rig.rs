@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use tower::ServiceExt as _;
 use web::serve::Proxies;
 use work::Clock;
+use work::sealed::RootKey;
 
 use crate::played::Played;
 
@@ -66,6 +67,7 @@ impl Rig {
             cluster: cluster.clone(),
             clock: clock.clone(),
             passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
+            root_key: Arc::new(RootKey::from_bytes([7; 32])),
             url: URL.parse().unwrap(),
             proxies: Proxies::default(),
         };
