@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::Email;
 
@@ -33,6 +34,10 @@ struct Rule {
 }
 
 const ACCOUNT: Rule = Rule { kind: "account", allowed: 5, forgiven_every: 1800.0 };
+/// Codes of one person. Apart from passwords, whose right one would wipe the count out: so in a year
+/// of trying, who has the password finds one with a chance of one in ten, and the owner is told at
+/// each sign-in what failed.
+const CODE: Rule = Rule { kind: "code", allowed: 5, forgiven_every: 1800.0 };
 /// A school or an office signs in from one address, so more slips are natural.
 const ADDRESS: Rule = Rule { kind: "address", allowed: 20, forgiven_every: 180.0 };
 /// Every sign-up counts, none is a failure; a class may sign up in one lesson.
@@ -67,6 +72,8 @@ impl fmt::Display for Wait {
 /// An attempt that may go on; it stands as a failure until it is taken back.
 #[derive(Debug)]
 pub(crate) struct Counted {
+    /// Of passwords or of codes.
+    kind: &'static str,
     account: i32,
     address: i32,
     address_failures: i32,
@@ -79,25 +86,47 @@ pub(crate) async fn sign_in(
     ip: IpAddr,
     now: Timestamp,
 ) -> sqlx::Result<Result<Counted, Wait>> {
+    proof(conn, &ACCOUNT, email.as_str(), ip, now).await
+}
+
+/// Counts an attempt at a person's second factor.
+pub(crate) async fn code(
+    conn: &mut PgConnection,
+    person_id: Uuid,
+    ip: IpAddr,
+    now: Timestamp,
+) -> sqlx::Result<Result<Counted, Wait>> {
+    proof(conn, &CODE, &person_id.to_string(), ip, now).await
+}
+
+async fn proof(
+    conn: &mut PgConnection,
+    rule: &Rule,
+    subject: &str,
+    ip: IpAddr,
+    now: Timestamp,
+) -> sqlx::Result<Result<Counted, Wait>> {
     let secret = secret(conn).await?;
-    let (account, address) = (bucket(&secret, email.as_str()), bucket(&secret, &network(ip)));
+    let (account, address) = (bucket(&secret, subject), bucket(&secret, &network(ip)));
     // Looked up together first, so that who is stopped by one does not add to the other.
     let blocked = sqlx::query_scalar!(
         "select max(blocked_until) from accounts.attempt
-         where (kind, bucket) in (('account', $1), ('address', $2)) and blocked_until > $3",
+         where (kind, bucket) in (($4, $1), ('address', $2)) and blocked_until > $3",
         account,
         address,
         now.to_sqlx(),
+        rule.kind,
     )
     .fetch_one(&mut *conn)
     .await?;
     if let Some(end) = blocked {
         return Ok(Err(Wait::until(end.to_jiff(), now)));
     }
-    if let Err(wait) = count(conn, &ACCOUNT, account, now).await? {
+    if let Err(wait) = count(conn, rule, account, now).await? {
         return Ok(Err(wait));
     }
     Ok(count(conn, &ADDRESS, address, now).await?.map(|address_failures| Counted {
+        kind: rule.kind,
         account,
         address,
         address_failures,
@@ -123,8 +152,9 @@ pub(crate) async fn succeeded(
     now: Timestamp,
 ) -> sqlx::Result<i32> {
     let failures = sqlx::query_scalar!(
-        "delete from accounts.attempt where kind = 'account' and bucket = $1 returning failures",
+        "delete from accounts.attempt where kind = $2 and bucket = $1 returning failures",
         counted.account,
+        counted.kind,
     )
     .fetch_optional(&mut *conn)
     .await?;

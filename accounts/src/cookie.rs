@@ -1,4 +1,4 @@
-//! The session cookie.
+//! The session cookie, and the one of those who still owe a second factor.
 //!
 //! On HTTPS it has the `__Host-` prefix: browsers then take it from this very host only, over
 //! HTTPS only, so no neighbour on a parent domain can plant one. Plain HTTP is for localhost,
@@ -6,6 +6,7 @@
 use axum::http::header::{COOKIE, InvalidHeaderValue};
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::halves::{self, NewHalf};
 use crate::sessions::{LIFETIME, NewSession};
 
 /// Which cookie, by how the visitor came.
@@ -28,37 +29,68 @@ impl Cookie {
 
     /// The value of a `Set-Cookie` header that begins the session in the browser.
     pub fn set(self, session: &NewSession) -> Result<HeaderValue, InvalidHeaderValue> {
-        self.header(session.token.expose(), LIFETIME.as_secs())
+        self.header(self.name(), session.token.expose(), LIFETIME.as_secs())
     }
 
     /// The value of a `Set-Cookie` header that makes the browser forget it.
     pub fn clear(self) -> Result<HeaderValue, InvalidHeaderValue> {
-        self.header("", 0)
+        self.header(self.name(), "", 0)
+    }
+
+    /// The name of the cookie of those who are half way in.
+    pub fn half_name(self) -> &'static str {
+        match self {
+            Self::Https => "__Host-half",
+            Self::PlainHttp => "half",
+        }
+    }
+
+    /// The value of a `Set-Cookie` header for who is half way in.
+    pub fn set_half(self, half: &NewHalf) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.half_name(), half.token.expose(), halves::LIFETIME.as_secs())
+    }
+
+    /// The value of a `Set-Cookie` header that makes the browser forget that one.
+    pub fn clear_half(self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.half_name(), "", 0)
     }
 
     /// The session id in a request's `Cookie` headers, as sent.
     pub fn read(self, headers: &HeaderMap) -> Option<&str> {
-        headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, value)| (name == self.name()).then_some(value))
+        named(self.name(), headers)
     }
 
-    fn header(self, value: &str, max_age: i64) -> Result<HeaderValue, InvalidHeaderValue> {
+    /// What those send who are half way in.
+    pub fn read_half(self, headers: &HeaderMap) -> Option<&str> {
+        named(self.half_name(), headers)
+    }
+
+    fn header(
+        self,
+        name: &str,
+        value: &str,
+        max_age: i64,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
         let secure = match self {
             Self::Https => "; Secure",
             Self::PlainHttp => "",
         };
-        let name = self.name();
         let mut header = HeaderValue::from_str(&format!(
             "{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
         ))?;
         header.set_sensitive(true);
         Ok(header)
     }
+}
+
+fn named<'h>(wanted: &str, headers: &'h HeaderMap) -> Option<&'h str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 #[cfg(test)]

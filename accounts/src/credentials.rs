@@ -12,7 +12,7 @@ use crate::passwords::PasswordHash;
 pub(crate) struct Credential {
     pub(crate) person_id: Uuid,
     pub(crate) hash: PasswordHash,
-    changed_at: Timestamp,
+    pub(crate) changed_at: Timestamp,
 }
 
 /// The password of who has this address; one look-up for person and hash.

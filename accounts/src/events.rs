@@ -1,4 +1,4 @@
-//! Who signed in or changed the password, when and from where: for people to see that it was them.
+//! Who signed in or changed how they do, when and from where: for people to see that it was them.
 //!
 //! Failures get no rows of their own, a flood of them would fill the table, and a row only for
 //! accounts that exist would take time that shows they do. What failed is told with the success
@@ -25,19 +25,31 @@ pub enum Kind {
     SignedIn,
     /// By a one-time link.
     SignedInByLink,
+    /// By password, and a code on paper in place of one of the app.
+    SignedInByRecoveryCode,
     /// By the person; sessions that end by themselves leave no event.
     SignedOut,
     /// By the person, who proved the old one.
     PasswordChanged,
+    /// From then on the password alone lets nobody in.
+    SecondFactorSetUp,
+    /// By the person, who proved it.
+    SecondFactorTurnedOff,
+    /// In place of those there were.
+    RecoveryCodesMade,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 9] = [
         Self::SignedUp,
         Self::SignedIn,
         Self::SignedInByLink,
+        Self::SignedInByRecoveryCode,
         Self::SignedOut,
         Self::PasswordChanged,
+        Self::SecondFactorSetUp,
+        Self::SecondFactorTurnedOff,
+        Self::RecoveryCodesMade,
     ];
 
     fn as_str(self) -> &'static str {
@@ -45,8 +57,12 @@ impl Kind {
             Self::SignedUp => "signed-up",
             Self::SignedIn => "signed-in",
             Self::SignedInByLink => "signed-in-by-link",
+            Self::SignedInByRecoveryCode => "signed-in-by-recovery-code",
             Self::SignedOut => "signed-out",
             Self::PasswordChanged => "password-changed",
+            Self::SecondFactorSetUp => "second-factor-set-up",
+            Self::SecondFactorTurnedOff => "second-factor-turned-off",
+            Self::RecoveryCodesMade => "recovery-codes-made",
         }
     }
 }

@@ -56,10 +56,7 @@ pub async fn of(conn: &mut PgConnection, person_id: Uuid) -> sqlx::Result<Option
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| SecondFactor {
-        since: row.confirmed_at.to_jiff(),
-        recovery_codes: row.left,
-    }))
+    Ok(row.map(|row| SecondFactor { since: row.confirmed_at.to_jiff(), recovery_codes: row.left }))
 }
 
 /// Whether a password alone does not let this person in.

@@ -3,6 +3,7 @@
 //! ```text
 //! sign-up   sign_up::begin (counted) -> Begun::hash     -> sign_up::finish   -> Person + Session
 //! sign-in   sign_in::begin (counted) -> Begun::verify   -> sign_in::finish   -> Person + Session
+//! second    sign_in::finish_or_ask -> half a session -> second_factor::finish -> Person + Session
 //! request   Cookie::read -> sessions::find                                   -> SignedIn
 //! welcome   ownership::issue -> look -> claim_ownership | sign_in_by_link    -> Person + Session
 //! ```
@@ -11,7 +12,7 @@
 //! is held, because a tenant has few connections and hashing is slow on purpose.
 //!
 //! What is secret is stored as a hash only: passwords by Argon2id, session ids and link tokens by
-//! SHA-256. Unknown accounts and wrong passwords get one answer, at one price.
+//! SHA-256. Secrets of apps are sealed, since codes are checked with them. Unknown accounts and wrong passwords get one answer, at one price.
 
 // Nouns and rules, without a database.
 mod email;
@@ -28,6 +29,10 @@ mod token;
 
 mod id;
 
+mod totp;
+
+mod proof;
+
 pub mod passwords;
 
 // The tables.
@@ -38,6 +43,10 @@ mod credentials;
 pub mod sessions;
 
 pub mod links;
+
+pub mod factors;
+
+mod halves;
 
 mod attempts;
 
@@ -50,6 +59,8 @@ pub mod sign_up;
 
 pub mod sign_in;
 
+pub mod second_factor;
+
 pub mod change_password;
 
 pub mod ownership;
@@ -61,10 +72,13 @@ pub mod visitor;
 pub use attempts::Wait;
 pub use device::Visit;
 pub use email::{Email, EmailProblem};
+pub use halves::NewHalf;
 pub use new_password::{NewPassword, PasswordProblem};
 pub use person::{DisplayName, DisplayNameProblem, Person, Status};
+pub use proof::{Proof, RecoveryCode};
 pub use role::{Permission, Role};
 pub use token::{Token, TokenHash};
+pub use totp::Secret;
 
 /// The migrations of schema `accounts`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -7,6 +7,8 @@
 //! verify  hashes the password                    none
 //! finish  begins the session                     a transaction
 //! ```
+//! Whoever has a second factor is not let in by [`finish`]; [`finish_or_ask`] is for those who can
+//! ask for it.
 //! [`sign_in`] is all three, for callers with a connection to spare.
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -15,9 +17,10 @@ use sqlx::PgConnection;
 use crate::attempts::{self, Counted};
 use crate::credentials::{self, Credential};
 use crate::events::{self, Kind};
+use crate::halves::NewHalf;
 use crate::passwords::{PasswordHash, Passwords, PasswordsError, Turn, Verdict};
 use crate::sessions::{self, NewSession, SignedIn};
-use crate::{Email, Person, Status, Visit, Wait, people};
+use crate::{Email, Person, Status, Visit, Wait, factors, halves, people};
 
 /// Somebody who wants in.
 #[derive(Clone, Debug)]
@@ -45,6 +48,11 @@ pub enum SignInError {
     /// The password is right, and the account was suspended.
     #[error("This account is suspended")]
     Suspended,
+    /// The password is right, and not enough; who asks for passwords alone lets nobody in by one.
+    #[error(
+        "This account has a second factor, and this site cannot ask for it yet; ask whoever runs it"
+    )]
+    SecondFactor,
     /// No verdict on the password.
     #[error("check a password")]
     Passwords(#[from] PasswordsError),
@@ -102,30 +110,80 @@ impl Begun {
     }
 }
 
-/// Begins the session, unless the person may not sign in. Best in a transaction: then neither a
-/// suspension nor a new password can come in between.
+/// What the right password leads to.
+#[derive(Debug)]
+pub enum Entered {
+    /// In.
+    In(Person, NewSession),
+    /// To the question for the second factor: [`second_factor::begin`](crate::second_factor::begin).
+    HalfWay(NewHalf),
+}
+
+/// Begins the session, unless the person may not sign in, or not by a password alone. Best in a
+/// transaction: then neither a suspension nor a new password can come in between.
 pub async fn finish(
     conn: &mut PgConnection,
     verified: Verified,
     now: Timestamp,
 ) -> Result<(Person, NewSession), SignInError> {
-    let Verified { visit, counted, credential, rehashed } = verified;
-    if !credentials::still_is(conn, &credential).await? {
+    let person = active(conn, &verified).await?;
+    if factors::has(conn, person.id).await? {
+        return Err(SignInError::SecondFactor);
+    }
+    begun(conn, verified, person, now).await
+}
+
+/// The same for who can ask for a second factor: who has one is half way in.
+pub async fn finish_or_ask(
+    conn: &mut PgConnection,
+    verified: Verified,
+    now: Timestamp,
+) -> Result<Entered, SignInError> {
+    let person = active(conn, &verified).await?;
+    if factors::has(conn, person.id).await? {
+        let failures = settled(conn, &verified, now).await?;
+        let half = halves::begin(conn, &verified.credential, failures, now).await?;
+        return Ok(Entered::HalfWay(half));
+    }
+    let (person, session) = begun(conn, verified, person, now).await?;
+    Ok(Entered::In(person, session))
+}
+
+/// Whose password it was, if they may sign in.
+async fn active(conn: &mut PgConnection, verified: &Verified) -> Result<Person, SignInError> {
+    if !credentials::still_is(conn, &verified.credential).await? {
         return Err(SignInError::Refused);
     }
-    let person_id = credential.person_id;
-    let person = people::get(conn, person_id).await?.ok_or(SignInError::Refused)?;
+    let person = people::get(conn, verified.credential.person_id).await?;
+    let person = person.ok_or(SignInError::Refused)?;
     match person.status {
-        Status::Active => {}
-        Status::Pending => return Err(SignInError::Pending),
-        Status::Suspended => return Err(SignInError::Suspended),
+        Status::Active => Ok(person),
+        Status::Pending => Err(SignInError::Pending),
+        Status::Suspended => Err(SignInError::Suspended),
     }
-    if let Some(hash) = rehashed {
-        credentials::rehash(conn, person_id, &hash).await?;
+}
+
+/// The password is done with: what had failed on it.
+async fn settled(
+    conn: &mut PgConnection,
+    verified: &Verified,
+    now: Timestamp,
+) -> sqlx::Result<i32> {
+    if let Some(hash) = &verified.rehashed {
+        credentials::rehash(conn, verified.credential.person_id, hash).await?;
     }
-    let failures = attempts::succeeded(conn, &counted, now).await?;
-    let session = sessions::begin(conn, person_id, &visit, now).await?;
-    events::record(conn, Kind::SignedIn, person_id, failures, &visit, now).await?;
+    attempts::succeeded(conn, &verified.counted, now).await
+}
+
+async fn begun(
+    conn: &mut PgConnection,
+    verified: Verified,
+    person: Person,
+    now: Timestamp,
+) -> Result<(Person, NewSession), SignInError> {
+    let failures = settled(conn, &verified, now).await?;
+    let session = sessions::begin(conn, person.id, &verified.visit, now).await?;
+    events::record(conn, Kind::SignedIn, person.id, failures, &verified.visit, now).await?;
     Ok((person, session))
 }
 

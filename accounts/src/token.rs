@@ -41,6 +41,12 @@ impl fmt::Debug for Token {
 #[derive(Clone, Copy)]
 pub struct TokenHash([u8; 32]);
 
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(..)")
+    }
+}
+
 impl TokenHash {
     /// The hash of what somebody handed back; `None` if it cannot be one of ours.
     pub fn of(text: &str) -> Option<Self> {

@@ -27,7 +27,7 @@ impl Secret {
     }
 
     /// One as [`Secret::text`] writes it.
-    pub(crate) fn read(text: &SecretString) -> Option<Self> {
+    pub fn read(text: &SecretString) -> Option<Self> {
         let bytes = BASE32_NOPAD.decode(text.expose_secret().as_bytes()).ok()?;
         Some(Self(SecretBox::new(Box::new(bytes.try_into().ok()?))))
     }

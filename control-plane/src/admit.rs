@@ -13,6 +13,7 @@ use crate::db::keys::{self, Known};
 use crate::db::organizations::{self, Organization};
 use crate::domain::id::{KeyId, OrganizationId};
 use crate::domain::key::Key;
+use crate::domain::policy::SecondFactor;
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
 use crate::http::invitations;
@@ -20,7 +21,7 @@ use crate::http::invitations;
 /// The first key is good for so long.
 const FIRST: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// As the audit calls whoever runs the control plane.
-const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &str = "operator";
 
 /// Why it was not admitted.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +74,14 @@ pub async fn organization(
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(AdmitError::Name);
     }
-    let organization =
-        Organization { id: OrganizationId(Uuid::now_v7()), slug, name, plan, created_at: now };
+    let organization = Organization {
+        id: OrganizationId(Uuid::now_v7()),
+        slug,
+        name,
+        plan,
+        second_factor: SecondFactor::Optional,
+        created_at: now,
+    };
     let mut tx = db.begin().await?;
     if !organizations::create(&mut tx, &organization).await? {
         return Err(AdmitError::Taken(organization.slug));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use accounts::cookie::Cookie;
+use accounts::factors::Sealing;
 use accounts::passwords::Passwords;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -21,6 +22,9 @@ use crate::console::view;
 use crate::domain::id::WebhookId;
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+
+/// As whose what is sealed in the database `control` is bound.
+const TENANT: &str = "control";
 
 /// What everything here shares. Cheap to clone.
 #[derive(Clone)]
@@ -94,6 +98,11 @@ impl App {
         &self.0.parts.egress
     }
 
+    /// What secrets are sealed with in the database.
+    pub fn sealing(&self) -> Sealing<'_> {
+        Sealing { key: &self.0.parts.root_key, tenant: TENANT }
+    }
+
     /// A webhook's secret, as the database keeps it.
     ///
     /// # Errors
@@ -146,5 +155,5 @@ impl App {
 }
 
 fn place(field: &str) -> Place<'_> {
-    Place { tenant: "control", table: "control.endpoint", field }
+    Place { tenant: TENANT, table: "control.endpoint", field }
 }

@@ -3,11 +3,15 @@
 mod account;
 mod assets;
 mod audit;
+mod code;
 mod join;
 mod keys;
 mod people;
 mod platforms;
+mod policy;
 mod preview;
+mod refused;
+mod second_factor;
 mod session;
 pub mod view;
 mod visitor;
@@ -30,11 +34,23 @@ pub fn router() -> Router<App> {
         .route("/brand/{file}", get(assets::brand))
         // Coming and going
         .route("/signin", get(session::sign_in_page).post(session::sign_in))
+        .route("/signin/code", get(code::page).post(code::sign_in))
+        .route("/signin/recovery-code", get(code::paper_page).post(code::sign_in_by_paper))
         .route("/signout", post(session::sign_out))
         .route("/join/{link}", get(join::page).post(join::join))
         .route("/account", get(account::page))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/sessions/end-others", post(account::end_other_sessions))
+        .route("/account/second-factor", get(second_factor::page).post(second_factor::begin))
+        .route("/account/second-factor/confirm", post(second_factor::confirm))
+        .route(
+            "/account/second-factor/off",
+            get(second_factor::off_page).post(second_factor::turn_off),
+        )
+        .route(
+            "/account/recovery-codes",
+            get(second_factor::codes_page).post(second_factor::renew_codes),
+        )
         // Organizations
         .route("/", get(platforms::start))
         .route("/o/{slug}", get(platforms::fleet))
@@ -50,6 +66,7 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/keys", get(keys::page).post(keys::create))
         .route("/o/{slug}/keys/{id}/revoke", post(keys::revoke))
         .route("/o/{slug}/audit", get(audit::page))
+        .route("/o/{slug}/settings", get(policy::page).post(policy::change))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .merge(
             Router::new()

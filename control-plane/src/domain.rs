@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod id;
 pub mod key;
 pub mod page;
+pub mod policy;
 pub mod preview;
 pub mod role;
 pub mod scope;

@@ -24,6 +24,9 @@ pub enum Error {
     /// Nobody is signed in; where they wanted to go.
     #[error("nobody is signed in")]
     SignInFirst(String),
+    /// Their organization needs them to set up a second factor; where they wanted to go.
+    #[error("no second factor")]
+    SecondFactorFirst(String),
     /// They are the last owner, and somebody has to be it.
     #[error("the last owner")]
     LastOwner,
@@ -214,6 +217,11 @@ impl Error {
         let new = Problem::new;
         Some(match self {
             Self::SignInFirst(_) => new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first."),
+            Self::SecondFactorFirst(_) => {
+                let title = "Set up a second factor first.";
+                new(StatusCode::FORBIDDEN, "second-factor", title)
+                    .detail("The organization asks it of all members: your account's page has it.")
+            }
             Self::LastOwner => new(StatusCode::CONFLICT, "last-owner", "This is the last owner.")
                 .detail("Somebody has to own the organization: make somebody else an owner first."),
             Self::IsMember => {
@@ -285,6 +293,10 @@ impl IntoResponse for Error {
         }
         if let Self::SignInFirst(next) = &self {
             return Redirect::to(&format!("/signin?next={}", encoded(next))).into_response();
+        }
+        if let Self::SecondFactorFirst(next) = &self {
+            let to = format!("/account/second-factor?next={}", encoded(next));
+            return Redirect::to(&to).into_response();
         }
         let mut response = self.problem().into_response();
         if let Self::NoKey = self {

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod members;
 pub mod organization;
 pub mod platforms;
+pub mod policy;
 pub mod preview;
 pub mod sent;
 pub mod webhooks;

@@ -18,6 +18,7 @@ pub mod error;
 pub mod herald;
 pub mod http;
 pub mod keeper;
+pub mod lost;
 pub mod router;
 pub mod settings;
 

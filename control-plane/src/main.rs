@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, courier, herald, keeper, migrate, router};
+use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
@@ -40,6 +40,9 @@ enum Command {
     /// Admits an organization, and prints once: a key with which everything can be done, and the link by
     /// which its owner joins.
     Admit(Admit),
+    /// Takes away the second factor of somebody who lost phone and codes, and signs them out everywhere:
+    /// from then on their password lets them in. Ask first who it is that asks.
+    ForgetSecondFactor(Forget),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
@@ -70,6 +73,15 @@ struct Admit {
     /// Of whoever is to own it: an invitation is made for this address.
     #[arg(long)]
     owner: Option<Email>,
+}
+
+#[derive(Debug, Args)]
+struct Forget {
+    #[command(flatten)]
+    at: At,
+    /// Whose.
+    #[arg(long)]
+    person: Email,
 }
 
 /// Connections to the database.
@@ -109,6 +121,7 @@ fn run(command: Command) -> Result<(), String> {
         match command {
             Command::Serve(At { settings }) => serve(&settings).await,
             Command::Admit(wanted) => admitted(wanted).await,
+            Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
@@ -157,6 +170,15 @@ async fn admitted(wanted: Admit) -> Result<(), String> {
     let admitted = admitted.map_err(|error| error.to_string())?;
     say(admitted.key.expose())?;
     admitted.invitation.map_or(Ok(()), |link| say(&link))
+}
+
+async fn forgotten(wanted: Forget) -> Result<(), String> {
+    let Forget { at, person } = wanted;
+    let settings = Settings::read(&at.settings).map_err(|error| error.to_string())?;
+    let db = database(&settings).await?;
+    let forgotten = lost::second_factor(&db, &person, Clock::System.now()).await;
+    forgotten.map_err(|error| error.to_string())?;
+    say(&format!("{person} signs in with the password alone, and has to do so everywhere"))
 }
 
 fn verified(file: &std::path::Path) -> Result<(), String> {

@@ -18,7 +18,8 @@ use crate::app::App;
 use crate::console;
 use crate::http::platforms::{create, edit, events};
 use crate::http::{
-    audit, catalogue, invitations, keys, members, organization, platforms, preview, webhooks,
+    audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
+    webhooks,
 };
 
 /// No request takes longer, from its first byte to the answer's.
@@ -74,6 +75,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Documented::openapi())
         .routes(routes!(organization::show))
+        .routes(routes!(policy::set))
         .routes(routes!(members::list))
         .routes(routes!(members::remove))
         .routes(routes!(members::set_role))

@@ -154,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_root_key_is_made_once_and_one_that_is_mounted_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = read("http://localhost", "[]").unwrap();
+        settings.root_key = folder.path().join("root.key");
+        settings.root_key_is_mounted = true;
+        assert!(settings.root_key().is_err() && !settings.root_key.exists());
+        settings.root_key_is_mounted = false;
+        let made = settings.root_key().unwrap().id();
+        assert_eq!(settings.root_key().unwrap().id(), made);
+    }
+
+    #[test]
     fn who_is_met_from_elsewhere_is_met_by_https_behind_what_ends_it() {
         read("https://console.example", "[10.0.0.0/8]").unwrap();
         for here in ["http://127.0.0.1:9500", "http://[::1]:9500", "http://localhost"] {

@@ -9,6 +9,7 @@ mod chat;
 mod code;
 mod field;
 mod lists;
+mod qr;
 
 pub use card::{CardForm, Nothing, Other};
 pub use chat::{Composer, Conversation, Conversations, Message, Speaker, State, Stream};
@@ -18,6 +19,7 @@ pub use lists::{
     AgentCard, Checklist, Checklisted, EmptyState, Health, HealthState, Notice, Pagination, Tile,
     Trend,
 };
+pub use qr::QrCode;
 
 use serde::Serialize;
 
@@ -155,6 +157,7 @@ mod tests {
             engine.try_samples::<Composer>("composer"),
             engine.try_samples::<Code>("code"),
             engine.try_samples::<Diff>("diff"),
+            engine.try_samples::<QrCode>("qr-code"),
             engine.try_samples::<Page<CardForm>>("card-form"),
             engine.try_samples::<Page<Nothing>>("nothing"),
         ];

@@ -5,6 +5,7 @@ mod change_password;
 mod links;
 mod ownership;
 mod people;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod sign_up;

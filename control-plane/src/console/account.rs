@@ -1,20 +1,21 @@
-//! A person's own account: who they are, and where they are signed in.
+//! A person's own account: who they are, how they show it, and where they are signed in.
 
-use accounts::sessions;
+use accounts::{factors, sessions};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use uuid::Uuid;
 
 use super::session::out;
-use super::view::{self, Account, SessionRow};
+use super::view::{self, Account, FactorRow, SessionRow};
 use super::visitor::{From, Person};
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Name, address, and the list of sessions.
+/// Name, address, second factor, and the list of sessions.
 pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<Html<String>> {
     let mut conn = app.conn().await?;
     let list = sessions::list(&mut conn, signed_in.person.id, app.now()).await?;
+    let factor = factors::of(&mut conn, signed_in.person.id).await?;
     drop(conn);
     let sessions = list.into_iter().map(|session| SessionRow {
         current: session.id == signed_in.session_id,
@@ -27,6 +28,7 @@ pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<H
     let body = Account {
         name: signed_in.person.display_name.to_string(),
         email: signed_in.person.email.to_string(),
+        factor: factor.map(FactorRow::from),
         elsewhere: sessions.iter().any(|session| !session.current),
         sessions,
     };

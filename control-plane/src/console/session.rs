@@ -1,18 +1,18 @@
 //! Signing in and out.
 
 use accounts::sessions::NewSession;
-use accounts::sign_in::{self, SignIn, SignInError};
+use accounts::sign_in::{self, Entered, SignIn, SignInError};
 use accounts::{Email, Visit};
 use axum::extract::{Form, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use pages::Kind;
-use pages::parts::{CardForm, Field, Notice};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use pages::parts::{CardForm, Field};
 use secrecy::SecretString;
 use serde::Deserialize;
 use web::next::safe_next;
 
-use super::view;
+use super::code::half_way;
+use super::refused::{Refused, form};
 use super::visitor::{From, Person, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 #[derive(Deserialize)]
 pub struct Next {
     #[serde(default)]
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// What the form sends.
@@ -43,7 +43,7 @@ pub async fn sign_in_page(
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    form(&app, StatusCode::OK, "", next, None)
+    form(&app, None, asking("", next), None)
 }
 
 /// Signs in, or says why not.
@@ -53,34 +53,28 @@ pub async fn sign_in(
     Form(sent): Form<Sent>,
 ) -> Result<Response> {
     let next = safe_next(sent.next.as_deref()).to_owned();
-    let refuse = |status, why: String| form(&app, status, &sent.email, &next, Some(why));
-    let Ok(email) = sent.email.parse::<Email>() else {
-        let why = format!("{}.", SignInError::Refused);
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let refuse = |error| {
+        let refused = Refused::of_password(error)?;
+        form(&app, None, asking(&sent.email, &next), Some(&refused))
     };
+    let Ok(email) = sent.email.parse::<Email>() else { return refuse(SignInError::Refused) };
     match enter(&app, SignIn { email, password: sent.password, visit }).await {
-        Ok(session) => signed_in(&app, &session, &next),
-        Err(told @ SignInError::TooMany(wait)) => {
-            let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, format!("{told}."))?;
-            response.headers_mut().insert(header::RETRY_AFTER, wait.seconds().into());
-            Ok(response)
-        }
-        Err(SignInError::Store(error)) => Err(error.into()),
-        Err(SignInError::Passwords(error)) => Err(error.into()),
-        Err(told) => refuse(StatusCode::UNPROCESSABLE_ENTITY, format!("{told}.")),
+        Ok(Entered::In(_, session)) => signed_in(&app, &session, &next),
+        Ok(Entered::HalfWay(half)) => half_way(&app, &half, &next),
+        Err(error) => refuse(error),
     }
 }
 
-async fn enter(app: &App, request: SignIn) -> std::result::Result<NewSession, SignInError> {
+async fn enter(app: &App, request: SignIn) -> std::result::Result<Entered, SignInError> {
     let now = app.now();
     // No connection is held while the password is hashed.
     let turn = app.passwords().turn()?;
     let begun = sign_in::begin(&mut *app.conn().await?, turn, request, now).await?;
     let verified = begun.verify().await?;
     let mut tx = app.begin().await?;
-    let (_, session) = sign_in::finish(&mut tx, verified, now).await?;
+    let entered = sign_in::finish_or_ask(&mut tx, verified, now).await?;
     tx.commit().await?;
-    Ok(session)
+    Ok(entered)
 }
 
 /// Signs out.
@@ -115,22 +109,18 @@ pub(super) fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<R
     Ok(response)
 }
 
-fn form(
-    app: &App,
-    status: StatusCode,
-    email: &str,
-    next: &str,
-    refused: Option<String>,
-) -> Result<Response> {
+/// The form again, for who was half way in.
+pub(super) fn again(app: &App, next: &str, refused: &Refused) -> Result<Response> {
+    form(app, None, asking("", next), Some(refused))
+}
+
+fn asking(email: &str, next: &str) -> CardForm {
     let fields = vec![
         Field::email("email", "E-mail address").required().max_length(254).value(email),
         Field::password("password", "Password", "current-password").required(),
     ];
     let mut form = CardForm::new("Sign in", "/signin", "Sign in", fields);
     form.lead = Some("To the console of your AI platforms.".to_owned());
-    form.notice =
-        refused.map(|text| Notice { kind: Kind::Danger, title: None, text, action: None });
     next.clone_into(&mut form.next);
-    let page = view::page(app, None, "Sign in", form);
-    Ok((status, Html(app.engine().render("card-form", &page)?)).into_response())
+    form
 }

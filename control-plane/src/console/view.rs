@@ -6,8 +6,9 @@ mod preview;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New,
-    Organizations, People, PlatformPage, PlatformRow, SessionRow, domains,
+    Account, Audit, AuditRow, DeletedRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
+    New, Organizations, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, SessionRow,
+    SetUp, domains,
 };
 
 pub use preview::{PreviewPage, Ways};
@@ -31,6 +32,7 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "preview", "people", "keys", "audit", "account",
+    "second-factor", "recovery-codes", "policy",
 }
 
 /// What pages are made with.
@@ -83,6 +85,7 @@ pub fn in_organization<C: Serialize>(
         ("People", "/people", Scope::MembersRead),
         ("Keys", "/keys", Scope::KeysWrite),
         ("Audit", "/audit", Scope::AuditRead),
+        ("Settings", "/settings", Scope::PolicyWrite),
     ];
     page.nav = parts
         .into_iter()
@@ -124,6 +127,9 @@ mod tests {
             "keys": Keys,
             "audit": Audit,
             "account": Account,
+            "second-factor": SetUp,
+            "recovery-codes": RecoveryCodes,
+            "policy": Policy,
         }
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(tried, TEMPLATES.iter().map(|(name, _)| *name).collect());

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 
 use accounts::sessions::SignedIn;
-use accounts::{Visit, sessions};
+use accounts::{Visit, factors, sessions};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::db::members;
 use crate::db::organizations::Organization;
 use crate::domain::id::PersonId;
+use crate::domain::policy::SecondFactor;
 use crate::domain::role::Role;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
@@ -25,8 +26,8 @@ pub struct Visitor(pub Option<SignedIn>);
 /// Somebody who is signed in.
 pub struct Person(pub SignedIn);
 
-/// Somebody who is signed in, in an organization that they are a member of. To others there is no such
-/// organization.
+/// Somebody who is signed in, in an organization that they are a member of, as it asks its members to be.
+/// To others there is no such organization.
 pub struct Seat {
     /// Who.
     pub signed_in: SignedIn,
@@ -71,6 +72,10 @@ impl FromRequestParts<App> for Seat {
         let mut conn = app.conn().await?;
         let seat = members::seat(&mut conn, &slug, person).await?;
         let (organization, role) = seat.ok_or(Error::Nothing("organization"))?;
+        let is_asked = organization.second_factor == SecondFactor::Required;
+        if is_asked && !factors::has(&mut conn, person.0).await? {
+            return Err(Error::SecondFactorFirst(web::next::way_back(parts)));
+        }
         let caller = Caller::person(organization.id, person, role);
         Ok(Self { signed_in, organization, role, caller })
     }

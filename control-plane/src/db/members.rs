@@ -99,7 +99,7 @@ pub async fn seats(
     person: PersonId,
 ) -> sqlx::Result<Vec<(Organization, Role)>> {
     let rows = sqlx::query!(
-        "select organization.id, slug, name, plan, created_at, role
+        "select organization.id, slug, name, plan, second_factor, created_at, role
          from control.member join control.organization on organization.id = organization
          where person = $1 order by name, slug limit 200",
         person.0,
@@ -113,6 +113,10 @@ pub async fn seats(
             plan: row
                 .plan
                 .parse::<PlanName>()
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            second_factor: row
+                .second_factor
+                .parse()
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             created_at: row.created_at.to_jiff(),
         };
@@ -151,6 +155,26 @@ pub async fn list(
         })
     })
     .collect()
+}
+
+/// How many members a password alone lets in.
+///
+/// # Errors
+/// The database.
+pub async fn without_second_factor(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from control.member
+           where organization = $1 and not exists (
+               select from accounts.totp
+               where person_id = member.person and confirmed_at is not null
+           )"#,
+        organization.0,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// From now on they are this there.

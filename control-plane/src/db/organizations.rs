@@ -6,6 +6,7 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
 
 use crate::domain::id::OrganizationId;
+use crate::domain::policy::SecondFactor;
 
 /// Who owns platforms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Organization {
     pub name: String,
     /// What it pays for.
     pub plan: PlanName,
+    /// Whether members need something beside a password.
+    pub second_factor: SecondFactor,
     /// Since when.
     pub created_at: Timestamp,
 }
@@ -28,13 +31,14 @@ pub struct Organization {
 /// The database.
 pub async fn create(conn: &mut PgConnection, new: &Organization) -> sqlx::Result<bool> {
     let made = sqlx::query!(
-        "insert into control.organization (id, slug, name, plan, created_at)
-         values ($1, $2, $3, $4, $5)
+        "insert into control.organization (id, slug, name, plan, second_factor, created_at)
+         values ($1, $2, $3, $4, $5, $6)
          on conflict (slug) do nothing",
         new.id.0,
         new.slug.as_str(),
         new.name,
         new.plan.as_str(),
+        new.second_factor.word(),
         new.created_at.to_sqlx(),
     );
     Ok(made.execute(conn).await?.rows_affected() == 1)
@@ -47,7 +51,8 @@ pub async fn create(conn: &mut PgConnection, new: &Organization) -> sqlx::Result
 pub async fn by_slug(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<Organization>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, plan, created_at from control.organization where slug = $1",
+        "select id, slug, name, plan, second_factor, created_at
+         from control.organization where slug = $1",
         slug.as_str(),
     );
     row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
@@ -63,7 +68,8 @@ pub async fn get(
 ) -> sqlx::Result<Option<Organization>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, plan, created_at from control.organization where id = $1",
+        "select id, slug, name, plan, second_factor, created_at
+         from control.organization where id = $1",
         id.0,
     );
     row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
@@ -80,11 +86,35 @@ pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<(
     Ok(())
 }
 
+/// From now on this is asked of its members; what it was before.
+///
+/// # Errors
+/// The database.
+pub async fn set_second_factor(
+    conn: &mut PgConnection,
+    id: OrganizationId,
+    wanted: SecondFactor,
+) -> sqlx::Result<SecondFactor> {
+    lock(&mut *conn, id).await?;
+    let before =
+        sqlx::query_scalar!("select second_factor from control.organization where id = $1", id.0,);
+    let before = before.fetch_one(&mut *conn).await?;
+    sqlx::query!(
+        "update control.organization set second_factor = $2 where id = $1",
+        id.0,
+        wanted.word(),
+    )
+    .execute(conn)
+    .await?;
+    before.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
 struct Row {
     id: uuid::Uuid,
     slug: String,
     name: String,
     plan: String,
+    second_factor: String,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -97,6 +127,10 @@ impl TryFrom<Row> for Organization {
             slug: row.slug.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             name: row.name,
             plan: row.plan.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            second_factor: row
+                .second_factor
+                .parse()
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             created_at: row.created_at.to_jiff(),
         })
     }

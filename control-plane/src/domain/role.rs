@@ -60,11 +60,14 @@ impl Role {
     pub fn scopes(self) -> Vec<Scope> {
         use Scope::{
             AuditRead, KeysWrite, MembersRead, OrganizationRead, OwnersWrite, PlatformsRead,
-            PlatformsWrite, WebhooksWrite,
+            PlatformsWrite, PolicyWrite, WebhooksWrite,
         };
         match self {
             Self::Owner => Scope::ALL.into(),
-            Self::Admin => Scope::ALL.into_iter().filter(|it| *it != OwnersWrite).collect(),
+            Self::Admin => {
+                let of_owners = [OwnersWrite, PolicyWrite];
+                Scope::ALL.into_iter().filter(|it| !of_owners.contains(it)).collect()
+            }
             Self::Developer => {
                 vec![
                     OrganizationRead,
@@ -121,6 +124,7 @@ mod tests {
     fn each_may_do_what_the_one_below_may_and_only_owners_everything() {
         assert_eq!(Role::Owner.scopes(), Scope::ALL);
         assert!(!Role::Admin.scopes().contains(&Scope::OwnersWrite));
+        assert!(!Role::Admin.scopes().contains(&Scope::PolicyWrite));
         let reading = Role::Viewer.scopes();
         for role in Role::ALL {
             assert!(reading.iter().all(|scope| role.scopes().contains(scope)), "{role}");

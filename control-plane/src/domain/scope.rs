@@ -29,6 +29,9 @@ pub enum Scope {
     /// The same of owners.
     #[serde(rename = "owners:write")]
     OwnersWrite,
+    /// Say what is asked of members.
+    #[serde(rename = "policy:write")]
+    PolicyWrite,
     /// See which keys there are, make some and take them back.
     #[serde(rename = "keys:write")]
     KeysWrite,
@@ -47,13 +50,14 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
         Self::MembersRead,
         Self::MembersWrite,
         Self::OwnersWrite,
+        Self::PolicyWrite,
         Self::KeysWrite,
         Self::AuditRead,
         Self::WebhooksWrite,
@@ -68,6 +72,7 @@ impl Scope {
             Self::MembersRead => "members:read",
             Self::MembersWrite => "members:write",
             Self::OwnersWrite => "owners:write",
+            Self::PolicyWrite => "policy:write",
             Self::KeysWrite => "keys:write",
             Self::AuditRead => "audit:read",
             Self::WebhooksWrite => "webhooks:write",
@@ -85,6 +90,7 @@ impl Scope {
             Self::MembersRead => "See who is a member",
             Self::MembersWrite => "Invite people, and take them out",
             Self::OwnersWrite => "Make owners, and unmake them",
+            Self::PolicyWrite => "Say what is asked of members",
             Self::KeysWrite => "Make keys, and take them back",
             Self::AuditRead => "See what was done",
             Self::WebhooksWrite => "Make webhooks, and delete them",

@@ -12,6 +12,7 @@ use crate::db::organizations;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
+use crate::http::policy::Policy;
 
 /// Who owns platforms.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,6 +29,8 @@ pub struct Organization {
     /// What that gives each of its platforms.
     #[schema(value_type = Object)]
     entitlements: Entitlements,
+    /// What it asks of its members.
+    policy: Policy,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -49,6 +52,7 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Organiz
         name: found.name,
         plan: found.plan.to_string(),
         entitlements: found.plan.entitlements(),
+        policy: Policy { second_factor: found.second_factor },
         created_at: found.created_at,
     }))
 }

@@ -71,6 +71,16 @@ impl<'a> Browser<'a> {
         self.send(request, form.finish()).await
     }
 
+    /// What it would send.
+    pub(crate) fn cookie(&self, name: &str) -> String {
+        self.cookies[name].clone()
+    }
+
+    /// Somebody puts this among its cookies.
+    pub(crate) fn take(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Whoever holds the link of an invitation joins with a new account.
     pub(crate) async fn join(rig: &'a Rig, link: &str, name: &str) -> Self {
         let mut browser = Self::new(rig);

@@ -15,6 +15,7 @@ mod platforms;
 mod played;
 mod preview;
 mod rig;
+mod second_factor;
 mod webhooks;
 
 use rig::Rig;

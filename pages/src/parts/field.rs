@@ -29,6 +29,8 @@ pub struct Field {
     pub required: bool,
     /// The `autocomplete` token, as in `email` or `new-password`.
     pub autocomplete: Option<&'static str>,
+    /// The `inputmode` token: which keys a phone shows.
+    pub input_mode: Option<&'static str>,
     /// The longest text it takes, in UTF-16 units.
     pub max_length: Option<u32>,
     /// The lines of a textarea.
@@ -74,6 +76,7 @@ impl Field {
             error: None,
             required: false,
             autocomplete: None,
+            input_mode: None,
             max_length: None,
             rows: 4,
             autofocus: false,
@@ -102,6 +105,13 @@ impl Field {
     #[must_use]
     pub fn password(name: &str, label: &str, autocomplete: &'static str) -> Self {
         Self { autocomplete: Some(autocomplete), ..Self::input(name, label, "password") }
+    }
+
+    /// A code that is good once: phones show digits, and offer to fill it in.
+    #[must_use]
+    pub fn one_time_code(name: &str, label: &str) -> Self {
+        let (autocomplete, input_mode) = (Some("one-time-code"), Some("numeric"));
+        Self { autocomplete, input_mode, ..Self::text(name, label) }
     }
 
     /// A password to choose, with what people should know who choose one.
@@ -212,6 +222,7 @@ impl Sample for Field {
             Self::text("plain", "Plain"),
             Self::email("mail", "E-mail").required().error(wrong.clone()).value("a\"b").autofocus(),
             Self::password("secret", "Password", "new-password").hint("12 characters or more."),
+            Self::one_time_code("code", "Code").required().max_length(11),
             Self::textarea("story", "Story", 6)
                 .value("\nfirst line empty\n</textarea><script>")
                 .hint("Tell us.")

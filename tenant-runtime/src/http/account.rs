@@ -66,7 +66,12 @@ pub async fn change_password(
             response.headers_mut().insert(header::RETRY_AFTER, wait.seconds().into());
             Ok(response)
         }
-        Err(SignInError::Refused | SignInError::Pending | SignInError::Suspended) => {
+        Err(
+            SignInError::Refused
+            | SignInError::Pending
+            | SignInError::Suspended
+            | SignInError::SecondFactor,
+        ) => {
             let wrong = wrong("This is not the password you have now.".to_owned());
             refuse(&app, &signed_in, StatusCode::UNPROCESSABLE_ENTITY, &wrong).await
         }

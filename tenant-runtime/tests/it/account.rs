@@ -68,3 +68,22 @@ async fn a_person_signs_out_everywhere_else_at_once() {
     }
     ada.get("/account").await.expect(200).with("All other devices are signed out.");
 }
+
+#[tokio::test]
+async fn who_has_a_second_factor_is_not_let_in_by_a_password_alone() {
+    let platform = TestPlatform::new(Simulator::echo()).await;
+    platform.person("ada").await;
+    let mut db = platform.app.db().acquire().await.unwrap();
+    sqlx::query(
+        "insert into accounts.totp
+         select id, '\\x00', gen_random_uuid(), now(), now(), 0 from accounts.person",
+    )
+    .execute(&mut *db)
+    .await
+    .unwrap();
+    drop(db);
+    let ada = platform.visitor();
+    ada.sign_in("ada").await.expect(422).with("this site cannot ask for it");
+    assert_eq!(ada.cookie(), None);
+    ada.get("/account").await.expect(303);
+}

@@ -2,13 +2,16 @@
 
 mod account;
 mod audit;
+mod factors;
 mod keys;
 mod organizations;
 mod people;
 mod platforms;
+mod policy;
 
-pub use account::{Account, SessionRow};
+pub use account::{Account, FactorRow, SessionRow};
 pub use audit::{Audit, AuditRow};
+pub use factors::{RecoveryCodes, SetUp};
 pub use keys::{KeyRow, Keys};
 #[cfg(test)]
 pub use organizations::OrganizationRow;
@@ -19,3 +22,4 @@ pub use people::{InvitationRow, MemberRow, People};
 pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, domains};
 #[cfg(test)]
 pub use platforms::{DomainRow, TemplateRow};
+pub use policy::Policy;

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use pages::Sample;
-use pages::parts::{EmptyState, Field, Health, Pagination};
+use pages::parts::{EmptyState, Field, Health, Notice, Pagination, QrCode};
 use uuid::Uuid;
 
 use super::PreviewPage;
 use super::contexts::{
-    Account, Audit, AuditRow, DeletedRow, DomainRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
-    New, OrganizationRow, Organizations, People, PlatformPage, PlatformRow, RoleChoice, SessionRow,
-    TemplateRow,
+    Account, Audit, AuditRow, DeletedRow, DomainRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys,
+    MemberRow, New, OrganizationRow, Organizations, People, PlatformPage, PlatformRow, Policy,
+    RecoveryCodes, RoleChoice, SessionRow, SetUp, TemplateRow,
 };
 
 /// What nobody should be able to break a page with.
@@ -228,8 +228,39 @@ impl Sample for Account {
             current,
         };
         let sessions = vec![session(1, true), session(2, false)];
-        let both = Self { name: odd(), email: odd(), sessions, elsewhere: true };
-        vec![Self { sessions: vec![session(1, true)], elsewhere: false, ..both.clone() }, both]
+        let factor = Some(FactorRow { since: WHEN, codes: 10 });
+        let both = Self { name: odd(), email: odd(), factor, sessions, elsewhere: true };
+        let sessions = vec![session(1, true)];
+        vec![Self { factor: None, sessions, elsewhere: false, ..both.clone() }, both]
+    }
+}
+
+impl Sample for SetUp {
+    fn samples() -> Vec<Self> {
+        let full = Self {
+            notice: Some(Notice::samples().remove(0)),
+            qr: QrCode::of(ODD, "otpauth://totp/x"),
+            uri: "otpauth://totp/x".to_owned(),
+            secret: "GEZD GNBV".to_owned(),
+            code: Field::one_time_code("code", "Code").error(Some(odd())),
+            next: format!("/{ODD}"),
+        };
+        vec![Self { notice: None, qr: None, ..full.clone() }, full]
+    }
+}
+
+impl Sample for RecoveryCodes {
+    fn samples() -> Vec<Self> {
+        vec![Self { codes: vec![odd(), odd()], next: format!("/{ODD}") }]
+    }
+}
+
+impl Sample for Policy {
+    fn samples() -> Vec<Self> {
+        let second_factor = Field::select("second_factor", "A second factor", &[("optional", "x")]);
+        let base = "/o/acme/settings".to_owned();
+        let plain = Self { is_changed: false, base, second_factor, without: 1 };
+        vec![Self { is_changed: true, ..plain.clone() }, plain]
     }
 }
 

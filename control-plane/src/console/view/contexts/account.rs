@@ -1,5 +1,6 @@
 //! A person's own account.
 
+use accounts::factors::SecondFactor;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -11,10 +12,27 @@ pub struct Account {
     pub name: String,
     /// Their address.
     pub email: String,
+    /// What is asked beside the password.
+    pub factor: Option<FactorRow>,
     /// Where they are signed in.
     pub sessions: Vec<SessionRow>,
     /// Whether they are signed in elsewhere too.
     pub elsewhere: bool,
+}
+
+/// A second factor that is on.
+#[derive(Clone, Debug, Serialize)]
+pub struct FactorRow {
+    /// Since when.
+    pub since: Timestamp,
+    /// Recovery codes that are still good.
+    pub codes: i64,
+}
+
+impl From<SecondFactor> for FactorRow {
+    fn from(factor: SecondFactor) -> Self {
+        Self { since: factor.since, codes: factor.recovery_codes }
+    }
 }
 
 /// Where somebody is signed in.
