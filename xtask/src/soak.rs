@@ -48,6 +48,9 @@ pub(crate) enum Soak {
     /// 1,000 times a platform that sleeps is woken by four visitors at once, through a real edge: none
     /// fails. As root.
     Wakes,
+    /// 1,000,000 requests of every operation of the control plane, with every kind of credential: nobody
+    /// hears of what is another organization's.
+    Probe,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -188,6 +191,15 @@ impl Soak {
                 tests: &["--test", "it", "of_many_confused"],
                 environment: &[("SOULFRA_ROUNDS", "20000")],
                 wants_database: true,
+                ..USUAL
+            },
+            Self::Probe => Plan {
+                minutes: 30,
+                crates: &OF_CLUSTERS,
+                tests: &["--test", "probe"],
+                environment: &[("SOULFRA_ROUNDS", "1000000")],
+                wants_database: true,
+                counts: 3,
                 ..USUAL
             },
             Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },

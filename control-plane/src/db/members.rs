@@ -66,11 +66,23 @@ pub async fn seat(
     slug: &Slug,
     person: PersonId,
 ) -> sqlx::Result<Option<(Organization, Role)>> {
-    let Some(organization) = organizations::by_slug(&mut *conn, slug).await? else {
-        return Ok(None);
-    };
-    let role = role(conn, organization.id, person).await?;
-    Ok(role.map(|role| (organization, role)))
+    // In one question: an organization that they are not in takes as long as one that is nowhere.
+    let row = sqlx::query!(
+        "select organization.id, name, plan, second_factor, created_at, role
+         from control.organization join control.member on organization = organization.id
+         where slug = $1 and person = $2",
+        slug.as_str(),
+        person.0,
+    );
+    let Some(row) = row.fetch_optional(conn).await? else { return Ok(None) };
+    let (id, created_at) = (OrganizationId(row.id), row.created_at.to_jiff());
+    let (slug, name) = (slug.clone(), row.name);
+    let plan = row.plan.parse::<PlanName>();
+    let plan = plan.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let second_factor = row.second_factor.parse();
+    let second_factor = second_factor.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let organization = Organization { id, slug, name, plan, second_factor, created_at };
+    Ok(Some((organization, parsed(&row.role)?)))
 }
 
 /// What a person is in an organization.

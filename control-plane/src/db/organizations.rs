@@ -44,20 +44,6 @@ pub async fn create(conn: &mut PgConnection, new: &Organization) -> sqlx::Result
     Ok(made.execute(conn).await?.rows_affected() == 1)
 }
 
-/// One of this slug.
-///
-/// # Errors
-/// The database.
-pub async fn by_slug(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<Organization>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, slug, name, plan, second_factor, created_at
-         from control.organization where slug = $1",
-        slug.as_str(),
-    );
-    row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
-}
-
 /// One of this id.
 ///
 /// # Errors

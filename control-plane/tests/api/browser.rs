@@ -10,7 +10,7 @@ use crate::Rig;
 /// What it remembers between two pages.
 pub(crate) struct Browser<'a> {
     rig: &'a Rig,
-    cookies: BTreeMap<String, String>,
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 /// A page, or where it leads.
