@@ -132,7 +132,7 @@ fn wanted(
     other: &Organization,
     chance: &mut Chance,
 ) -> Wanted {
-    let kinds = [&own.platforms, &own.keys, &own.invitations, &own.people];
+    let kinds = [&own.platforms, &own.keys, &own.invitations, &own.people, &own.webhooks];
     match below(chance, 8) {
         0 | 1 => {
             // Of every kind, above all of the right one.
@@ -140,6 +140,7 @@ fn wanted(
                 "platforms" => 0,
                 "keys" => 1,
                 "invitations" => 2,
+                "webhooks" => 4,
                 _ => 3,
             };
             let kind = if chance.once_in(4) { below(chance, kinds.len()) } else { right };
@@ -194,7 +195,8 @@ fn query(
     if operation.method != "GET" || operation.path.contains("{id}") {
         return String::new();
     }
-    let after = [other.ids()[below(chance, 5)], &other.names.kept, "1", "-1", "%", ""];
+    let after =
+        [other.ids()[below(chance, other.ids().len())], &other.names.kept, "1", "-1", "%", ""];
     let after = one(chance, &after);
     match below(chance, 6) {
         0 => format!("?after={}&limit=3", URL_SAFE_NO_PAD.encode(after)),
@@ -221,6 +223,8 @@ fn body(
     match operation.path.as_str() {
         "/v1/members/{id}/role" => "{\"role\": \"developer\"}".to_owned(),
         "/v1/keys" => format!("{{\"name\": \"{}\", \"scopes\": [\"audit:read\"]}}", own.canary),
+        "/v1/organization/policy" => "{\"secondFactor\": \"optional\"}".to_owned(),
+        "/v1/webhooks" => format!("{{\"url\": \"https://{}.test/more\"}}", own.canary),
         "/v1/invitations" => {
             let email = format!("{}@{}.test", one(chance, &["owner", "new", "newer"]), own.canary);
             format!("{{\"email\": \"{email}\", \"role\": \"viewer\"}}")
@@ -265,9 +269,11 @@ async fn ask(world: &World, operation: &Operation, mut chance: Chance) -> usize 
     };
     let query = query(operation, mine, others, &mut chance);
     let credentials = credential.headers(mine, others, operation, &mut chance);
+    let delivery = one(&mut chance, &[mine.delivery.as_str(), &others.delivery]).to_owned();
+    let path = operation.path.replace("{id}", id).replace("{delivery}", &delivery);
     let asked = Asked {
         method: operation.method.clone(),
-        path: format!("{}{query}", operation.path.replace("{id}", id)),
+        path: format!("{path}{query}"),
         headers: [credentials, headers(mine, others, &mut chance)].concat(),
         body: body(operation, mine, others, &mut chance),
     };

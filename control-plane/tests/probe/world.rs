@@ -39,6 +39,9 @@ pub(crate) struct Organization {
     pub(crate) keys: Two,
     pub(crate) invitations: Two,
     pub(crate) people: Two,
+    pub(crate) webhooks: Two,
+    /// Something that the webhook was told that is kept.
+    pub(crate) delivery: String,
     pub(crate) sessions: Vec<String>,
     /// The `ETag` of the blueprint that is kept.
     pub(crate) tag: String,
@@ -110,6 +113,7 @@ impl World {
             for (list, id) in [
                 ("/v1/members", &organization.people.kept),
                 ("/v1/invitations", &organization.invitations.kept),
+                ("/v1/webhooks", &organization.webhooks.kept),
             ] {
                 let items = caller.get(&format!("{list}?limit=100")).await.body["items"].clone();
                 let item = items.as_array().unwrap().iter().find(|it| it["id"] == **id).cloned();
@@ -167,6 +171,8 @@ impl Organization {
                 .unwrap()
                 .to_owned(),
         };
+        let (webhooks, delivery, webhook_secrets) = webhooks(&caller, &canary).await;
+        hidden.extend(webhook_secrets);
         let members = caller.get("/v1/members").await.body["items"].clone();
         let person = |word: &str| {
             let mut members = members.as_array().unwrap().iter();
@@ -186,10 +192,10 @@ impl Organization {
         let tag = blueprint.header("etag").to_owned();
         let cookies =
             Cookies { owner: cookie_of(&owner), viewer: cookie_of(&viewer), ended: ended_cookie };
-        for two in [&platforms, &keys, &invitations, &people] {
+        for two in [&platforms, &keys, &invitations, &people, &webhooks] {
             hidden.extend([&two.kept, &two.spare].map(|id| bare(id)));
         }
-        hidden.extend([bare(&id), bare(&owner_id), slug.clone()]);
+        hidden.extend([bare(&id), bare(&owner_id), bare(&delivery), slug.clone()]);
         hidden.extend([names.kept.clone(), names.spare.clone()]);
         hidden.extend(all_sessions.clone());
         hidden.push(tag.trim_matches('"').split('-').next().unwrap().to_owned());
@@ -203,6 +209,8 @@ impl Organization {
             keys,
             invitations,
             people,
+            webhooks,
+            delivery,
             sessions: all_sessions,
             tag,
             used_link,
@@ -213,8 +221,15 @@ impl Organization {
     }
 
     /// The ids of everything it has that nobody may touch.
-    pub(crate) fn ids(&self) -> [&str; 5] {
-        [&self.platforms.kept, &self.keys.kept, &self.invitations.kept, &self.people.kept, &self.id]
+    pub(crate) fn ids(&self) -> [&str; 6] {
+        [
+            &self.platforms.kept,
+            &self.keys.kept,
+            &self.invitations.kept,
+            &self.people.kept,
+            &self.webhooks.kept,
+            &self.id,
+        ]
     }
 }
 
@@ -264,6 +279,22 @@ async fn platform(rig: &Rig, caller: &Caller<'_>, name: &str, canary: &str) -> S
     there.status = Some(status);
     rig.cluster.by_kubectl(there);
     made.body["id"].as_str().unwrap().to_owned()
+}
+
+/// The webhooks of an organization, something that one was told, and what of them is secret.
+async fn webhooks(caller: &Caller<'_>, canary: &str) -> (Two, String, Vec<String>) {
+    let make = async |word: &str| {
+        let url = format!("https://{canary}.test/{word}");
+        let wanted = json!({"url": url, "kinds": ["webhook.create"]});
+        let made = caller.post("/v1/webhooks", &wanted).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let of = |field: &str| made.body[field].as_str().unwrap().to_owned();
+        (of("id"), of("secret").to_lowercase())
+    };
+    let (kept, spare) = (make("kept").await, make("spare").await);
+    let told = caller.get(&format!("/v1/webhooks/{}/deliveries", kept.0)).await.body;
+    let delivery = told["items"][0]["id"].as_str().unwrap().to_owned();
+    (Two { kept: kept.0, spare: spare.0 }, delivery, vec![kept.1, spare.1])
 }
 
 /// The keys of an organization, what they are, and what of them is secret.
