@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::Request;
-use blueprint::PlanName;
+use blueprint::status::Phase;
+use blueprint::{BlueprintStatus, PlanName};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -56,6 +57,10 @@ async fn who_listens_hears_how_it_stands_and_of_each_change_once(db: PgPool) {
     acme.send("POST", &format!("{path}/suspend"), &[], String::new()).await;
     let (second, stopped) = listener.hears().await;
     assert_eq!((stopped["name"].as_str(), first != second), (Some("harbour"), true));
+    let status = BlueprintStatus { phase: Some(Phase::Suspended), ..BlueprintStatus::default() };
+    rig.cluster.seen_as("harbour", status);
+    let (second, stopped) = listener.hears().await;
+    assert_eq!(stopped["phase"], "Suspended");
     // Of others it hears nothing: what comes next is its own deletion.
     acme.send("POST", "/v1/platforms", &[], written("quay", "Quay")).await;
     acme.delete(&format!("{path}?name=harbour")).await;

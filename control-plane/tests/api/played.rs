@@ -48,6 +48,15 @@ impl Played {
         self.there().insert(name, made);
     }
 
+    /// An operator says what it saw of one.
+    pub(crate) fn seen_as(&self, name: &str, status: BlueprintStatus) {
+        if let Some(there) = self.there().get_mut(name) {
+            there.status = Some(status);
+            there.metadata.resource_version = Some(Uuid::now_v7().to_string());
+        }
+        self.watched.all_changed();
+    }
+
     /// One that is there.
     pub(crate) fn of(&self, name: &str) -> Option<PlatformBlueprint> {
         self.there().get(name).cloned()
