@@ -211,7 +211,7 @@ pub enum Command {
     },
     /// Keeps a key of a control plane, which is asked for, or read from standard input.
     Login {
-        /// Where it is, such as https://console.example
+        /// Where it is, such as `https://console.example`.
         #[arg(value_hint = ValueHint::Url)]
         url: String,
     },

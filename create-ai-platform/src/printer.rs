@@ -190,7 +190,7 @@ impl Printer {
             stdin.lock().take(LONGEST_SECRET).read_line(&mut line)?;
             return Ok(line);
         }
-        eprint!("{question} ");
+        self.0.bars.suspend(|| eprint!("{question} "));
         console::Term::stderr().read_secure_line()
     }
 

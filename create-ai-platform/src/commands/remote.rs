@@ -147,6 +147,7 @@ pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) ->
     let spec = create::described(wish, yes, &name, &folder, printer)?;
     let difference = Difference::between(&client, name, spec).await?;
     tell_overruled(difference.overruled(), printer);
+    let done = if difference.state() == State::New { "is made" } else { "is there already" };
     let made = difference.create(&client, rand::random()).await?;
     let name = made.name.as_str();
     let Some(minutes) = wish.wait else {
@@ -154,7 +155,7 @@ pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) ->
             printer.json(&made);
         }
         let file = folder.blueprint_file();
-        printer.note(&format!("{name} is made; its blueprint is {}", file.display()));
+        printer.note(&format!("{name} {done}; its blueprint is {}", file.display()));
         printer.note("See how it comes up: create-ai-platform list");
         return Ok(());
     };
