@@ -80,6 +80,40 @@ pub struct Create {
     /// chosen. [default: the one chosen last, at first smollm2-135m]
     #[arg(long, env = "SOULFRA_MODEL")]
     pub model: Option<String>,
+    /// Make it on this control plane instead of running it here. Log in there first:
+    /// `create-ai-platform login`.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub control_plane: Option<String>,
+    /// Wait until it is ready there, so many minutes at most, and print its address.
+    #[arg(
+        long,
+        requires = "control_plane",
+        value_name = "MINUTES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10",
+        value_parser = clap::value_parser!(u64).range(1..=120)
+    )]
+    pub wait: Option<u64>,
+}
+
+/// Which control plane is meant.
+#[derive(Debug, Args, Clone)]
+pub struct At {
+    /// The control plane. [default: the one that somebody is logged in to, where it is one]
+    #[arg(long, value_name = "URL", env = "SOULFRA_CONTROL_PLANE", value_hint = ValueHint::Url)]
+    pub control_plane: Option<String>,
+}
+
+/// A blueprint, and which control plane is meant.
+#[derive(Debug, Args, Clone)]
+pub struct FileAt {
+    /// The blueprint file, or the platform's folder.
+    #[arg(long, short, default_value = "blueprint.yaml", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Where.
+    #[command(flatten)]
+    pub at: At,
 }
 
 /// How to talk to the person or program that called.
@@ -175,6 +209,55 @@ pub enum Command {
         #[command(subcommand)]
         what: Option<Models>,
     },
+    /// Keeps a key of a control plane, which is asked for, or read from standard input.
+    Login {
+        /// Where it is, such as `https://console.example`.
+        #[arg(value_hint = ValueHint::Url)]
+        url: String,
+    },
+    /// Forgets the key of a control plane.
+    Logout {
+        /// Where it is.
+        #[arg(value_hint = ValueHint::Url)]
+        url: String,
+    },
+    /// Lists the platforms on a control plane.
+    List {
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Prints where a blueprint differs from its platform on a control plane. Exit code 1: it does.
+    Diff {
+        /// What and where.
+        #[command(flatten)]
+        file: FileAt,
+    },
+    /// Has a control plane make a platform as its blueprint says, or change it.
+    Apply {
+        /// What and where.
+        #[command(flatten)]
+        file: FileAt,
+        /// Only print what would be changed.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Deletes a platform on a control plane, which keeps its data for 30 days. Asks for its name.
+    Delete {
+        /// The platform's name.
+        name: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Brings a platform back that was deleted on a control plane.
+    Undelete {
+        /// The platform's name.
+        name: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
     /// Prints completions for a shell.
     Completions {
         /// Which shell.
@@ -220,6 +303,19 @@ mod tests {
         assert_eq!(cli.create.name.as_deref(), Some("my-company"));
         assert!(Cli::try_parse_from(["create-ai-platform"]).is_err());
         assert!(Cli::parse_from(["create-ai-platform", "status", "--json"]).talk.json);
+    }
+
+    #[test]
+    fn waiting_is_for_control_planes_and_has_an_end() {
+        let read = |line: &str| Cli::try_parse_from(line.split(' '));
+        let wait = |line: &str| read(line).unwrap().create.wait;
+        assert_eq!(wait("x acme --control-plane https://c.example"), None);
+        assert_eq!(wait("x acme --control-plane https://c.example --wait"), Some(10));
+        assert_eq!(wait("x --wait=3 acme --control-plane https://c.example"), Some(3));
+        for bad in ["x acme --wait", "x acme --control-plane https://c.example --wait=0"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(read("x list --control-plane https://c.example").unwrap().command.is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod blueprints;
 pub mod create;
 pub mod data;
 pub mod models;
+pub mod remote;
 pub mod shell;
 pub mod state;
 pub mod trust;

@@ -38,6 +38,14 @@ pub enum Kind {
     Declined = 12,
     /// A backup that cannot be used.
     Backup = 13,
+    /// The control plane is not named, does not answer, or is none.
+    ControlPlane = 14,
+    /// No key for a control plane, or one that is not good for this.
+    Key = 15,
+    /// The control plane does not do it as things stand.
+    Refused = 16,
+    /// It was not ready in time.
+    NotReady = 17,
 }
 
 impl Kind {
@@ -55,6 +63,10 @@ impl Kind {
             Self::NoPlatform,
             Self::Declined,
             Self::Backup,
+            Self::ControlPlane,
+            Self::Key,
+            Self::Refused,
+            Self::NotReady,
         ];
         known.into_iter().find(|kind| *kind as u8 == code).unwrap_or(Self::Unexpected)
     }
@@ -88,6 +100,32 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<remote::Error> for Failure {
+    fn from(error: remote::Error) -> Self {
+        let kind = match error.kind() {
+            remote::Kind::ControlPlane => Kind::ControlPlane,
+            remote::Kind::Key => Kind::Key,
+            remote::Kind::Files => Kind::Files,
+            remote::Kind::Name => Kind::Name,
+            remote::Kind::Blueprint => Kind::Blueprint,
+            remote::Kind::NoPlatform => Kind::NoPlatform,
+            remote::Kind::Refused => Kind::Refused,
+            remote::Kind::Declined => Kind::Declined,
+            remote::Kind::NotReady => Kind::NotReady,
+        };
+        Self::new(kind, error.to_string(), error.hint())
+    }
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// As it was meant to.
+    Well,
+    /// It looked for differences and found some, which is exit code 1, as `diff` has it.
+    Differs,
+}
 
 /// What a command gives back.
 pub type Result<T> = std::result::Result<T, Failure>;

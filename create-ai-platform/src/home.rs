@@ -144,6 +144,11 @@ impl Home {
         self.data.join("root.key")
     }
 
+    /// The keys of control planes. They outlive the last platform of this machine.
+    pub fn control_planes(&self) -> PathBuf {
+        self.data.join("control-planes.json")
+    }
+
     /// Which model the person chose last.
     pub fn chosen_model(&self) -> PathBuf {
         self.data.join("model")

@@ -21,7 +21,7 @@ mod watch;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::failure::{Failure, Kind, Result};
+use crate::failure::{Done, Failure, Kind, Result};
 use crate::home::Home;
 use crate::printer::Printer;
 
@@ -49,7 +49,8 @@ fn main() -> ExitCode {
             done
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Differs) => ExitCode::from(1),
         Err(failure) => {
             printer.failure(&failure);
             ExitCode::from(failure.kind as u8)
@@ -63,10 +64,13 @@ async fn run(
     yes: bool,
     places: &cli::Places,
     printer: &Printer,
-) -> Result<()> {
-    use commands::{blueprints, data, shell, state, trust};
+) -> Result<Done> {
+    use commands::{blueprints, data, remote, shell, state, trust};
     let home = || Home::find(places);
-    match command {
+    let done = match command {
+        None if create.control_plane.is_some() => {
+            Box::pin(remote::create(&create, yes, &home(), printer)).await
+        }
         None => {
             fit_processor()?;
             let home = home();
@@ -94,12 +98,29 @@ async fn run(
         }
         Some(Command::Trust { print }) => trust::run(print, &home(), printer),
         Some(Command::Models { what }) => commands::models::run(what, &home(), printer).await,
+        Some(Command::Login { url }) => Box::pin(remote::login(&url, &home(), printer)).await,
+        Some(Command::Logout { url }) => remote::logout(&url, &home(), printer),
+        Some(Command::List { at }) => Box::pin(remote::list(at, &home(), printer)).await,
+        Some(Command::Diff { file }) => {
+            return Box::pin(remote::diff(file, &home(), printer)).await;
+        }
+        Some(Command::Apply { file, dry_run: true }) => {
+            Box::pin(remote::diff(file, &home(), printer)).await.map(drop)
+        }
+        Some(Command::Apply { file, .. }) => Box::pin(remote::apply(file, &home(), printer)).await,
+        Some(Command::Delete { name, at }) => {
+            Box::pin(remote::delete(&name, at, yes, &home(), printer)).await
+        }
+        Some(Command::Undelete { name, at }) => {
+            Box::pin(remote::undelete(&name, at, &home(), printer)).await
+        }
         Some(Command::Completions { shell }) => {
             shell::completions(shell, printer);
             Ok(())
         }
         Some(Command::Man) => shell::man(printer),
-    }
+    };
+    done.map(|()| Done::Well)
 }
 
 fn fit_processor() -> Result<()> {

@@ -3,7 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "this is the printer")]
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::program;
+
+/// The longest secret that is read, in bytes.
+const LONGEST_SECRET: u64 = 4096;
 
 /// Prints for a person at a terminal, for a log, or for a program.
 #[derive(Clone)]
@@ -86,6 +89,16 @@ pub enum Event<'a> {
         /// What is not shown as it is written.
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         warnings: &'a [String],
+    },
+    /// A platform on a control plane stands so from now on.
+    Stands {
+        /// Its name.
+        name: &'a str,
+        /// In a word.
+        phase: &'a str,
+        /// What it waits for, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        waits_for: Option<&'a str>,
     },
     /// Something worth knowing.
     Note {
@@ -168,6 +181,19 @@ impl Printer {
         Some(line.trim().to_owned())
     }
 
+    /// Asks for a secret, which is not shown while it is typed; where nobody sits at a terminal, its
+    /// first line of standard input is it.
+    pub fn ask_secret(&self, question: &str) -> std::io::Result<String> {
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() {
+            let mut line = String::new();
+            stdin.lock().take(LONGEST_SECRET).read_line(&mut line)?;
+            return Ok(line);
+        }
+        self.0.bars.suspend(|| eprint!("{question} "));
+        console::Term::stderr().read_secure_line()
+    }
+
     /// Says how it failed, and what to do next.
     pub fn failure(&self, failure: &Failure) {
         let hint = program::in_words(&failure.hint);
@@ -233,6 +259,10 @@ fn words(event: &Event<'_>) {
             for warning in *warnings {
                 eprintln!("  warning: {warning}");
             }
+        }
+        Event::Stands { name, phase, waits_for: None } => eprintln!("{name}: {phase}"),
+        Event::Stands { name, phase, waits_for: Some(waits_for) } => {
+            eprintln!("{name}: {phase} ({waits_for})");
         }
         Event::Note { text } => eprintln!("{text}"),
     }

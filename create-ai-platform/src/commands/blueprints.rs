@@ -81,7 +81,8 @@ fn renamed(kept: &[String], blueprint: &PlatformBlueprint) -> Option<Problem> {
     ))
 }
 
-fn parsed(file: &Path) -> Result<blueprint::PlatformBlueprint> {
+/// What a file says, or all that is wrong with it.
+pub fn parsed(file: &Path) -> Result<PlatformBlueprint> {
     let text = read(file)?;
     blueprint::read(&text).map_err(|problems| {
         let file = located(file).display().to_string();

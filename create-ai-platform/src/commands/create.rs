@@ -28,39 +28,13 @@ const PORT: u16 = 8080;
 
 /// Runs it.
 pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Result<()> {
-    let name: BlueprintName = wish.name.as_deref().unwrap_or_default().parse().map_err(
-        |error: blueprint::InvalidName| {
-            Failure::new(Kind::Name, error.to_string(), "For example: my-company")
-        },
-    )?;
+    let name = name(&wish)?;
     home.prepare()?;
     let folder = find_folder(&home, &name)?;
     let made = !folder.exists();
     let entry = models::choose(wish.model.as_deref(), &home, &printer)?;
-    if made {
-        if let Some(command) = almost_a_command(name.as_str()).filter(|_| !yes) {
-            meant(&name, &command, &printer)?;
-        }
-        make_folder(&wish, &name, &folder, &printer)?;
-    }
     // Read before anything starts: a blueprint that cannot be used should cost no waiting.
-    let (blueprint, _) = folder.read()?;
-    let described = blueprint.metadata.name.unwrap_or_default();
-    if described != name.as_str() {
-        return Err(Failure::new(
-            Kind::Name,
-            format!("{} describes {described}, not {name}", folder.blueprint_file().display()),
-            format!(
-                "A platform keeps its name: set metadata.name to {name} again. For its data under \
-                 another name: create-ai-platform backup {name}, then restore --name NAME."
-            ),
-        ));
-    }
-    if !made {
-        tell_idle(&idle_for_folder(&wish, &blueprint.spec), &printer, || {
-            format!("{name} is there already. Change it in {}", folder.blueprint_file().display())
-        });
-    }
+    described(&wish, yes, &name, &folder, &printer)?;
     match home.lock()? {
         None => join(&wish, &home, &folder, &printer).await,
         Some(lock) => {
@@ -78,6 +52,60 @@ pub async fn run(wish: Create, yes: bool, home: Home, printer: Printer) -> Resul
             outcome
         }
     }
+}
+
+/// The name that is wished for.
+pub fn name(wish: &Create) -> Result<BlueprintName> {
+    wish.name.as_deref().unwrap_or_default().parse().map_err(|error: blueprint::InvalidName| {
+        Failure::new(Kind::Name, error.to_string(), "For example: my-company")
+    })
+}
+
+/// What the folder of a platform says of it; made first, where there is none.
+pub fn described(
+    wish: &Create,
+    yes: bool,
+    name: &BlueprintName,
+    folder: &Folder,
+    printer: &Printer,
+) -> Result<BlueprintSpec> {
+    let made = !folder.exists();
+    if made {
+        if let Some(command) = almost_a_command(name.as_str()).filter(|_| !yes) {
+            meant(name, &command, printer)?;
+        }
+        make_folder(wish, name, folder, printer)?;
+    }
+    let (blueprint, _) = folder.read()?;
+    let described = blueprint.metadata.name.unwrap_or_default();
+    if described != name.as_str() {
+        return Err(Failure::new(
+            Kind::Name,
+            format!("{} describes {described}, not {name}", folder.blueprint_file().display()),
+            format!(
+                "A platform keeps its name: set metadata.name to {name} again. For its data under \
+                 another name: create-ai-platform backup {name}, then restore --name NAME."
+            ),
+        ));
+    }
+    if !made {
+        tell_idle(&idle_for_folder(wish, &blueprint.spec), printer, || {
+            format!("{name} is there already. Change it in {}", folder.blueprint_file().display())
+        });
+    }
+    Ok(blueprint.spec)
+}
+
+/// The options that only a platform on this machine takes.
+pub fn idle_elsewhere(wish: &Create) -> Vec<String> {
+    let idle = [
+        wish.port.map(|port| format!("--port {port}")),
+        wish.tls_port.map(|port| format!("--tls-port {port}")),
+        wish.model.as_ref().map(|model| format!("--model {model}")),
+        // It may hold a password.
+        wish.database_url.as_ref().map(|_| "--database-url".to_owned()),
+    ];
+    idle.into_iter().flatten().collect()
 }
 
 /// The options that only a new platform takes, where its blueprint has something else.
@@ -117,7 +145,7 @@ fn idle_in_host(wish: &Create, running: &Running) -> Vec<String> {
 }
 
 /// Says of each option that it has no effect, and why.
-fn tell_idle(options: &[String], printer: &Printer, why: impl FnOnce() -> String) {
+pub fn tell_idle(options: &[String], printer: &Printer, why: impl FnOnce() -> String) {
     for option in options {
         printer.note(&format!("{option} has no effect"));
     }
@@ -145,8 +173,8 @@ fn meant(name: &BlueprintName, command: &str, printer: &Printer) -> Result<()> {
     }
 }
 
-/// The folder of this name here, or the one in which we stand.
-fn find_folder(home: &Home, name: &BlueprintName) -> Result<Folder> {
+/// The folder of this name here, or the one that was known by it last.
+pub fn find_folder(home: &Home, name: &BlueprintName) -> Result<Folder> {
     let here = Folder::at(name.as_str().as_ref())?;
     if here.exists() {
         return Ok(here);

@@ -120,7 +120,7 @@ impl Ground {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_create-ai-platform"));
         command.args(arguments).current_dir(self.folder()).env("SOULFRA_HOME", self.home());
-        for name in ["PORT", "TLS_PORT", "DATABASE_URL", "MODEL", "LOG"] {
+        for name in ["PORT", "TLS_PORT", "DATABASE_URL", "MODEL", "LOG", "CONTROL_PLANE"] {
             command.env_remove(format!("SOULFRA_{name}"));
         }
         command.stdin(Stdio::null()).kill_on_drop(true);

@@ -8,7 +8,7 @@ async fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let text = ground.run(&["completions", shell]).await.expect(0).stdout;
         for command in
-            ["check", "render", "status", "stop", "backup", "restore", "destroy", "models"]
+            ["check", "render", "status", "stop", "backup", "restore", "destroy", "models", "apply"]
         {
             assert!(text.contains(command), "{command} for {shell}");
         }

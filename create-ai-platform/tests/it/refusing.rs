@@ -121,3 +121,15 @@ async fn something_else_is_not_taken_for_a_backup() {
     assert!(ran.stderr.starts_with("error: acme.soulfra is not a backup\n"), "{ran:?}");
     assert_eq!(names(&ground.folder()), ["acme.soulfra"]);
 }
+
+#[tokio::test]
+async fn who_is_logged_in_nowhere_is_told_how_and_no_key_goes_in_plain_text() {
+    let ground = Ground::new();
+    let told = ground.run(&["list"]).await.expect(14);
+    assert!(told.stderr.contains("create-ai-platform login https://"), "{told:?}");
+    ground.run(&["acme", "--control-plane", "https://console.example"]).await.expect(15);
+    ground.run(&["login", "http://console.example"]).await.expect(14);
+    // Nobody sits there to type one.
+    ground.run(&["login", "https://console.example"]).await.expect(15);
+    assert!(!ground.home().exists() && !ground.at("acme").exists(), "nothing was made");
+}

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -47,10 +47,12 @@ const ARROWS: [(&str, &[&str]); 21] = [
         ],
     ),
     ("control-plane", &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server"]),
+    ("remote", &["blueprint"]),
     (
         "create-ai-platform",
         &[
             "blueprint",
+            "remote",
             "web",
             "work",
             "accounts",

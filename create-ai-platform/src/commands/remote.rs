@@ -1,0 +1,214 @@
+//! What is done on a control plane instead of on this machine: `login`, `logout`, `list`, `diff`,
+//! `apply`, `delete`, `undelete`, and `NAME --control-plane URL`.
+
+use std::time::Duration;
+
+use blueprint::BlueprintName;
+use remote::{Address, Applied, Bounds, Client, Difference, Key, Keys, Overruled, State};
+use serde_json::json;
+
+use super::{blueprints, create};
+use crate::cli::{At, Create, FileAt};
+use crate::failure::{Done, Failure, Kind, Result};
+use crate::home::Home;
+use crate::printer::{Event, Printer};
+
+/// Keeps a key, once the control plane has said whose it is.
+pub async fn login(url: &str, home: &Home, printer: &Printer) -> Result<()> {
+    let address: Address = url.parse()?;
+    let typed = printer.ask_secret(&format!("A key of {address}, as its console shows it once:"));
+    let typed = typed.map_err(|error| {
+        let hint = "Hand it over: create-ai-platform login URL < FILE";
+        Failure::new(Kind::Key, format!("could not read a key: {error}"), hint)
+    })?;
+    let key: Key = typed.parse()?;
+    let client = Client::new(address.clone(), &key, Bounds::default())?;
+    let organization = remote::organization(&client).await?;
+    keys(home).keep(&address, &key)?;
+    if printer.is_json() {
+        let address = address.to_string();
+        printer.json(&json!({ "controlPlane": address, "organization": organization }));
+    }
+    printer.note(&format!("Logged in to {address} for {}.", organization.name));
+    Ok(())
+}
+
+/// Forgets a key.
+pub fn logout(url: &str, home: &Home, printer: &Printer) -> Result<()> {
+    let address: Address = url.parse()?;
+    let was_kept = keys(home).forget(&address)?;
+    printer.note(&if was_kept {
+        format!("Logged out of {address}. The key is good until the console takes it back.")
+    } else {
+        format!("No key was kept for {address}.")
+    });
+    Ok(())
+}
+
+/// Says which platforms there are, and how they stand.
+pub async fn list(at: At, home: &Home, printer: &Printer) -> Result<()> {
+    let platforms = remote::list(&client(at, home)?).await?;
+    if printer.is_json() {
+        for platform in &platforms {
+            printer.json(platform);
+        }
+        return Ok(());
+    }
+    if platforms.is_empty() {
+        printer.note(
+            "There are no platforms yet. Make one: create-ai-platform my-company --control-plane URL",
+        );
+    }
+    for platform in platforms {
+        let url = platform.url.unwrap_or_default();
+        printer.data(&format!("{:<40} {:<12} {url}", platform.name.as_str(), platform.phase));
+    }
+    Ok(())
+}
+
+/// Says where a blueprint and its platform differ.
+pub async fn diff(file: FileAt, home: &Home, printer: &Printer) -> Result<Done> {
+    let (_, difference) = difference(file, home, printer).await?;
+    let (name, state) = (difference.name(), difference.state());
+    if printer.is_json() {
+        printer.json(&json!({ "name": name, "state": state, "changes": difference.changes() }));
+    } else {
+        for line in difference.lines() {
+            printer.data(line.as_str());
+        }
+        match state {
+            State::New => printer.note(&format!("{name} is not there yet: all of it is new.")),
+            State::Same => printer.note(&format!("{name} is as its blueprint says.")),
+            State::Changed => {}
+        }
+    }
+    Ok(if state == State::Same { Done::Well } else { Done::Differs })
+}
+
+/// Has a platform be as its blueprint says.
+pub async fn apply(file: FileAt, home: &Home, printer: &Printer) -> Result<()> {
+    let (client, difference) = difference(file, home, printer).await?;
+    let name = difference.name().clone();
+    let lines = difference.lines();
+    let (outcome, changes, words) = match difference.apply(&client, rand::random()).await? {
+        Applied::Created(_) => ("created", Vec::new(), "is made."),
+        Applied::Changed(changes) => ("changed", changes, "is changed."),
+        Applied::Unchanged => ("unchanged", Vec::new(), "is so already; nothing was changed."),
+    };
+    if printer.is_json() {
+        printer.json(&json!({ "name": name, "outcome": outcome, "changes": changes }));
+        return Ok(());
+    }
+    for line in &lines {
+        printer.data(line.as_str());
+    }
+    printer.note(&format!("{name} {words}"));
+    Ok(())
+}
+
+/// Stops a platform; its data is kept.
+pub async fn delete(name: &str, at: At, yes: bool, home: &Home, printer: &Printer) -> Result<()> {
+    let name = known(name)?;
+    let client = client(at, home)?;
+    let question = format!(
+        "This stops {name} on {} at once. Its data is kept for 30 days.\nType its name to go on:",
+        client.address()
+    );
+    let typed = if yes { Some(name.to_string()) } else { printer.ask(&question) };
+    let deleted = remote::delete(&client, &name, &typed.unwrap_or_default()).await?;
+    if printer.is_json() {
+        printer.json(&deleted);
+        return Ok(());
+    }
+    printer.note(&format!("{name} is deleted. Back: create-ai-platform undelete {name}"));
+    Ok(())
+}
+
+/// Brings a platform back.
+pub async fn undelete(name: &str, at: At, home: &Home, printer: &Printer) -> Result<()> {
+    let name = known(name)?;
+    let back = remote::undelete(&client(at, home)?, &name).await?;
+    if printer.is_json() {
+        printer.json(&back);
+        return Ok(());
+    }
+    printer.note(&format!("{name} comes back. See how it stands: create-ai-platform list"));
+    Ok(())
+}
+
+/// Makes a platform there, of the folder of its name, which is made first where there is none.
+pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) -> Result<()> {
+    let name = create::name(wish)?;
+    let client = client(At { control_plane: wish.control_plane.clone() }, home)?;
+    create::tell_idle(&create::idle_elsewhere(wish), printer, || {
+        format!("{name} runs on {}.", client.address())
+    });
+    let folder = create::find_folder(home, &name)?;
+    let spec = create::described(wish, yes, &name, &folder, printer)?;
+    let difference = Difference::between(&client, name, spec).await?;
+    tell_overruled(difference.overruled(), printer);
+    let done = if difference.state() == State::New { "is made" } else { "is there already" };
+    let made = difference.create(&client, rand::random()).await?;
+    let name = made.name.as_str();
+    let Some(minutes) = wish.wait else {
+        if printer.is_json() {
+            printer.json(&made);
+        }
+        let file = folder.blueprint_file();
+        printer.note(&format!("{name} {done}; its blueprint is {}", file.display()));
+        printer.note("See how it comes up: create-ai-platform list");
+        return Ok(());
+    };
+    let patience = Duration::from_mins(minutes);
+    let told = |now: &remote::Standing| {
+        let waits_for = now.waits_for.as_ref().map(remote::Plain::as_str);
+        printer.tell(&Event::Stands { name, phase: now.phase.as_str(), waits_for });
+    };
+    let ready = remote::wait(&client, &made, patience, told).await?;
+    if printer.is_json() {
+        printer.json(&json!({ "event": "ready", "name": name, "site": ready.url }));
+    } else {
+        printer.data(ready.url.unwrap_or_default().as_str());
+    }
+    Ok(())
+}
+
+/// Between a file and what is there, with what of the file does not count.
+async fn difference(file: FileAt, home: &Home, printer: &Printer) -> Result<(Client, Difference)> {
+    let FileAt { file, at } = file;
+    let read = blueprints::parsed(&file)?;
+    let name = known(read.metadata.name.as_deref().unwrap_or_default())?;
+    let client = client(at, home)?;
+    let difference = Difference::between(&client, name, read.spec).await?;
+    tell_overruled(difference.overruled(), printer);
+    Ok((client, difference))
+}
+
+fn tell_overruled(overruled: Option<Overruled>, printer: &Printer) {
+    if let Some(Overruled { wished, paid }) = overruled {
+        printer.note(&format!(
+            "spec.plan: {wished} has no effect; the organization pays for {paid}, which counts"
+        ));
+    }
+}
+
+fn client(at: At, home: &Home) -> Result<Client> {
+    let keys = keys(home);
+    let address: Address = match at.control_plane {
+        Some(url) => url.parse()?,
+        None => keys.only()?,
+    };
+    let key = keys.of(&address)?;
+    Ok(Client::new(address, &key, Bounds::default())?)
+}
+
+fn keys(home: &Home) -> Keys {
+    Keys::at(home.control_planes())
+}
+
+fn known(name: &str) -> Result<BlueprintName> {
+    name.parse().map_err(|error: blueprint::InvalidName| {
+        let hint = "See which there are: create-ai-platform list";
+        Failure::new(Kind::Name, error.to_string(), hint)
+    })
+}

@@ -1,0 +1,28 @@
+//! A control plane from afar: what the command asks of it, and what came of it, as data. Nothing here
+//! prints, and nothing asks a person.
+//!
+//! ```text
+//! address + kept key -> client (bounds, tries) -> fleet (list, find, delete), difference (diff, apply), news (wait)
+//! ```
+//! What a server says is somebody else's text: all of it that people see is [`Plain`].
+
+mod address;
+mod client;
+mod difference;
+mod error;
+mod events;
+mod fleet;
+mod keys;
+mod news;
+mod plain;
+mod views;
+
+pub use address::Address;
+pub use client::{Bounds, Client};
+pub use difference::{Applied, Difference, Overruled, State};
+pub use error::{Error, Kind, Result, Told};
+pub use fleet::{delete, find, list, organization, undelete};
+pub use keys::{Key, Keys};
+pub use news::{Standing, wait};
+pub use plain::Plain;
+pub use views::{Condition, Organization, Platform};

@@ -1,0 +1,84 @@
+//! What a control plane tells, as far as the command uses it. What is not known here is left aside, so
+//! that a newer server can say more.
+
+use blueprint::{BlueprintName, PlanName, Slug};
+use serde::{Deserialize, Serialize};
+
+use crate::plain::Plain;
+
+/// The organization of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Organization {
+    /// As blueprints name it.
+    pub slug: Slug,
+    /// As people call it.
+    pub name: Plain,
+    /// What it pays for.
+    pub plan: PlanName,
+}
+
+/// A platform, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Platform {
+    /// Its id.
+    pub id: Plain,
+    /// Its name.
+    pub name: BlueprintName,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<Plain>,
+    /// In a word, such as Provisioning.
+    pub phase: Plain,
+    /// Whether all of it is as wished.
+    pub ready: bool,
+    /// Where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Plain>,
+    /// The plan that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plain>,
+    /// The version that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Plain>,
+    /// What is true of it and why.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// Since when there is one.
+    pub created_at: Plain,
+}
+
+/// Something that is true of a platform, or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Such as `DatabaseReady`.
+    pub r#type: Plain,
+    /// True, False or Unknown.
+    pub status: Plain,
+    /// In a word.
+    pub reason: Plain,
+    /// In words.
+    pub message: Plain,
+}
+
+impl Platform {
+    /// Whether it was deleted, and can be brought back.
+    pub fn is_deleted(&self) -> bool {
+        self.phase.as_str() == "Deleted"
+    }
+
+    /// Whether it will not become ready, however long somebody waits.
+    pub(crate) fn is_stopped(&self) -> bool {
+        ["Deleted", "Deleting", "Suspended"].contains(&self.phase.as_str())
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+}
