@@ -33,6 +33,8 @@ mod totp;
 
 mod proof;
 
+pub mod webauthn;
+
 pub mod passwords;
 
 // The tables.
@@ -48,6 +50,8 @@ pub mod factors;
 
 mod halves;
 
+mod challenge;
+
 mod attempts;
 
 pub mod events;
@@ -60,6 +64,8 @@ pub mod sign_up;
 pub mod sign_in;
 
 pub mod second_factor;
+
+pub mod passkeys;
 
 pub mod change_password;
 

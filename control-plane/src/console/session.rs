@@ -6,9 +6,10 @@ use accounts::{Email, Visit};
 use axum::extract::{Form, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use pages::parts::{CardForm, Field};
+use pages::parts::{CardForm, Field, Other};
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::form_urlencoded::byte_serialize;
 use web::next::safe_next;
 
 use super::code::half_way;
@@ -43,7 +44,7 @@ pub async fn sign_in_page(
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    form(&app, None, asking("", next), None)
+    form(&app, None, asking(&app, "", next), None)
 }
 
 /// Signs in, or says why not.
@@ -55,7 +56,7 @@ pub async fn sign_in(
     let next = safe_next(sent.next.as_deref()).to_owned();
     let refuse = |error| {
         let refused = Refused::of_password(error)?;
-        form(&app, None, asking(&sent.email, &next), Some(&refused))
+        form(&app, None, asking(&app, &sent.email, &next), Some(&refused))
     };
     let Ok(email) = sent.email.parse::<Email>() else { return refuse(SignInError::Refused) };
     match enter(&app, SignIn { email, password: sent.password, visit }).await {
@@ -111,16 +112,21 @@ pub(super) fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<R
 
 /// The form again, for who was half way in.
 pub(super) fn again(app: &App, next: &str, refused: &Refused) -> Result<Response> {
-    form(app, None, asking("", next), Some(refused))
+    form(app, None, asking(app, "", next), Some(refused))
 }
 
-fn asking(email: &str, next: &str) -> CardForm {
+fn asking(app: &App, email: &str, next: &str) -> CardForm {
     let fields = vec![
         Field::email("email", "E-mail address").required().max_length(254).value(email),
         Field::password("password", "Password", "current-password").required(),
     ];
     let mut form = CardForm::new("Sign in", "/signin", "Sign in", fields);
     form.lead = Some("To the console of your AI platforms.".to_owned());
+    if app.site().is_some() {
+        let next: String = byte_serialize(next.as_bytes()).collect();
+        let at = format!("/signin/passkey?next={next}");
+        form.other = Some(Other::new("Have a passkey?", "Sign in with it", at));
+    }
     next.clone_into(&mut form.next);
     form
 }

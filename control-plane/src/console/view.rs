@@ -5,9 +5,9 @@ mod contexts;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
-    New, Organizations, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, SessionRow,
-    SetUp, domains,
+    Account, Audit, AuditRow, DeletedRow, Device, FactorRow, Fleet, InvitationRow, KeyRow, Keys,
+    MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow, Policy,
+    RecoveryCodes, SessionRow, SetUp, domains,
 };
 
 use accounts::sessions::SignedIn;
@@ -29,7 +29,7 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "people", "keys", "audit", "account",
-    "second-factor", "recovery-codes", "policy",
+    "second-factor", "recovery-codes", "passkey", "policy",
 }
 
 /// What pages are made with.
@@ -125,6 +125,7 @@ mod tests {
             "account": Account,
             "second-factor": SetUp,
             "recovery-codes": RecoveryCodes,
+            "passkey": Device,
             "policy": Policy,
         }
         assert_eq!(problems, Vec::<String>::new());
