@@ -1,11 +1,9 @@
 //! Passkeys: a device lets its person in. The one thing of the console that needs scripts.
 
 use accounts::passkeys::{self, PasskeyError};
-use accounts::second_factor::{self, FactorError};
 use accounts::sessions::{NewSession, SignedIn};
-use accounts::sign_in::{self, SignIn, SignInError};
 use accounts::webauthn::{Answer, NewKey};
-use accounts::{DisplayName, Proof, Visit, factors};
+use accounts::{DisplayName, Visit, factors};
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use base64::Engine as _;
@@ -17,7 +15,8 @@ use uuid::Uuid;
 use web::next::safe_next;
 
 use super::refused::{Refused, form};
-use super::session::{Next, signed_in as enter};
+use super::second_factor::proven;
+use super::session::{Next, shown_again, signed_in as enter};
 use super::view::{self, Device};
 use super::visitor::{From, Person, Visitor};
 use crate::app::App;
@@ -183,21 +182,12 @@ async fn by_password(
     password: SecretString,
     visit: Visit,
 ) -> Result<std::result::Result<Vec<u8>, Refused>> {
-    let now = app.now();
-    let request = SignIn { email: signed_in.person.email.clone(), password, visit };
-    let looked_at = async {
-        // No connection is held while the password is hashed.
-        let turn = app.passwords().turn()?;
-        let begun = sign_in::begin(&mut *app.conn().await?, turn, request, now).await?;
-        begun.verify().await
-    };
-    let verified = match looked_at.await {
+    let verified = match shown_again(app, signed_in, password, visit).await? {
         Ok(verified) => verified,
-        Err(SignInError::Refused) => return Ok(Err(Refused::of_code(FactorError::Password)?)),
-        Err(error) => return Ok(Err(Refused::of_password(error)?)),
+        Err(refused) => return Ok(Err(refused)),
     };
     let (mut tx, key) = (app.begin().await?, app.sealing().key);
-    match passkeys::allow_by_password(&mut tx, key, verified, signed_in, now).await {
+    match passkeys::allow_by_password(&mut tx, key, verified, signed_in, app.now()).await {
         Ok(challenge) => {
             tx.commit().await?;
             Ok(Ok(challenge))
@@ -212,22 +202,13 @@ async fn by_code(
     code: &SecretString,
     visit: Visit,
 ) -> Result<std::result::Result<Vec<u8>, Refused>> {
-    let now = app.now();
-    let proven = async {
-        let proof = Proof::read(code).ok_or(FactorError::Refused)?;
-        let asked = second_factor::ask(&mut *app.conn().await?, signed_in, visit, now).await?;
-        let mut tx = app.begin().await?;
-        let proven = second_factor::prove(&mut tx, app.sealing(), asked, &proof, now).await?;
-        tx.commit().await?;
-        Ok(proven)
+    let (tx, proven) = match proven(app, signed_in, code, visit).await {
+        Ok(proven) => proven,
+        Err(error) => return Ok(Err(Refused::of_code(error)?)),
     };
-    match proven.await {
-        Ok(proven) => {
-            let allowed = passkeys::allow_by_code(app.sealing().key, &proven, signed_in, now);
-            allowed.map(Ok).or_else(|error| Ok(Err(refused(error)?)))
-        }
-        Err(error) => Ok(Err(Refused::of_code(error)?)),
-    }
+    tx.commit().await?;
+    let allowed = passkeys::allow_by_code(app.sealing().key, &proven, signed_in, app.now());
+    allowed.map(Ok).or_else(|error| Ok(Err(refused(error)?)))
 }
 
 async fn to_show(app: &App, signed_in: &SignedIn) -> Result<Shown> {

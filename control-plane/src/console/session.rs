@@ -1,7 +1,8 @@
 //! Signing in and out.
 
-use accounts::sessions::NewSession;
-use accounts::sign_in::{self, Entered, SignIn, SignInError};
+use accounts::second_factor::FactorError;
+use accounts::sessions::{NewSession, SignedIn};
+use accounts::sign_in::{self, Entered, SignIn, SignInError, Verified};
 use accounts::{Email, Visit};
 use axum::extract::{Form, Query, State};
 use axum::http::header;
@@ -78,6 +79,27 @@ async fn enter(app: &App, request: SignIn) -> std::result::Result<Entered, SignI
     Ok(entered)
 }
 
+/// Looks at the password of somebody who is signed in, before something is changed that it guards.
+pub(super) async fn shown_again(
+    app: &App,
+    signed_in: &SignedIn,
+    password: SecretString,
+    visit: Visit,
+) -> Result<std::result::Result<Verified, Refused>> {
+    let request = SignIn { email: signed_in.person.email.clone(), password, visit };
+    let looked_at = async {
+        // No connection is held while the password is hashed.
+        let turn = app.passwords().turn()?;
+        let begun = sign_in::begin(&mut *app.conn().await?, turn, request, app.now()).await?;
+        begun.verify().await
+    };
+    match looked_at.await {
+        Ok(verified) => Ok(Ok(verified)),
+        Err(SignInError::Refused) => Ok(Err(Refused::of_code(FactorError::Password)?)),
+        Err(error) => Ok(Err(Refused::of_password(error)?)),
+    }
+}
+
 /// Signs out.
 pub async fn sign_out(
     State(app): State<App>,
@@ -88,11 +110,7 @@ pub async fn sign_out(
 }
 
 /// Ends the session that somebody is signed in with.
-pub(super) async fn out(
-    app: &App,
-    signed_in: &accounts::sessions::SignedIn,
-    visit: &Visit,
-) -> Result<Response> {
+pub(super) async fn out(app: &App, signed_in: &SignedIn, visit: &Visit) -> Result<Response> {
     let mut conn = app.conn().await?;
     sign_in::sign_out(&mut conn, signed_in, visit, app.now()).await?;
     let mut response = Redirect::to("/signin").into_response();
