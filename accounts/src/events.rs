@@ -27,6 +27,8 @@ pub enum Kind {
     SignedInByLink,
     /// By password, and a code on paper in place of one of the app.
     SignedInByRecoveryCode,
+    /// By a key of a device.
+    SignedInByPasskey,
     /// By the person; sessions that end by themselves leave no event.
     SignedOut,
     /// By the person, who proved the old one.
@@ -37,19 +39,26 @@ pub enum Kind {
     SecondFactorTurnedOff,
     /// In place of those there were.
     RecoveryCodesMade,
+    /// By the person, who proved to be that person.
+    PasskeyAdded,
+    /// By the person.
+    PasskeyRemoved,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::SignedUp,
         Self::SignedIn,
         Self::SignedInByLink,
         Self::SignedInByRecoveryCode,
+        Self::SignedInByPasskey,
         Self::SignedOut,
         Self::PasswordChanged,
         Self::SecondFactorSetUp,
         Self::SecondFactorTurnedOff,
         Self::RecoveryCodesMade,
+        Self::PasskeyAdded,
+        Self::PasskeyRemoved,
     ];
 
     fn as_str(self) -> &'static str {
@@ -58,11 +67,14 @@ impl Kind {
             Self::SignedIn => "signed-in",
             Self::SignedInByLink => "signed-in-by-link",
             Self::SignedInByRecoveryCode => "signed-in-by-recovery-code",
+            Self::SignedInByPasskey => "signed-in-by-passkey",
             Self::SignedOut => "signed-out",
             Self::PasswordChanged => "password-changed",
             Self::SecondFactorSetUp => "second-factor-set-up",
             Self::SecondFactorTurnedOff => "second-factor-turned-off",
             Self::RecoveryCodesMade => "recovery-codes-made",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRemoved => "passkey-removed",
         }
     }
 }

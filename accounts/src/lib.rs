@@ -4,6 +4,7 @@
 //! sign-up   sign_up::begin (counted) -> Begun::hash     -> sign_up::finish   -> Person + Session
 //! sign-in   sign_in::begin (counted) -> Begun::verify   -> sign_in::finish   -> Person + Session
 //! second    sign_in::finish_or_ask -> half a session -> second_factor::finish -> Person + Session
+//! passkey   passkeys::challenge -> the device -> passkeys::sign_in           -> Person + Session
 //! request   Cookie::read -> sessions::find                                   -> SignedIn
 //! welcome   ownership::issue -> look -> claim_ownership | sign_in_by_link    -> Person + Session
 //! ```
@@ -12,7 +13,8 @@
 //! is held, because a tenant has few connections and hashing is slow on purpose.
 //!
 //! What is secret is stored as a hash only: passwords by Argon2id, session ids and link tokens by
-//! SHA-256. Secrets of apps are sealed, since codes are checked with them. Unknown accounts and wrong passwords get one answer, at one price.
+//! SHA-256. Secrets of apps are sealed, since codes are checked with them. Unknown accounts and wrong
+//! passwords get one answer, at one price.
 
 // Nouns and rules, without a database.
 mod email;
@@ -33,6 +35,8 @@ mod totp;
 
 mod proof;
 
+pub mod webauthn;
+
 pub mod passwords;
 
 // The tables.
@@ -48,6 +52,8 @@ pub mod factors;
 
 mod halves;
 
+mod challenge;
+
 mod attempts;
 
 pub mod events;
@@ -60,6 +66,8 @@ pub mod sign_up;
 pub mod sign_in;
 
 pub mod second_factor;
+
+pub mod passkeys;
 
 pub mod change_password;
 

@@ -72,7 +72,7 @@ pub struct Asked {
 /// Somebody signed in who has shown the second factor just now.
 #[derive(Debug)]
 pub struct Proven {
-    person_id: Uuid,
+    pub(crate) person_id: Uuid,
     failures: i32,
     visit: Visit,
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use accounts::cookie::Cookie;
 use accounts::factors::Sealing;
 use accounts::passwords::Passwords;
+use accounts::webauthn::Site;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pages::{Brand, BuildError, Engine};
 use plan::Installation;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Transaction};
-use url::Url;
+use url::{Host, Url};
 use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
@@ -32,6 +33,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    origin: String,
     engine: Engine,
     brand: Brand,
 }
@@ -64,7 +66,9 @@ impl App {
     /// # Errors
     /// A template that cannot be used.
     pub fn new(parts: Parts) -> Result<Self, BuildError> {
-        Ok(Self(Arc::new(Inner { parts, engine: view::engine()?, brand: view::brand() })))
+        let origin = parts.url.origin().ascii_serialization();
+        let (engine, brand) = (view::engine()?, view::brand());
+        Ok(Self(Arc::new(Inner { parts, origin, engine, brand })))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -126,6 +130,14 @@ impl App {
     /// Where people meet it.
     pub fn url(&self) -> &Url {
         &self.0.parts.url
+    }
+
+    /// Whose passkeys are used here: devices know sites by name, not by address.
+    pub fn site(&self) -> Option<Site<'_>> {
+        match self.url().host() {
+            Some(Host::Domain(host)) => Some(Site { host, origin: &self.0.origin }),
+            _ => None,
+        }
     }
 
     /// How sessions are kept: bound to the host, where people come by HTTPS.

@@ -1,4 +1,4 @@
-//! The console: the same as the API, for people, as pages. It works without scripts.
+//! The console: the same as the API, for people, as pages. It works without scripts, but for passkeys.
 
 mod account;
 mod assets;
@@ -6,6 +6,7 @@ mod audit;
 mod code;
 mod join;
 mod keys;
+mod passkeys;
 mod people;
 mod platforms;
 mod policy;
@@ -36,6 +37,7 @@ pub fn router() -> Router<App> {
         .route("/signin", get(session::sign_in_page).post(session::sign_in))
         .route("/signin/code", get(code::page).post(code::sign_in))
         .route("/signin/recovery-code", get(code::paper_page).post(code::sign_in_by_paper))
+        .route("/signin/passkey", get(passkeys::sign_in_page).post(passkeys::sign_in))
         .route("/signout", post(session::sign_out))
         .route("/join/{link}", get(join::page).post(join::join))
         .route("/account", get(account::page))
@@ -51,6 +53,9 @@ pub fn router() -> Router<App> {
             "/account/recovery-codes",
             get(second_factor::codes_page).post(second_factor::renew_codes),
         )
+        .route("/account/passkeys", post(passkeys::add))
+        .route("/account/passkeys/new", get(passkeys::new_page).post(passkeys::new))
+        .route("/account/passkeys/{id}/remove", post(passkeys::remove))
         // Organizations
         .route("/", get(platforms::start))
         .route("/o/{slug}", get(platforms::fleet))

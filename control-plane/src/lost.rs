@@ -1,7 +1,7 @@
 //! The way back in for who lost phone and recovery codes: whoever runs the control plane takes the second
 //! factor away.
 
-use accounts::{Email, factors, people, sessions};
+use accounts::{Email, factors, passkeys, people, sessions};
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::PgPool;
@@ -18,14 +18,14 @@ pub enum LostError {
     #[error("nobody has an account of the address {0}")]
     Nobody(Email),
     /// A password alone lets them in as it is.
-    #[error("{0} has no second factor")]
+    #[error("{0} has no second factor and no passkey")]
     Nothing(Email),
     /// The database.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// Takes a person's second factor away and ends their sessions, of which whoever found the phone may have
+/// Takes a person's second factor and passkeys away and ends their sessions, of which whoever found the phone may have
 /// one. It is in the audit of each of their organizations.
 ///
 /// # Errors
@@ -34,7 +34,8 @@ pub async fn second_factor(db: &PgPool, email: &Email, now: Timestamp) -> Result
     let mut tx = db.begin().await?;
     let person = people::by_email(&mut tx, email).await?;
     let person = person.ok_or_else(|| LostError::Nobody(email.clone()))?;
-    if !factors::remove(&mut tx, person.id).await? {
+    let passkeys = passkeys::remove_all(&mut tx, person.id).await?;
+    if !factors::remove(&mut tx, person.id).await? && passkeys == 0 {
         return Err(LostError::Nothing(email.clone()));
     }
     sessions::end_all(&mut tx, person.id).await?;
@@ -48,7 +49,7 @@ pub async fn second_factor(db: &PgPool, email: &Email, now: Timestamp) -> Result
             actor: OPERATOR,
             action: "member.second-factor.forget",
             target: &PersonId(person.id).to_string(),
-            detail: json!({}),
+            detail: json!({"passkeys": passkeys}),
         };
         audit::write(&mut tx, done, now).await?;
     }

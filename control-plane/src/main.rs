@@ -40,7 +40,7 @@ enum Command {
     /// Admits an organization, and prints once: a key with which everything can be done, and the link by
     /// which its owner joins.
     Admit(Admit),
-    /// Takes away the second factor of somebody who lost phone and codes, and signs them out everywhere:
+    /// Takes away the second factor and the passkeys of somebody who lost phone and codes, and signs them out everywhere:
     /// from then on their password lets them in. Ask first who it is that asks.
     ForgetSecondFactor(Forget),
     /// Checks lines of an audit, one JSON value each, without any database.

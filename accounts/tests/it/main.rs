@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers here are no tests, but only tests call them")]
 
 mod change_password;
+mod device;
 mod links;
 mod ownership;
+mod passkeys;
 mod people;
 mod second_factor;
 mod sessions;

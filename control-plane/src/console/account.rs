@@ -1,12 +1,12 @@
 //! A person's own account: who they are, how they show it, and where they are signed in.
 
-use accounts::{factors, sessions};
+use accounts::{factors, passkeys, sessions};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use uuid::Uuid;
 
 use super::session::out;
-use super::view::{self, Account, FactorRow, SessionRow};
+use super::view::{self, Account, FactorRow, PasskeyRow, SessionRow};
 use super::visitor::{From, Person};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<H
     let mut conn = app.conn().await?;
     let list = sessions::list(&mut conn, signed_in.person.id, app.now()).await?;
     let factor = factors::of(&mut conn, signed_in.person.id).await?;
+    let passkeys = passkeys::list(&mut conn, signed_in.person.id).await?;
     drop(conn);
     let sessions = list.into_iter().map(|session| SessionRow {
         current: session.id == signed_in.session_id,
@@ -29,6 +30,8 @@ pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<H
         name: signed_in.person.display_name.to_string(),
         email: signed_in.person.email.to_string(),
         factor: factor.map(FactorRow::from),
+        has_site: app.site().is_some(),
+        passkeys: passkeys.into_iter().map(PasskeyRow::from).collect(),
         elsewhere: sessions.iter().any(|session| !session.current),
         sessions,
     };

@@ -3,7 +3,6 @@
 use accounts::factors;
 use accounts::second_factor::{self, FactorError, Proven};
 use accounts::sessions::SignedIn;
-use accounts::sign_in::{self, SignIn, SignInError};
 use accounts::{Proof, RecoveryCode, Secret, Visit};
 use axum::extract::{Form, Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
@@ -14,7 +13,7 @@ use sqlx::{Postgres, Transaction};
 use web::next::safe_next;
 
 use super::refused::{Refused, form};
-use super::session::Next;
+use super::session::{Next, shown_again};
 use super::view::{self, RecoveryCodes, SetUp};
 use super::visitor::{From, Person};
 use crate::app::App;
@@ -150,21 +149,12 @@ async fn offer(
     password: SecretString,
     visit: Visit,
 ) -> Result<std::result::Result<Secret, Refused>> {
-    let now = app.now();
-    let request = SignIn { email: signed_in.person.email.clone(), password, visit };
-    let looked_at = async {
-        // No connection is held while the password is hashed.
-        let turn = app.passwords().turn()?;
-        let begun = sign_in::begin(&mut *app.conn().await?, turn, request, now).await?;
-        begun.verify().await
-    };
-    let verified = match looked_at.await {
+    let verified = match shown_again(app, signed_in, password, visit).await? {
         Ok(verified) => verified,
-        Err(SignInError::Refused) => return Ok(Err(Refused::of_code(FactorError::Password)?)),
-        Err(error) => return Ok(Err(Refused::of_password(error)?)),
+        Err(refused) => return Ok(Err(refused)),
     };
     let mut tx = app.begin().await?;
-    match second_factor::offer(&mut tx, app.sealing(), verified, signed_in, now).await {
+    match second_factor::offer(&mut tx, app.sealing(), verified, signed_in, app.now()).await {
         Ok(secret) => {
             tx.commit().await?;
             Ok(Ok(secret))
@@ -187,7 +177,7 @@ async fn confirmed(
 }
 
 /// Who has shown the factor just now, and the transaction in which they did.
-async fn proven(
+pub(super) async fn proven(
     app: &App,
     signed_in: &SignedIn,
     code: &SecretString,
@@ -210,7 +200,8 @@ fn password(next: &str) -> CardForm {
     let heading = "Set up a second factor";
     let mut form = CardForm::new(heading, "/account/second-factor", "Go on", fields);
     let lead = "From then on you sign in with your password and a code of an authenticator app on your \
-                phone. You are signed out everywhere else. First, show that it is you.";
+                phone. You are signed out everywhere else; passkeys stay, so remove those that you do not \
+                know. First, show that it is you.";
     form.lead = Some(lead.to_owned());
     next.clone_into(&mut form.next);
     form

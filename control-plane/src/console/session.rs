@@ -1,14 +1,16 @@
 //! Signing in and out.
 
-use accounts::sessions::NewSession;
-use accounts::sign_in::{self, Entered, SignIn, SignInError};
+use accounts::second_factor::FactorError;
+use accounts::sessions::{NewSession, SignedIn};
+use accounts::sign_in::{self, Entered, SignIn, SignInError, Verified};
 use accounts::{Email, Visit};
 use axum::extract::{Form, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use pages::parts::{CardForm, Field};
+use pages::parts::{CardForm, Field, Other};
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::form_urlencoded::byte_serialize;
 use web::next::safe_next;
 
 use super::code::half_way;
@@ -43,7 +45,7 @@ pub async fn sign_in_page(
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    form(&app, None, asking("", next), None)
+    form(&app, None, asking(&app, "", next), None)
 }
 
 /// Signs in, or says why not.
@@ -55,7 +57,7 @@ pub async fn sign_in(
     let next = safe_next(sent.next.as_deref()).to_owned();
     let refuse = |error| {
         let refused = Refused::of_password(error)?;
-        form(&app, None, asking(&sent.email, &next), Some(&refused))
+        form(&app, None, asking(&app, &sent.email, &next), Some(&refused))
     };
     let Ok(email) = sent.email.parse::<Email>() else { return refuse(SignInError::Refused) };
     match enter(&app, SignIn { email, password: sent.password, visit }).await {
@@ -77,6 +79,27 @@ async fn enter(app: &App, request: SignIn) -> std::result::Result<Entered, SignI
     Ok(entered)
 }
 
+/// Looks at the password of somebody who is signed in, before something is changed that it guards.
+pub(super) async fn shown_again(
+    app: &App,
+    signed_in: &SignedIn,
+    password: SecretString,
+    visit: Visit,
+) -> Result<std::result::Result<Verified, Refused>> {
+    let request = SignIn { email: signed_in.person.email.clone(), password, visit };
+    let looked_at = async {
+        // No connection is held while the password is hashed.
+        let turn = app.passwords().turn()?;
+        let begun = sign_in::begin(&mut *app.conn().await?, turn, request, app.now()).await?;
+        begun.verify().await
+    };
+    match looked_at.await {
+        Ok(verified) => Ok(Ok(verified)),
+        Err(SignInError::Refused) => Ok(Err(Refused::of_code(FactorError::Password)?)),
+        Err(error) => Ok(Err(Refused::of_password(error)?)),
+    }
+}
+
 /// Signs out.
 pub async fn sign_out(
     State(app): State<App>,
@@ -87,11 +110,7 @@ pub async fn sign_out(
 }
 
 /// Ends the session that somebody is signed in with.
-pub(super) async fn out(
-    app: &App,
-    signed_in: &accounts::sessions::SignedIn,
-    visit: &Visit,
-) -> Result<Response> {
+pub(super) async fn out(app: &App, signed_in: &SignedIn, visit: &Visit) -> Result<Response> {
     let mut conn = app.conn().await?;
     sign_in::sign_out(&mut conn, signed_in, visit, app.now()).await?;
     let mut response = Redirect::to("/signin").into_response();
@@ -111,16 +130,21 @@ pub(super) fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<R
 
 /// The form again, for who was half way in.
 pub(super) fn again(app: &App, next: &str, refused: &Refused) -> Result<Response> {
-    form(app, None, asking("", next), Some(refused))
+    form(app, None, asking(app, "", next), Some(refused))
 }
 
-fn asking(email: &str, next: &str) -> CardForm {
+fn asking(app: &App, email: &str, next: &str) -> CardForm {
     let fields = vec![
         Field::email("email", "E-mail address").required().max_length(254).value(email),
         Field::password("password", "Password", "current-password").required(),
     ];
     let mut form = CardForm::new("Sign in", "/signin", "Sign in", fields);
     form.lead = Some("To the console of your AI platforms.".to_owned());
+    if app.site().is_some() {
+        let next: String = byte_serialize(next.as_bytes()).collect();
+        let at = format!("/signin/passkey?next={next}");
+        form.other = Some(Other::new("Have a passkey?", "Sign in with it", at));
+    }
     next.clone_into(&mut form.next);
     form
 }

@@ -6,9 +6,9 @@ mod preview;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow,
-    New, Organizations, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, SessionRow,
-    SetUp, domains,
+    Account, Audit, AuditRow, DeletedRow, Device, FactorRow, Fleet, InvitationRow, KeyRow, Keys,
+    MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow, Policy,
+    RecoveryCodes, SessionRow, SetUp, domains,
 };
 
 pub use preview::{PreviewPage, Ways};
@@ -32,7 +32,7 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "preview", "people", "keys", "audit", "account",
-    "second-factor", "recovery-codes", "policy",
+    "second-factor", "recovery-codes", "passkey", "policy",
 }
 
 /// What pages are made with.
@@ -129,6 +129,7 @@ mod tests {
             "account": Account,
             "second-factor": SetUp,
             "recovery-codes": RecoveryCodes,
+            "passkey": Device,
             "policy": Policy,
         }
         assert_eq!(problems, Vec::<String>::new());

@@ -7,10 +7,13 @@ mod browser;
 mod conformance;
 mod console;
 mod deletions;
+#[path = "../../../accounts/tests/it/device.rs"]
+mod device;
 mod events;
 mod foreign;
 mod keys;
 mod members;
+mod passkeys;
 mod platforms;
 mod played;
 mod preview;

@@ -13,14 +13,14 @@ use crate::browser::{Browser, PASSWORD, Page};
 const SET_UP: &str = "/account/second-factor";
 
 /// The phone.
-struct App<'a> {
+pub(crate) struct App<'a> {
     rig: &'a Rig,
     secret: Secret,
 }
 
 impl App<'_> {
     /// What it shows half a minute later than the last time.
-    fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         self.rig.clock.advance(SignedDuration::from_secs(30));
         self.secret.code_at(self.rig.clock.now())
     }
@@ -32,7 +32,11 @@ async fn owner<'a>(rig: &'a Rig, slug: &str) -> Browser<'a> {
 }
 
 /// Sets one up, and says which recovery codes there are.
-async fn set_up<'a>(rig: &'a Rig, browser: &mut Browser<'a>, next: &str) -> (App<'a>, Vec<String>) {
+pub(crate) async fn set_up<'a>(
+    rig: &'a Rig,
+    browser: &mut Browser<'a>,
+    next: &str,
+) -> (App<'a>, Vec<String>) {
     let fields = [("password", PASSWORD), ("next", next)];
     let shown = browser.fill(SET_UP, &fields).await;
     let secret = shown.is(200).says("<svg").between("<code>", "</code>").replace(' ', "");
@@ -231,7 +235,7 @@ async fn who_lost_phone_and_codes_is_let_in_again_by_whoever_runs_it(db: PgPool)
     let email = "olive@acme.test".parse().unwrap();
     let now = rig.clock.now();
     let nothing = lost::second_factor(&rig.db, &email, now).await.unwrap_err();
-    assert!(nothing.to_string().contains("has no second factor"), "{nothing}");
+    assert!(nothing.to_string().contains("has no second factor and no passkey"), "{nothing}");
     let nobody = lost::second_factor(&rig.db, &"x@acme.test".parse().unwrap(), now).await;
     assert!(nobody.unwrap_err().to_string().contains("nobody has an account"));
     set_up(&rig, &mut olive, "/").await;

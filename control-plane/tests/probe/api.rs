@@ -320,7 +320,7 @@ async fn whatever_is_asked_nothing_is_told_of_what_is_anothers(db: PgPool) {
     let (seed, rounds) =
         (crate::number("SOULFRA_SEED", 1), crate::number("SOULFRA_ROUNDS", 50_000));
     println!("SOULFRA_SEED={seed} SOULFRA_ROUNDS={rounds}");
-    let world = World::new(db).await;
+    let world = Box::pin(World::new(db)).await;
     let (operations, kept) = (operations(), world.kept().await);
     let (mut chance, mut asked) = (Chance::new(seed), 0);
     let rounds = usize::try_from(rounds).unwrap();

@@ -216,7 +216,7 @@ async fn whatever_page_is_opened_nothing_is_told_of_what_is_anothers(db: PgPool)
     let seed = crate::number("SOULFRA_SEED", 1);
     let rounds = usize::try_from(crate::number("SOULFRA_ROUNDS", 50_000) / 10).unwrap();
     println!("SOULFRA_SEED={seed} SOULFRA_ROUNDS={rounds}");
-    let world = World::new(db).await;
+    let world = Box::pin(World::new(db)).await;
     let kept = world.kept().await;
     // Passwords are guessed elsewhere: here nobody is to be locked out.
     let routes: Vec<_> = routes().into_iter().filter(|it| *it != ("POST", "/signin")).collect();

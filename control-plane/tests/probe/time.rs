@@ -140,7 +140,7 @@ fn pairs(world: &World) -> Vec<Pair> {
 async fn what_is_anothers_and_what_is_nowhere_take_equally_long(db: PgPool) {
     let seed = crate::number("SOULFRA_SEED", 1);
     println!("SOULFRA_SEED={seed}");
-    let world = World::new(db).await;
+    let world = Box::pin(World::new(db)).await;
     let mut chance = Chance::new(seed);
     let (pairs, mut most, mut wrong) = (pairs(&world), 0.0_f64, Vec::new());
     for pair in &pairs {

@@ -5,6 +5,7 @@ mod audit;
 mod factors;
 mod keys;
 mod organizations;
+mod passkeys;
 mod people;
 mod platforms;
 mod policy;
@@ -16,6 +17,7 @@ pub use keys::{KeyRow, Keys};
 #[cfg(test)]
 pub use organizations::OrganizationRow;
 pub use organizations::Organizations;
+pub use passkeys::{Device, PasskeyRow};
 #[cfg(test)]
 pub use people::RoleChoice;
 pub use people::{InvitationRow, MemberRow, People};

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::PreviewPage;
 use super::contexts::{
-    Account, Audit, AuditRow, DeletedRow, DomainRow, FactorRow, Fleet, InvitationRow, KeyRow, Keys,
-    MemberRow, New, OrganizationRow, Organizations, People, PlatformPage, PlatformRow, Policy,
-    RecoveryCodes, RoleChoice, SessionRow, SetUp, TemplateRow,
+    Account, Audit, AuditRow, DeletedRow, Device, DomainRow, FactorRow, Fleet, InvitationRow,
+    KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations, PasskeyRow, People, PlatformPage,
+    PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow, SetUp, TemplateRow,
 };
 
 /// What nobody should be able to break a page with.
@@ -229,9 +229,21 @@ impl Sample for Account {
         };
         let sessions = vec![session(1, true), session(2, false)];
         let factor = Some(FactorRow { since: WHEN, codes: 10 });
-        let both = Self { name: odd(), email: odd(), factor, sessions, elsewhere: true };
-        let sessions = vec![session(1, true)];
-        vec![Self { factor: None, sessions, elsewhere: false, ..both.clone() }, both]
+        let passkey =
+            |used_at| PasskeyRow { id: Uuid::from_u128(3), name: odd(), created_at: WHEN, used_at };
+        let passkeys = vec![passkey(None), passkey(Some(WHEN))];
+        let both = Self {
+            name: odd(),
+            email: odd(),
+            factor,
+            has_site: true,
+            passkeys,
+            sessions,
+            elsewhere: true,
+        };
+        let (sessions, passkeys) = (vec![session(1, true)], vec![]);
+        let bare = Self { factor: None, passkeys, sessions, elsewhere: false, ..both.clone() };
+        vec![Self { has_site: false, ..bare.clone() }, bare, both]
     }
 }
 
@@ -292,5 +304,29 @@ impl Sample for PreviewPage {
             ..change.clone()
         };
         vec![change, new]
+    }
+}
+
+impl Sample for Device {
+    fn samples() -> Vec<Self> {
+        let adding = Self {
+            heading: "Add a passkey",
+            notice: Some(Notice::samples().remove(0)),
+            lead: "Your device asks.",
+            challenge: "AAAA".to_owned(),
+            site: "console.example".to_owned(),
+            user: "AAAA".to_owned(),
+            account: odd(),
+            known: "AAAA AAAB".to_owned(),
+            action: "/account/passkeys",
+            name: Some(Field::text("name", "Name").error(Some(odd()))),
+            said: vec!["client_data", "device_data"],
+            next: format!("/{ODD}"),
+            button: "Make a passkey",
+            back: "/account",
+            otherwise: "Back",
+        };
+        let user = String::new();
+        vec![Self { notice: None, user, name: None, ..adding.clone() }, adding]
     }
 }

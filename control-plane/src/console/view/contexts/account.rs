@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::passkeys::PasskeyRow;
+
 /// A person's own account.
 #[derive(Clone, Debug, Serialize)]
 pub struct Account {
@@ -14,6 +16,10 @@ pub struct Account {
     pub email: String,
     /// What is asked beside the password.
     pub factor: Option<FactorRow>,
+    /// Whether there can be passkeys.
+    pub has_site: bool,
+    /// Those there are.
+    pub passkeys: Vec<PasskeyRow>,
     /// Where they are signed in.
     pub sessions: Vec<SessionRow>,
     /// Whether they are signed in elsewhere too.
