@@ -12,10 +12,12 @@ pub mod app;
 pub mod cluster;
 pub mod console;
 pub mod db;
+mod deadline;
 pub mod domain;
 pub mod error;
 pub mod http;
 pub mod keeper;
+pub mod pool;
 pub mod router;
 pub mod settings;
 
