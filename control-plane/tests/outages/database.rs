@@ -48,7 +48,7 @@ async fn connections_that_break_one_by_one(_: PgPoolOptions, database: PgConnect
         let all = [Fault::CutBefore, Fault::CutAfter, Fault::HangBefore, Fault::HangAfter];
         all[usize::try_from(chance.number() % 4).unwrap()]
     };
-    world.proxy.follow(script::by_chance(7, 8, faults));
+    world.proxy.follow(script::by_chance(7, 24, faults));
     lived(&world, "broken", async || world.proxy.follow(script::nothing())).await;
     assert!(world.made() > 0, "some of it was done");
 }
