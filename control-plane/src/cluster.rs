@@ -108,11 +108,12 @@ pub trait Cluster: Send + Sync {
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError>;
 
-    /// Has a platform stopped, and its data kept. One that is not there any more is no error.
+    /// Has a platform stopped that is as it was seen, and its data kept. One that is not there any more is
+    /// no error.
     ///
     /// # Errors
     /// [`ClusterError`]
-    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError>;
+    async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError>;
 
     /// Confirms whose it is, and what that gives.
     ///

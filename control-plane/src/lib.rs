@@ -13,12 +13,14 @@ pub mod cluster;
 pub mod console;
 pub mod courier;
 pub mod db;
+mod deadline;
 pub mod domain;
 pub mod error;
 pub mod herald;
 pub mod http;
 pub mod keeper;
 pub mod lost;
+pub mod pool;
 pub mod router;
 pub mod settings;
 

@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use accounts::Email;
 use accounts::passwords::{Cost, Passwords};
@@ -12,9 +11,9 @@ use blueprint::{PlanName, Slug};
 use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
+use control_plane::pool::pool;
 use control_plane::settings::Settings;
 use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -84,16 +83,6 @@ struct Forget {
     person: Email,
 }
 
-/// Connections to the database.
-const CONNECTIONS: u32 = 16;
-/// Nobody waits for one longer.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// No question takes longer, and nobody holds others up for longer.
-const BOUNDS: [(&str, &str); 3] = [
-    ("statement_timeout", "4s"),
-    ("lock_timeout", "3s"),
-    ("idle_in_transaction_session_timeout", "10s"),
-];
 /// Passwords that are hashed at the same time: each takes a core and 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
 /// Connections of callers at once.
@@ -196,14 +185,13 @@ fn verified(file: &std::path::Path) -> Result<(), String> {
 
 async fn database(settings: &Settings) -> Result<PgPool, String> {
     let options = settings.database().map_err(|error| error.to_string())?;
-    // Without the bounds below: what brings tables up to date may take longer.
+    // Without the bounds of the pool: what brings tables up to date may take longer.
     let migrating = options.connect().await;
     let mut migrating =
         migrating.map_err(|error| format!("the database cannot be reached: {error}"))?;
     let migrated = migrate(&mut migrating).await;
     migrated.map_err(|error| format!("its tables cannot be brought up to date: {error}"))?;
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
-    Ok(pool.connect_lazy_with(options.options(BOUNDS)))
+    Ok(pool(options))
 }
 
 /// What was asked for; all else is the log's.

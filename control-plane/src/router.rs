@@ -1,7 +1,5 @@
 //! Every route, in one list, and what is documented of them.
 
-use std::time::Duration;
-
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -16,14 +14,13 @@ use web::Problem;
 
 use crate::app::App;
 use crate::console;
+use crate::deadline::in_time;
 use crate::http::platforms::{create, edit, events};
 use crate::http::{
     audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
     webhooks,
 };
 
-/// No request takes longer, from its first byte to the answer's.
-const DEADLINE: Duration = Duration::from_secs(15);
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
 
@@ -120,16 +117,6 @@ async fn ready(State(app): State<App>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", missing)
         .retry_after(5)
         .into_response()
-}
-
-/// Who sends a request bit by bit would act by rights that they had when it began.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "This took too long.")
-            .detail("Whether it was done is not known: look, and send it again if it was not.")
-            .into_response(),
-    }
 }
 
 /// Refusals that no handler wrote are told in our words.

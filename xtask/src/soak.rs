@@ -51,6 +51,9 @@ pub(crate) enum Soak {
     /// 1,000,000 requests of every operation of the control plane, with every kind of credential: nobody
     /// hears of what is another organization's.
     Probe,
+    /// 10,000 histories of what four do at once to two platforms, cut off and not answered now and then:
+    /// each could have been one after the other.
+    Histories,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -200,6 +203,14 @@ impl Soak {
                 environment: &[("SOULFRA_ROUNDS", "1000000")],
                 wants_database: true,
                 counts: 3,
+                ..USUAL
+            },
+            Self::Histories => Plan {
+                minutes: 40,
+                crates: &OF_CLUSTERS,
+                tests: &["--test", "histories"],
+                environment: &[("SOULFRA_ROUNDS", "10000")],
+                wants_database: true,
                 ..USUAL
             },
             Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },

@@ -170,14 +170,29 @@ impl Cluster for Kubernetes {
         Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
     }
 
-    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError> {
-        let only = Preconditions { uid: Some(uid.to_string()), ..Preconditions::default() };
-        let by = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
-        match timed(self.api().delete(name.as_str(), &by)).await {
+    async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {
+        for _ in 0..TRIES {
+            let Some(there) = self.live(name).await? else { return Ok(()) };
             // Another one of that name is nothing of this one's.
-            Ok(_) | Err(ClusterError::Missing | ClusterError::Changed) => Ok(()),
-            Err(error) => Err(error),
+            let now = version(&there).filter(|now| now.uid == seen.uid);
+            let is_going = there.metadata.deletion_timestamp.is_some();
+            let Some(now) = now.filter(|_| !is_going) else { return Ok(()) };
+            if now.generation != seen.generation {
+                return Err(ClusterError::Changed);
+            }
+            let only = Preconditions {
+                uid: Some(seen.uid.to_string()),
+                resource_version: there.metadata.resource_version,
+            };
+            let by = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+            match timed(self.api().delete(name.as_str(), &by)).await {
+                // Its status may have been written meanwhile, which is no matter.
+                Err(ClusterError::Changed) => {}
+                Ok(_) | Err(ClusterError::Missing) => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
+        Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
     }
 
     async fn confirm(

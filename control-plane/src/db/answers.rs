@@ -42,53 +42,80 @@ pub async fn begin(
                    for update skip locked)";
     let kept = (now - KEPT).to_sqlx();
     sqlx::query(old).bind(kept).bind(FORGOTTEN).execute(&mut *conn).await?;
-    let new = sqlx::query!(
-        "insert into control.answer (caller, key, request, at) values ($1, $2, $3, $4)
+    loop {
+        let new = sqlx::query!(
+            "insert into control.answer (caller, key, request, at) values ($1, $2, $3, $4)
          on conflict (caller, key) do nothing",
-        caller,
-        key,
-        &request[..],
-        now.to_sqlx(),
-    );
-    if new.execute(&mut *conn).await?.rows_affected() == 1 {
-        return Ok(Before::Nothing);
+            caller,
+            key,
+            &request[..],
+            now.to_sqlx(),
+        );
+        if new.execute(&mut *conn).await?.rows_affected() == 1 {
+            return Ok(Before::Nothing);
+        }
+        let known = sqlx::query!(
+            "select request, status, body from control.answer where caller = $1 and key = $2",
+            caller,
+            key,
+        );
+        // Refused meanwhile and forgotten: it is as if nobody had come.
+        let Some(known) = known.fetch_optional(&mut *conn).await? else { continue };
+        if known.request != request {
+            return Ok(Before::Another);
+        }
+        let status = known.status.and_then(|status| u16::try_from(status).ok());
+        return Ok(match (status, known.body) {
+            (Some(status), Some(body)) => Before::Answered(status, body),
+            _ => Before::Begun,
+        });
     }
-    let known = sqlx::query!(
-        "select request, status, body from control.answer where caller = $1 and key = $2",
-        caller,
-        key,
-    );
-    let known = known.fetch_one(conn).await?;
-    if known.request != request {
-        return Ok(Before::Another);
-    }
-    Ok(match (known.status.and_then(|status| u16::try_from(status).ok()), known.body) {
-        (Some(status), Some(body)) => Before::Answered(status, body),
-        _ => Before::Begun,
-    })
 }
 
-/// Notes the answer. In the transaction of what was done, or right after it.
+/// Notes the answer. In the transaction of what was done.
 ///
 /// # Errors
 /// The database.
 pub async fn finish(
     conn: &mut PgConnection,
     caller: Uuid,
-    key: &str,
-    status: u16,
-    body: &Value,
+    (key, request): (&str, &[u8; 32]),
+    (status, body): (u16, &Value),
+    now: Timestamp,
 ) -> sqlx::Result<()> {
+    // The same request beside this one may have been refused before, and forgotten.
     sqlx::query!(
-        "update control.answer set status = $3, body = $4 where caller = $1 and key = $2",
+        "insert into control.answer (caller, key, request, status, body, at)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (caller, key) do update set status = excluded.status, body = excluded.body",
         caller,
         key,
+        &request[..],
         i32::from(status),
         body,
+        now.to_sqlx(),
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What the same request was answered.
+///
+/// # Errors
+/// The database.
+pub async fn of(
+    conn: &mut PgConnection,
+    caller: Uuid,
+    key: &str,
+) -> sqlx::Result<Option<(u16, Value)>> {
+    let known = sqlx::query!(
+        "select status, body from control.answer where caller = $1 and key = $2",
+        caller,
+        key,
+    );
+    let known = known.fetch_optional(conn).await?;
+    Ok(known.and_then(|known| Some((u16::try_from(known.status?).ok()?, known.body?))))
 }
 
 /// Nothing was done: the key is as good as new.

@@ -80,7 +80,7 @@ pub async fn lately(
     ])
 }
 
-/// It is deleted from now on.
+/// It is deleted from now on; which deletion that is.
 ///
 /// # Errors
 /// The database.
@@ -90,11 +90,12 @@ pub async fn begin(
     by: &str,
     spec: &BlueprintSpec,
     now: Timestamp,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Uuid> {
+    let id = Uuid::now_v7();
     sqlx::query!(
         "insert into control.deletion (id, platform, organization, by, spec, at)
          values ($1, $2, $3, $4, $5, $6)",
-        Uuid::now_v7(),
+        id,
         owned.id.0,
         owned.organization.0,
         by,
@@ -103,6 +104,17 @@ pub async fn begin(
     )
     .execute(conn)
     .await?;
+    Ok(id)
+}
+
+/// What it was, as it was seen later than when that began.
+///
+/// # Errors
+/// The database.
+pub async fn renew(conn: &mut PgConnection, id: Uuid, spec: &BlueprintSpec) -> sqlx::Result<()> {
+    sqlx::query!("update control.deletion set spec = $2 where id = $1", id, json!(spec))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

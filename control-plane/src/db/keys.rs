@@ -12,6 +12,9 @@ use crate::domain::scope::Scope;
 /// That a key is used is written down at most this often.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
+/// How the database says that nothing can be written to it.
+const READ_ONLY: &str = "25006";
+
 /// What is known of a key. The key itself is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -86,7 +89,14 @@ pub async fn find(
     if row.used_at.is_none_or(|used| used.to_jiff() + SEEN_EVERY <= now) {
         let seen = "update control.api_key set used_at = $2 where id = $1
                     and (used_at is null or used_at < $2)";
-        sqlx::query(seen).bind(row.id).bind(now.to_sqlx()).execute(conn).await?;
+        match sqlx::query(seen).bind(row.id).bind(now.to_sqlx()).execute(conn).await {
+            // A database that only reads for a while goes on reading.
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|it| it == READ_ONLY) => {
+            }
+            written => {
+                written?;
+            }
+        }
     }
     Known::try_from(row).map(Some)
 }

@@ -126,6 +126,16 @@ pub async fn all(
     .collect()
 }
 
+/// Until the transaction ends nobody else makes it, deletes it or brings it back.
+///
+/// # Errors
+/// The database.
+pub async fn lock(conn: &mut PgConnection, id: PlatformId) -> sqlx::Result<()> {
+    let locked = "select 1 from control.platform where id = $1 for no key update";
+    sqlx::query(locked).bind(id.0).execute(conn).await?;
+    Ok(())
+}
+
 /// It is gone for good: whoever comes first has the name.
 ///
 /// # Errors

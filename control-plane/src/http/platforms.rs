@@ -61,10 +61,8 @@ pub async fn show(
 ) -> Result<Json<Platform>> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
-    let seen = seen_of(&app, &owned).await?;
-    let mut conn = app.conn().await?;
-    let deletion = deletions::of(&mut conn, owned.id).await?;
-    Ok(Json(Platform::of(&owned, seen.as_ref()).or_deleted(deletion.is_some())))
+    let (seen, is_deleted) = stands(&app, &owned).await?;
+    Ok(Json(Platform::of(&owned, seen.as_ref()).or_deleted(is_deleted)))
 }
 
 /// A platform's blueprint. Its `ETag` is what a change of it names as `If-Match`.
@@ -85,6 +83,22 @@ pub async fn blueprint(
     let owned = owned(&app, &caller, &id).await?;
     let seen = seen_of(&app, &owned).await?.ok_or(Error::Nothing("blueprint"))?;
     Ok((seen::tagged(&seen), Json(Blueprint::of(&seen))))
+}
+
+/// How a platform is in the cluster, and where it is not there, whether it was deleted.
+async fn stands(app: &App, owned: &Owned) -> Result<(Option<PlatformBlueprint>, bool)> {
+    // What is neither may have come back between the two looks; looked at again, it is on its way.
+    for _ in 0..2 {
+        let seen = seen_of(app, owned).await?;
+        if seen.is_some() {
+            return Ok((seen, false));
+        }
+        let mut conn = app.conn().await?;
+        if deletions::of(&mut conn, owned.id).await?.is_some() {
+            return Ok((None, true));
+        }
+    }
+    Ok((None, false))
 }
 
 /// How a platform is in the cluster; nothing, where what has its name there was made by other means.

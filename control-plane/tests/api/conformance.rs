@@ -64,13 +64,14 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
     assert_eq!(confirmed.status.clone().unwrap().account, Some(account.clone()));
     assert_eq!(version(&confirmed), Some(second), "that is no change of its spec");
     assert!(cluster.confirm(&name, Uuid::new_v4(), &account).await.is_err());
-    cluster.change(&name, second, &spec("Three")).await.unwrap();
+    let third = version(&cluster.change(&name, second, &spec("Three")).await.unwrap()).unwrap();
 
-    // Deleted, and not another one of that name.
-    cluster.delete(&name, Uuid::new_v4()).await.unwrap();
+    // Deleted as it was seen, and not another one of that name.
+    cluster.delete(&name, Version { uid: Uuid::new_v4(), ..third }).await.unwrap();
+    assert_eq!(cluster.delete(&name, second).await.unwrap_err(), ClusterError::Changed);
     assert!(cluster.get(&name).await.unwrap().is_some());
     for _ in 0..2 {
-        cluster.delete(&name, first.uid).await.unwrap();
+        cluster.delete(&name, third).await.unwrap();
     }
     assert!(cluster.get(&name).await.unwrap().is_none_or(|it| {
         // Its operator has something to do before it goes.

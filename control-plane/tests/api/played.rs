@@ -164,12 +164,17 @@ impl Cluster for Played {
         })
     }
 
-    async fn delete(&self, name: &BlueprintName, uid: Uuid) -> Result<(), ClusterError> {
+    async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {
         self.does(|there| {
-            if there.get(name.as_str()).is_some_and(|it| version(it).unwrap().uid == uid) {
-                there.remove(name.as_str());
+            let now = there.get(name.as_str()).and_then(version);
+            match now.filter(|now| now.uid == seen.uid) {
+                Some(now) if now.generation != seen.generation => Err(ClusterError::Changed),
+                Some(_) => {
+                    there.remove(name.as_str());
+                    Ok(())
+                }
+                None => Ok(()),
             }
-            Ok(())
         })
     }
 

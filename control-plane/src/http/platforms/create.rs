@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use blueprint::status::Account;
 use blueprint::{BlueprintName, PlatformBlueprint, entitlement_problems};
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::seen::{Platform, tagged};
@@ -41,47 +43,47 @@ pub async fn create(
 ) -> Result<Response> {
     caller.may(Scope::PlatformsWrite)?;
     let SentBlueprint { blueprint, hash, key } = sent;
-    let new = New::read(&app, &caller, blueprint).await?;
-    let before = match &key {
+    let new =
+        New { once: key.map(|key| (key, hash)), ..New::read(&app, &caller, blueprint).await? };
+    let before = match &new.once {
         None => Before::Nothing,
-        Some(key) => {
+        Some((key, hash)) => {
             let mut tx = app.begin().await?;
-            let before = answers::begin(&mut tx, caller.id(), key, &hash, app.now()).await?;
+            let before = answers::begin(&mut tx, caller.id(), key, hash, app.now()).await?;
             tx.commit().await?;
             before
         }
     };
     match before {
         Before::Another => return Err(Error::OtherRequest),
-        Before::Answered(status, body) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
-            return Ok((status, Json(body)).into_response());
-        }
+        Before::Answered(status, body) => return Ok(again(status, body)),
         Before::Nothing | Before::Begun => {}
     }
-    let made = new.make(&app, &caller).await;
-    let mut conn = app.conn().await?;
-    let (owned, made) = match made {
+    let (owned, made) = match new.make(&app, &caller).await {
         Ok(made) => made,
         // Whether it was done is not known: the same request goes on with it.
         Err(error @ (Error::NoCluster(_) | Error::Database(_))) => return Err(error),
         Err(error) => {
-            if let Some(key) = &key {
-                answers::forget(&mut conn, caller.id(), key).await?;
-            }
-            return Err(error);
+            let Some((key, _)) = &new.once else { return Err(error) };
+            let mut conn = app.conn().await?;
+            answers::forget(&mut conn, caller.id(), key).await?;
+            // The same request beside this one may have been done.
+            let answered = answers::of(&mut conn, caller.id(), key).await?;
+            return answered.map(|(status, body)| again(status, body)).ok_or(error);
         }
     };
-    let body = json!(Platform::of(&owned, Some(&made)));
-    if let Some(key) = &key {
-        let status = StatusCode::CREATED.as_u16();
-        answers::finish(&mut conn, caller.id(), key, status, &body).await?;
-    }
+    let body = Platform::of(&owned, Some(&made));
     let mut headers: HeaderMap = tagged(&made);
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/platforms/{}", owned.id)) {
         headers.insert(header::LOCATION, place);
     }
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+}
+
+/// What was answered before.
+fn again(status: u16, body: Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
+    (status, Json(body)).into_response()
 }
 
 /// A platform that is to be.
@@ -90,6 +92,8 @@ pub struct New {
     name: BlueprintName,
     blueprint: PlatformBlueprint,
     organization: Organization,
+    /// By what the request that asks for it is known again.
+    once: Option<(String, [u8; 32])>,
 }
 
 impl New {
@@ -108,7 +112,7 @@ impl New {
         let organization = organizations::get(&mut conn, caller.organization()).await?;
         let organization = organization.ok_or(Error::Nothing("organization"))?;
         belongs_to(&mut blueprint, &organization)?;
-        Ok(Self { name, blueprint, organization })
+        Ok(Self { name, blueprint, organization, once: None })
     }
 
     /// Makes it, or finds that it was made.
@@ -116,7 +120,7 @@ impl New {
     /// # Errors
     /// [`Error`]
     pub async fn make(&self, app: &App, caller: &Caller) -> Result<(Owned, PlatformBlueprint)> {
-        make(app, caller, &self.name, &self.blueprint, &self.organization).await
+        make(app, caller, self).await
     }
 }
 
@@ -141,11 +145,19 @@ pub fn belongs_to(blueprint: &mut PlatformBlueprint, organization: &Organization
 async fn make(
     app: &App,
     caller: &Caller,
-    name: &BlueprintName,
-    blueprint: &PlatformBlueprint,
-    organization: &Organization,
+    New { name, blueprint, organization, once }: &New,
 ) -> Result<(Owned, PlatformBlueprint)> {
     let owned = take_name(app, caller, name, organization).await?;
+    let mut tx = app.begin().await?;
+    platforms::lock(&mut tx, owned.id).await?;
+    // A request beside this one was refused, and gave the name up.
+    let is_ours = platforms::get(&mut tx, organization.id, owned.id).await?.is_some();
+    if !is_ours {
+        return Err(Error::NameTaken(name.to_string()));
+    }
+    if deletions::of(&mut tx, owned.id).await?.is_some() {
+        return Err(Error::IsDeleted(owned.id));
+    }
     let made =
         app.cluster().create(name, (&owned.id.to_string(), Made::New), &blueprint.spec).await;
     let made = match made {
@@ -154,23 +166,19 @@ async fn make(
         Err(error) => {
             let there = app.cluster().get(name).await?;
             if !there.as_ref().is_some_and(|there| is_of(there, &owned.id.to_string())) {
-                refuse(app, caller, &owned, &error).await?;
+                refuse(&mut tx, caller, &owned, &error, app.now()).await?;
+                tx.commit().await?;
             }
             // Somebody's, who made it by other means, or another request's.
             let is_taken = error == ClusterError::Taken;
             return Err(if is_taken { Error::NameTaken(name.to_string()) } else { error.into() });
         }
     };
-    let mut conn = app.conn().await?;
-    let is_ours = platforms::get(&mut conn, organization.id, owned.id).await?.is_some();
-    drop(conn);
-    if !is_ours {
-        // A request beside this one was refused, and gave the name up.
-        if let Some(version) = version(&made) {
-            app.cluster().delete(name, version.uid).await?;
-        }
-        return Err(Error::NameTaken(name.to_string()));
+    if let Some((key, hash)) = once {
+        let answer = (StatusCode::CREATED.as_u16(), &json!(Platform::of(&owned, Some(&made))));
+        answers::finish(&mut tx, caller.id(), (key, hash), answer, app.now()).await?;
     }
+    tx.commit().await?;
     confirm(app, &made, organization).await;
     Ok((owned, made))
 }
@@ -219,11 +227,6 @@ async fn take_name(
     drop(tx);
     let taken = || Error::NameTaken(name.to_string());
     let own = there.filter(|there| there.organization == organization.id).ok_or_else(taken)?;
-    let mut conn = app.conn().await?;
-    if deletions::of(&mut conn, own.id).await?.is_some() {
-        return Err(Error::IsDeleted(own.id));
-    }
-    drop(conn);
     match app.cluster().get(name).await? {
         None => Ok(own),
         // The answer was lost, or it is another request: whoever makes it compares what is wanted.
@@ -233,9 +236,14 @@ async fn take_name(
 }
 
 /// It will not be made: the name is free again.
-async fn refuse(app: &App, caller: &Caller, owned: &Owned, why: &ClusterError) -> Result<()> {
-    let (mut tx, now) = (app.begin().await?, app.now());
-    platforms::let_go(&mut tx, owned.id, now).await?;
+async fn refuse(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    owned: &Owned,
+    why: &ClusterError,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    platforms::let_go(&mut *conn, owned.id, now).await?;
     let done = Done {
         organization: owned.organization,
         actor: caller.actor(),
@@ -243,6 +251,5 @@ async fn refuse(app: &App, caller: &Caller, owned: &Owned, why: &ClusterError) -
         target: &owned.id.to_string(),
         detail: json!({"name": owned.name, "why": why.to_string()}),
     };
-    audit::write(&mut tx, done, now).await?;
-    Ok(tx.commit().await?)
+    audit::write(conn, done, now).await.map(drop)
 }

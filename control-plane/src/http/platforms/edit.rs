@@ -7,6 +7,7 @@ use blueprint::{BlueprintSpec, PlatformBlueprint, changes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use super::create::{belongs_to, confirm};
 use super::seen::{Blueprint, Platform, named, tagged};
@@ -14,7 +15,7 @@ use super::{owned, seen_of};
 use crate::app::App;
 use crate::cluster::{ClusterError, Made, Version, version};
 use crate::db::audit::{self, Done};
-use crate::db::platforms::Owned;
+use crate::db::platforms::{self, Owned};
 use crate::db::{deletions, organizations};
 use crate::domain::breaker;
 use crate::domain::scope::Scope;
@@ -85,6 +86,9 @@ pub async fn change(
     drop(conn);
     belongs_to(&mut wanted, &organization)?;
     let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
+    if is_going(&there) {
+        return Err(Error::IsDeleted(owned.id));
+    }
     let fields: Vec<_> = changes(&there, &wanted).iter().map(|it| it.path.clone()).collect();
     note(app, caller, owned, "platform.change", json!({"fields": fields})).await?;
     Ok(app.cluster().change(&owned.name, seen, &wanted.spec).await?)
@@ -174,33 +178,45 @@ pub async fn remove(
     if name != owned.name.as_str() {
         return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
     }
-    // What is not there was deleted before, or has not been made.
-    let Some(there) = seen_of(app, owned).await? else { return Ok(None) };
-    begin_deletion(app, caller, owned, &there.spec).await?;
-    if let Some(Version { uid, .. }) = version(&there) {
-        app.cluster().delete(&owned.name, uid).await?;
+    for _ in 0..TRIES {
+        let Some((deletion, seen)) = begin_deletion(app, caller, owned).await? else { break };
+        match end_deletion(app, owned, deletion, seen).await {
+            // What it was is written down anew: nothing of that change may be lost.
+            Err(Error::Changed) => {}
+            ended => {
+                ended?;
+                break;
+            }
+        }
     }
     seen_of(app, owned).await
 }
 
-/// Writes down that it is deleted and what it was, unless too many are.
+/// Writes down that it is deleted and what it was, unless too many are; `None`, where it is gone already.
 async fn begin_deletion(
     app: &App,
     caller: &Caller,
     owned: &Owned,
-    spec: &BlueprintSpec,
-) -> Result<()> {
+) -> Result<Option<(Uuid, Version)>> {
     let (mut tx, now) = (app.begin().await?, app.now());
-    deletions::one_at_a_time(&mut tx).await?;
-    if deletions::of(&mut tx, owned.id).await?.is_some() {
-        return Ok(());
-    }
-    let [all, own] = deletions::lately(&mut tx, owned, now).await?;
-    let waits = [own.wait(breaker::OF_ONE, now), all.wait(breaker::OF_ALL, now)];
-    if let Some(wait) = waits.into_iter().flatten().max() {
-        return Err(Error::TooManyDeleted(wait));
-    }
-    deletions::begin(&mut tx, owned, caller.actor(), spec, now).await?;
+    platforms::lock(&mut tx, owned.id).await?;
+    // What is not there was deleted before, or has not been made.
+    let there = seen_of(app, owned).await?.filter(|there| !is_going(there));
+    let Some(there) = there else { return Ok(None) };
+    let Some(seen) = version(&there) else { return Ok(None) };
+    let deletion = if let Some(begun) = deletions::of(&mut tx, owned.id).await? {
+        // It was cut off, or what brought it back was: it may have been changed since.
+        deletions::renew(&mut tx, begun.id, &there.spec).await?;
+        begun.id
+    } else {
+        deletions::one_at_a_time(&mut tx).await?;
+        let [all, own] = deletions::lately(&mut tx, owned, now).await?;
+        let waits = [own.wait(breaker::OF_ONE, now), all.wait(breaker::OF_ALL, now)];
+        if let Some(wait) = waits.into_iter().flatten().max() {
+            return Err(Error::TooManyDeleted(wait));
+        }
+        deletions::begin(&mut tx, owned, caller.actor(), &there.spec, now).await?
+    };
     let done = Done {
         organization: owned.organization,
         actor: caller.actor(),
@@ -209,7 +225,23 @@ async fn begin_deletion(
         detail: json!({"name": owned.name}),
     };
     audit::write(&mut tx, done, now).await?;
+    tx.commit().await?;
+    Ok(Some((deletion, seen)))
+}
+
+/// Has it stopped as it was seen, unless somebody brought it back since.
+async fn end_deletion(app: &App, owned: &Owned, deletion: Uuid, seen: Version) -> Result<()> {
+    let mut tx = app.begin().await?;
+    platforms::lock(&mut tx, owned.id).await?;
+    let open = deletions::of(&mut tx, owned.id).await?;
+    if open.is_some_and(|open| open.id == deletion) {
+        app.cluster().delete(&owned.name, seen).await?;
+    }
     Ok(tx.commit().await?)
+}
+
+fn is_going(there: &PlatformBlueprint) -> bool {
+    there.metadata.deletion_timestamp.is_some()
 }
 
 /// Brings back what was deleted. What is there already is as good as brought back.
@@ -218,20 +250,20 @@ async fn begin_deletion(
 /// [`Error`]
 pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<PlatformBlueprint> {
     caller.may(Scope::PlatformsWrite)?;
-    let mut conn = app.conn().await?;
-    let deletion = deletions::of(&mut conn, owned.id).await?;
-    let organization = organizations::get(&mut conn, owned.organization).await?;
-    drop(conn);
+    if seen_of(app, owned).await?.is_none() {
+        note(app, caller, owned, "platform.undelete", json!({"name": owned.name})).await?;
+    }
+    let mut tx = app.begin().await?;
+    platforms::lock(&mut tx, owned.id).await?;
+    let deletion = deletions::of(&mut tx, owned.id).await?;
+    let organization = organizations::get(&mut tx, owned.organization).await?;
     let organization = organization.ok_or(Error::Nothing("organization"))?;
-    let there = seen_of(app, owned).await?;
-    let is_going = |it: &PlatformBlueprint| it.metadata.deletion_timestamp.is_some();
-    let back = match (there, &deletion) {
+    let back = match (seen_of(app, owned).await?, &deletion) {
         (Some(there), _) if is_going(&there) => return Err(Error::StillGoing),
         // The answer was lost.
         (Some(there), _) => there,
         (None, None) => return Err(Error::Nothing("deletion of this platform")),
         (None, Some(deletion)) => {
-            note(app, caller, owned, "platform.undelete", json!({"name": owned.name})).await?;
             let mut back = PlatformBlueprint::new(owned.name.as_str(), deletion.spec.clone());
             belongs_to(&mut back, &organization)?;
             let made = (&*owned.id.to_string(), Made::Again);
@@ -239,9 +271,9 @@ pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<Pla
         }
     };
     if let Some(deletion) = deletion {
-        let mut conn = app.conn().await?;
-        deletions::undo(&mut conn, deletion.id, app.now()).await?;
+        deletions::undo(&mut tx, deletion.id, app.now()).await?;
     }
+    tx.commit().await?;
     confirm(app, &back, &organization).await;
     Ok(back)
 }
@@ -261,6 +293,9 @@ pub async fn set_suspended(
     note(app, caller, owned, action, json!({})).await?;
     for _ in 0..TRIES {
         let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
+        if is_going(&there) {
+            return Err(Error::IsDeleted(owned.id));
+        }
         let seen = version(&there).ok_or(Error::Nothing("blueprint"))?;
         let spec = BlueprintSpec { suspended: is, ..there.spec.clone() };
         match app.cluster().change(&owned.name, seen, &spec).await {
