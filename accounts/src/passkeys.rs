@@ -105,7 +105,9 @@ pub async fn add(
     let id = signed_in.person.id;
     let (challenge, credential_id, count) = new.read(site).ok_or(PasskeyError::Refused)?;
     let asked = (&challenge[..], Purpose::Add(signed_in.session_id));
-    if !challenge::consume(conn, key, asked, now).await? {
+    // Who was signed out while the device was asked adds nothing any more.
+    let is_on = sessions::is_on(conn, signed_in.session_id, now).await?;
+    if !is_on || !challenge::consume(conn, key, asked, now).await? {
         return Err(PasskeyError::Refused);
     }
     let done = sqlx::query!(

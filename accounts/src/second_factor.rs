@@ -19,7 +19,7 @@ use crate::proof::{Proof, RecoveryCode};
 use crate::sessions::{self, NewSession, SignedIn};
 use crate::sign_in::Verified;
 use crate::totp::Secret;
-use crate::{Person, Visit, Wait, credentials, people};
+use crate::{Person, Visit, Wait, credentials, passkeys, people};
 
 /// So long there is time to bring the secret into an app.
 const SET_UP: SignedDuration = SignedDuration::from_mins(20);
@@ -208,7 +208,7 @@ pub async fn offered(
     secret.ok_or(FactorError::Gone)
 }
 
-/// Turns it on by the first code of the app, ends all other sessions, and hands out the codes for
+/// Turns it on by the first code of the app, ends all other sessions, takes passkeys away, and hands out the codes for
 /// paper. Call it in a transaction, and roll back on an error.
 pub async fn confirm(
     conn: &mut PgConnection,
@@ -221,7 +221,12 @@ pub async fn confirm(
     let secret = offered(conn, sealing, signed_in, now).await?;
     let Proof::Code(code) = proof else { return Err(FactorError::Refused) };
     let step = secret.step_of(*code, now, 0).ok_or(FactorError::Refused)?;
+    if !sessions::is_on(conn, signed_in.session_id, now).await? {
+        return Err(FactorError::Gone);
+    }
     factors::confirm(conn, id, step, now).await?;
+    // The password alone had allowed them: whoever stole it may have added one.
+    passkeys::remove_all(conn, id).await?;
     sessions::end_others(conn, id, signed_in.session_id).await?;
     events::record(conn, Kind::SecondFactorSetUp, id, 0, visit, now).await?;
     Ok(factors::new_codes(conn, id).await?)

@@ -96,6 +96,16 @@ pub async fn begin(
     Ok(session)
 }
 
+/// Whether this session goes on. In a transaction nobody ends it before that has ended.
+pub async fn is_on(conn: &mut PgConnection, id: Uuid, now: Timestamp) -> sqlx::Result<bool> {
+    let on = sqlx::query_scalar!(
+        "select id from accounts.session where id = $1 and expires_at > $2 for share",
+        id,
+        now.to_sqlx(),
+    );
+    Ok(on.fetch_optional(conn).await?.is_some())
+}
+
 /// Whose session a cookie belongs to, if it is alive. Writes down that it is used.
 pub async fn find(
     conn: &mut PgConnection,

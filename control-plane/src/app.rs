@@ -23,6 +23,7 @@ use crate::console::view;
 use crate::domain::id::WebhookId;
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::rates::Rates;
 
 /// As whose what is sealed in the database `control` is bound.
 const TENANT: &str = "control";
@@ -52,6 +53,8 @@ pub struct Parts {
     pub root_key: Arc<RootKey>,
     /// How addresses are called that people named.
     pub egress: Egress,
+    /// How much organizations may ask.
+    pub rates: Rates,
     /// Where people meet it.
     pub url: Url,
     /// Whose word is taken for whom a request is from.
@@ -95,6 +98,11 @@ impl App {
     /// What people's passwords are hashed with.
     pub fn passwords(&self) -> &Passwords {
         &self.0.parts.passwords
+    }
+
+    /// How much organizations may ask.
+    pub fn rates(&self) -> &Rates {
+        &self.0.parts.rates
     }
 
     /// How addresses are called that people named.

@@ -6,21 +6,24 @@
 //! At least once: who was told and whose answer was lost is told again, under the same id. An endpoint
 //! that fails is left alone for a while with all that waits for it, so that it holds up nobody else's.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, header};
-use futures::stream::{self, StreamExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use web::egress::Answer;
+use web::egress::{Answer, CallError, Refused};
 use work::outbox::{self, Claimed};
 
 use crate::app::App;
 use crate::db::deliveries::{self, Due, TOPIC};
 use crate::db::webhooks;
+use crate::domain::id::OrganizationId;
 use crate::domain::webhook::{Became, Secret, left_alone};
 use crate::error::{Error, Result};
 
@@ -29,27 +32,44 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Where something is wrong with the database, after this.
 const TROUBLE: Duration = Duration::from_secs(5);
 /// Told at once.
-const AT_ONCE: u16 = 32;
+const AT_ONCE: usize = 32;
+/// Of them for one organization.
+const OF_ONE: usize = 4;
 /// Who takes one has so long for it; more than a call takes.
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// Once it is told to stop, it is waited for so long.
+const LAST: Duration = Duration::from_secs(16);
 /// What was told is kept for so long.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// Goes on until told to stop.
+/// Goes on until told to stop; what is under way then has its time to end.
 pub async fn run(app: App, stop: CancellationToken) {
+    let busy = Busy::default();
+    let mut telling = FuturesUnordered::new();
     loop {
-        let pause = match round(&app).await {
-            Ok(0) => IDLE,
-            Ok(_) => Duration::ZERO,
+        let pause = match claimed(&app, AT_ONCE - telling.len()).await {
+            Ok(claimed) => {
+                telling.extend(claimed.into_iter().map(|message| tell(&app, &busy, message)));
+                IDLE
+            }
             Err(error) => {
                 tracing::warn!(%error, "webhooks wait");
                 TROUBLE
             }
         };
-        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return;
+        // Whoever comes to an end makes room for the next one.
+        let next = async {
+            tokio::select! {
+                Some(()) = telling.next() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        };
+        if stop.run_until_cancelled(next).await.is_none() {
+            break;
         }
     }
+    // Who takes longer is told again by somebody else, once the lease has ended.
+    let _ = tokio::time::timeout(LAST, telling.collect::<()>()).await;
 }
 
 /// Everything that is due, once; how many there were.
@@ -57,18 +77,64 @@ pub async fn run(app: App, stop: CancellationToken) {
 /// # Errors
 /// The database.
 pub async fn round(app: &App) -> Result<usize> {
-    let mut conn = app.conn().await?;
-    let claimed = outbox::claim(&mut conn, &[TOPIC], AT_ONCE, LEASE, app.now()).await?;
-    drop(conn);
+    let (busy, claimed) = (Busy::default(), claimed(app, AT_ONCE).await?);
     let count = claimed.len();
-    let told = stream::iter(claimed).map(async |message| {
-        if let Err(error) = deliver(app, &message).await {
-            // The lease ends, and it is tried again.
-            tracing::warn!(%error, delivery = message.key, "not told");
-        }
-    });
-    told.buffer_unordered(usize::from(AT_ONCE)).collect::<()>().await;
+    let telling = claimed.into_iter().map(|message| tell(app, &busy, message));
+    telling.collect::<FuturesUnordered<_>>().collect::<()>().await;
     Ok(count)
+}
+
+async fn claimed(app: &App, room: usize) -> Result<Vec<Claimed>> {
+    let Some(room) = u16::try_from(room).ok().filter(|room| *room > 0) else {
+        return Ok(Vec::new());
+    };
+    let mut conn = app.conn().await?;
+    Ok(outbox::claim(&mut conn, &[TOPIC], room, LEASE, app.now()).await?)
+}
+
+async fn tell(app: &App, busy: &Busy, message: Claimed) {
+    if let Err(error) = deliver(app, busy, &message).await {
+        // The lease ends, and it is tried again.
+        tracing::warn!(%error, delivery = message.key, "not told");
+    }
+}
+
+/// Who is being told something: nobody's endpoints take all places.
+#[derive(Default)]
+struct Busy(Mutex<HashMap<OrganizationId, usize>>);
+
+/// A place, until this is dropped.
+struct Place<'a> {
+    busy: &'a Busy,
+    organization: OrganizationId,
+}
+
+impl Busy {
+    fn taken(&self) -> MutexGuard<'_, HashMap<OrganizationId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for something of this organization's, where it has one left.
+    fn place(&self, organization: OrganizationId) -> Option<Place<'_>> {
+        let mut taken = self.taken();
+        let own = taken.entry(organization).or_default();
+        (*own < OF_ONE).then(|| {
+            *own += 1;
+            Place { busy: self, organization }
+        })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.busy.taken();
+        if let Some(own) = taken.get_mut(&self.organization) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.organization);
+            }
+        }
+    }
 }
 
 /// Forgets what was told long ago.
@@ -80,7 +146,7 @@ pub async fn tidy(app: &App) -> sqlx::Result<u64> {
     deliveries::forget(&mut *app.conn().await?, before).await
 }
 
-async fn deliver(app: &App, message: &Claimed) -> Result<()> {
+async fn deliver(app: &App, busy: &Busy, message: &Claimed) -> Result<()> {
     let mut conn = app.conn().await?;
     let due = match message.key.parse() {
         Ok(id) => deliveries::due(&mut conn, id).await?,
@@ -100,11 +166,24 @@ async fn deliver(app: &App, message: &Claimed) -> Result<()> {
     if let Some(until) = due.waits_until.filter(|until| *until > app.now()) {
         return later(app, message, until).await;
     }
+    let Some(_place) = busy.place(due.organization) else {
+        return later(app, message, app.now() + after(message)).await;
+    };
     let secrets: Vec<_> = std::iter::once(&sealed.secret).chain(&sealed.before).collect();
     let secrets = secrets.into_iter().map(|sealed| app.opened(due.delivery.endpoint, sealed));
-    let secrets = secrets.collect::<Result<Vec<_>>>()?;
-    let answer = send(app, &due, &secrets).await?;
+    let answer = match secrets.collect::<Result<Vec<_>>>() {
+        Ok(secrets) => send(app, &due, &secrets).await?,
+        Err(error) => {
+            tracing::error!(%error, delivery = message.key, "not signed");
+            Err("not sent: the control plane cannot open its secret; make a new one".to_owned())
+        }
+    };
     keep(app, message, due, answer).await
+}
+
+/// When it is its turn again, while others of its organization are told: not all of them at once.
+fn after(message: &Claimed) -> SignedDuration {
+    SignedDuration::from_secs(5 + i64::from(message.id.as_bytes()[15]) % 56)
 }
 
 /// Not tried, and not counted.
@@ -139,7 +218,18 @@ async fn send(
         headers.insert(name, HeaderValue::from_str(&value).map_err(|error| internal(&error))?);
     }
     let url: Url = url.parse().map_err(|error| internal(&error))?;
-    Ok(app.egress().post(&url, headers, body).await.map_err(|error| error.to_string()))
+    Ok(app.egress().post(&url, headers, body).await.map_err(|error| said(&error)))
+}
+
+/// Which names there are inside is nobody's business either.
+fn said(error: &CallError) -> String {
+    match error {
+        CallError::Refused(Refused::Inside(_)) => {
+            "no connection: the name is unknown, nobody listens, or the certificate is not good"
+                .into()
+        }
+        error => error.to_string(),
+    }
 }
 
 /// Writes down what became of it, and has it tried again where it did not work.
@@ -163,17 +253,19 @@ async fn keep(
     };
     state.clone_into(&mut delivery.state);
     (delivery.status, delivery.why, delivery.tried_at) = (status.map(i32::from), why, Some(now));
-    deliveries::tried(&mut tx, &delivery).await?;
-    outbox::finish(&mut tx, message).await?;
+    // The endpoint first, as whoever deletes it does.
     let endpoint = delivery.endpoint;
     match became {
         Became::Delivered => webhooks::worked(&mut tx, endpoint).await?,
         Became::Gone => webhooks::gone(&mut tx, endpoint, now).await?,
         Became::Again(_) | Became::Failed => {
-            let failures = webhooks::failed(&mut tx, endpoint).await?;
-            webhooks::leave_alone(&mut tx, endpoint, left_alone(failures, now)).await?;
+            if let Some(failures) = webhooks::failed(&mut tx, endpoint, now).await? {
+                webhooks::leave_alone(&mut tx, endpoint, left_alone(failures, now)).await?;
+            }
         }
     }
+    deliveries::tried(&mut tx, &delivery).await?;
+    outbox::finish(&mut tx, message).await?;
     if let Became::Again(at) = became {
         outbox::push_at(&mut tx, TOPIC, &message.key, &Value::Null, at).await?;
     }

@@ -1,5 +1,7 @@
 //! What can go wrong while serving, and the one place where it becomes an answer.
 
+use std::time::Duration;
+
 use accounts::passwords::PasswordsError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -54,12 +56,24 @@ pub enum Error {
     /// A platform of this name was deleted, and can be brought back.
     #[error("{0} is deleted")]
     IsDeleted(PlatformId),
+    /// An organization has no more webhooks than this.
+    #[error("{0} webhooks")]
+    TooManyWebhooks(i64),
+    /// A webhook answered that it is there no more.
+    #[error("the webhook is gone")]
+    WebhookGone,
+    /// What is to be told again is still being told.
+    #[error("it is still being told")]
+    StillTold,
     /// It is being stopped, and comes back when it has.
     #[error("it is still going")]
     StillGoing,
     /// Too many were deleted of late; until another one can be.
     #[error("too many were deleted")]
     TooManyDeleted(SignedDuration),
+    /// The organization asks more than there is for each; until it may ask again.
+    #[error("too many requests")]
+    TooMuch(Duration),
     /// It was changed since it was seen.
     #[error("changed meanwhile")]
     Changed,
@@ -185,6 +199,12 @@ impl Error {
                 new(StatusCode::CONFLICT, "managed-elsewhere", title)
                     .detail(format!("Its label soulfra.io/managed-by says {who}: change it there."))
             }
+            Self::TooMuch(wait) => {
+                let title = "Your organization asks more than there is for each at the moment.";
+                new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", title)
+                    .detail("Nothing was done. `RateLimit` says in each answer how much is left.")
+                    .retry_after(wait.as_secs() + 1)
+            }
             Self::OtherRequest => {
                 let title = "This Idempotency-Key came with another request before.";
                 new(StatusCode::CONFLICT, "other-request", title)
@@ -208,6 +228,7 @@ impl Error {
             }
             error => {
                 let known = error.of_people().or_else(|| error.of_deletions());
+                let known = known.or_else(|| error.of_webhooks());
                 known.unwrap_or_else(Problem::internal)
             }
         }
@@ -234,6 +255,27 @@ impl Error {
                     .detail("Try again in a moment. Nothing was done.")
                     .retry_after(5)
             }
+            _ => return None,
+        })
+    }
+
+    fn of_webhooks(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::TooManyWebhooks(most) => {
+                let title = "There are as many webhooks as there can be.";
+                new(StatusCode::CONFLICT, "too-many-webhooks", title)
+                    .detail(format!("An organization has {most} at most: delete one first."))
+            }
+            Self::WebhookGone => {
+                let title = "This webhook is told nothing any more.";
+                new(StatusCode::CONFLICT, "webhook-gone", title)
+                    .detail("It answered that it is there no more (410). Make a new one.")
+            }
+            Self::StillTold => new(StatusCode::CONFLICT, "still-told", "This is still being told.")
+                .detail(
+                    "It is tried again by itself; replay it once it was delivered or has failed.",
+                ),
             _ => return None,
         })
     }

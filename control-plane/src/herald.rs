@@ -1,4 +1,5 @@
-//! Sees when a platform's phase is another one than was told last, and has webhooks be told.
+//! Sees when a platform's phase is another one than was told last, and has webhooks be told; removes what
+//! is over.
 
 use std::time::Duration;
 
@@ -15,15 +16,21 @@ use crate::http::platforms::Platform;
 
 /// Between two rounds.
 const EVERY: Duration = Duration::from_secs(5);
+/// Of so many rounds, one removes what is over of people's.
+const TIDIES: u64 = 720;
 /// Platforms that are read at once.
 const BATCH: usize = 500;
 
 /// Goes on until told to stop.
 pub async fn run(app: App, stop: CancellationToken) {
-    loop {
+    for turn in 0_u64.. {
         let done = async {
             round(&app).await?;
-            courier::tidy(&app).await
+            courier::tidy(&app).await?;
+            if turn % TIDIES == 0 {
+                accounts::tidy::tidy(&mut *app.conn().await?, app.now()).await?;
+            }
+            Ok::<_, sqlx::Error>(())
         };
         if let Err(error) = done.await {
             tracing::warn!(%error, "phases are not told");

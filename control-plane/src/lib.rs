@@ -21,6 +21,7 @@ pub mod http;
 pub mod keeper;
 pub mod lost;
 pub mod pool;
+pub mod rates;
 pub mod router;
 pub mod settings;
 

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::pool::pool;
+use control_plane::rates::Rates;
 use control_plane::settings::Settings;
 use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
 use sqlx::{ConnectOptions as _, PgPool};
@@ -85,8 +86,10 @@ struct Forget {
 
 /// Passwords that are hashed at the same time: each takes a core and 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
+/// Files that are no callers: the database, webhooks, the log.
+const FILES: u64 = 256;
 /// Connections of callers at once.
-const CALLERS: usize = 4_096;
+const CALLERS: usize = 16_384;
 
 fn main() -> ExitCode {
     let Arguments { command, log } = Arguments::parse();
@@ -130,10 +133,23 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     let installation = settings.installation().map_err(|error| error.to_string())?;
     let egress = Egress::allowing(settings.egress.0.iter().copied());
     let egress = egress.map_err(|error| format!("no TLS to call webhooks with: {error}"))?;
-    let parts =
-        Parts { db, cluster, clock, passwords, root_key, egress, url, proxies, installation };
-    let app = App::new(parts);
+    let app = App::new(Parts {
+        db,
+        cluster,
+        clock,
+        passwords,
+        root_key,
+        egress,
+        rates: Rates::default(),
+        url,
+        proxies,
+        installation,
+    });
     let app = app.map_err(|error| error.to_string())?;
+    let (files, wanted) = (web::open_files::raise(), CALLERS as u64 + FILES);
+    if files < wanted {
+        tracing::warn!(files, wanted, "fewer files may be open than callers need: allow more");
+    }
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
@@ -167,7 +183,7 @@ async fn forgotten(wanted: Forget) -> Result<(), String> {
     let db = database(&settings).await?;
     let forgotten = lost::second_factor(&db, &person, Clock::System.now()).await;
     forgotten.map_err(|error| error.to_string())?;
-    say(&format!("{person} signs in with the password alone, and has to do so everywhere"))
+    say(&format!("{person} is signed out everywhere; the password alone lets them in now"))
 }
 
 fn verified(file: &std::path::Path) -> Result<(), String> {

@@ -20,6 +20,7 @@ use crate::http::{
     audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
     webhooks,
 };
+use crate::rates;
 
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
@@ -56,11 +57,11 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(async || "alive"))
         .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
+        .layer(middleware::from_fn(rates::told))
         .layer(middleware::from_fn(told))
         .layer(DefaultBodyLimit::max(LARGEST));
-    let routes = web::security::same_origin(routes)
-        .layer(middleware::from_fn_with_state(app.clone(), console::shown));
-    let routes = routes.layer(middleware::from_fn(in_time));
+    let routes = web::security::same_origin(routes).layer(middleware::from_fn(in_time));
+    let routes = routes.layer(middleware::from_fn_with_state(app.clone(), console::shown));
     web::security::headers(routes).with_state(app)
 }
 

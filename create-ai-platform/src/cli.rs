@@ -238,9 +238,18 @@ pub enum Command {
         /// What and where.
         #[command(flatten)]
         file: FileAt,
-        /// Only print what would be changed.
+        /// Only print what would change and start again, what becomes of data, and what it costs.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Prints the names of its own that a platform on a control plane has: the record to set for each, and
+    /// what was found in its place.
+    Domain {
+        /// The platform's name.
+        name: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
     },
     /// Deletes a platform on a control plane, which keeps its data for 30 days. Asks for its name.
     Delete {

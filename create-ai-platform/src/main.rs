@@ -105,9 +105,12 @@ async fn run(
             return Box::pin(remote::diff(file, &home(), printer)).await;
         }
         Some(Command::Apply { file, dry_run: true }) => {
-            Box::pin(remote::diff(file, &home(), printer)).await.map(drop)
+            Box::pin(remote::preview(file, &home(), printer)).await
         }
         Some(Command::Apply { file, .. }) => Box::pin(remote::apply(file, &home(), printer)).await,
+        Some(Command::Domain { name, at }) => {
+            Box::pin(remote::domains(&name, at, &home(), printer)).await
+        }
         Some(Command::Delete { name, at }) => {
             Box::pin(remote::delete(&name, at, yes, &home(), printer)).await
         }

@@ -121,6 +121,11 @@ impl Ask {
         ask
     }
 
+    /// Asks what comes of a text, and changes nothing.
+    pub(crate) fn look(url: Url, yaml: String) -> Self {
+        Self::new(Method::POST, url).with_yaml(yaml)
+    }
+
     /// Changes what was seen so.
     pub(crate) fn replace(url: Url, seen: HeaderValue, yaml: String) -> Self {
         let mut ask = Self::new(Method::PUT, url).with_yaml(yaml);

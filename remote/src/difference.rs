@@ -45,7 +45,7 @@ pub struct Overruled {
 #[derive(Debug)]
 pub enum Applied {
     /// It is new.
-    Created(Platform),
+    Created(Box<Platform>),
     /// These fields are otherwise now.
     Changed(Vec<Change>),
     /// It was so already.
@@ -98,6 +98,11 @@ impl Difference {
         self.changes.iter().map(|change| change.to_string().into()).collect()
     }
 
+    /// What is wanted, as it is sent.
+    pub(crate) fn yaml(&self) -> String {
+        blueprint::write(&self.wanted)
+    }
+
     /// The plan of the file, where another one counts.
     pub fn overruled(&self) -> Option<Overruled> {
         self.overruled
@@ -106,9 +111,12 @@ impl Difference {
     /// Does it, unless it was changed since it was looked at. `attempt` makes sure that a new
     /// platform is made once: any number that was not used before.
     pub async fn apply(self, client: &Client, attempt: u64) -> Result<Applied> {
-        let yaml = blueprint::write(&self.wanted);
+        let yaml = self.yaml();
         match self.there {
-            None => create(client, attempt, yaml).await.map(Applied::Created),
+            None => {
+                let made = create(client, attempt, yaml).await?;
+                Ok(Applied::Created(Box::new(made)))
+            }
             Some(_) if self.changes.is_empty() => Ok(Applied::Unchanged),
             Some(Seen { platform, tag }) => {
                 let url = client.at(&["v1", "platforms", platform.id.as_str(), "blueprint"]);
@@ -122,7 +130,7 @@ impl Difference {
     /// changed.
     pub async fn create(self, client: &Client, attempt: u64) -> Result<Platform> {
         match self.there {
-            None => create(client, attempt, blueprint::write(&self.wanted)).await,
+            None => create(client, attempt, self.yaml()).await,
             Some(seen) if self.changes.is_empty() => Ok(seen.platform),
             Some(_) => Err(Error::IsOther(self.name)),
         }

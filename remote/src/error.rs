@@ -168,7 +168,8 @@ impl Told {
             "breaks-rules" | "unreadable" | "too-large" => Kind::Blueprint,
             "name-taken" => Kind::Name,
             "not-found" => Kind::NoPlatform,
-            "no-cluster" | "no-database" | "internal" | "too-slow" => Kind::ControlPlane,
+            "no-cluster" | "no-database" | "no-answer" | "too-busy" | "too-many-requests"
+            | "internal" | "too-slow" => Kind::ControlPlane,
             _ => Kind::Refused,
         }
     }

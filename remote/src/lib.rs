@@ -2,7 +2,7 @@
 //! prints, and nothing asks a person.
 //!
 //! ```text
-//! address + kept key -> client (bounds, tries) -> fleet (list, find, delete), difference (diff, apply), news (wait)
+//! address + kept key -> client (bounds, tries) -> fleet (list, find, delete), difference (diff, preview, apply), news (wait)
 //! ```
 //! What a server says is somebody else's text: all of it that people see is [`Plain`].
 
@@ -15,6 +15,7 @@ mod fleet;
 mod keys;
 mod news;
 mod plain;
+mod preview;
 mod views;
 
 pub use address::Address;
@@ -25,4 +26,5 @@ pub use fleet::{delete, find, list, organization, undelete};
 pub use keys::{Key, Keys};
 pub use news::{Standing, wait};
 pub use plain::Plain;
-pub use views::{Condition, Organization, Platform};
+pub use preview::{Costs, Effects, Preview};
+pub use views::{Condition, Domain, Organization, Platform, Record};

@@ -45,8 +45,37 @@ pub struct Platform {
     /// What is true of it and why.
     #[serde(default)]
     pub conditions: Vec<Condition>,
+    /// Names of its own, and how far they are.
+    #[serde(default)]
+    pub domains: Vec<Domain>,
     /// Since when there is one.
     pub created_at: Plain,
+}
+
+/// A name of a platform's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Domain {
+    /// The name.
+    pub name: Plain,
+    /// In a word, such as `WaitingForRecord`.
+    pub state: Plain,
+    /// The record that its owner has to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// What was found in its place at the last look.
+    #[serde(default)]
+    pub found: Vec<Plain>,
+}
+
+/// A record in the DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// CNAME, A, AAAA or TXT.
+    pub r#type: Plain,
+    /// Where it stands.
+    pub name: Plain,
+    /// What it says.
+    pub value: Plain,
 }
 
 /// Something that is true of a platform, or not.

@@ -181,7 +181,11 @@ impl Resolve for Guarded {
     }
 }
 
-async fn looked_up(name: String) -> io::Result<Vec<IpAddr>> {
+async fn looked_up(mut name: String) -> io::Result<Vec<IpAddr>> {
+    // From the root on: what is short for something of our own network is nobody's to call.
+    if !name.ends_with('.') {
+        name.push('.');
+    }
     Ok(tokio::net::lookup_host((name, 0)).await?.map(|found| found.ip()).collect())
 }
 
@@ -200,7 +204,7 @@ fn because(error: &reqwest::Error) -> CallError {
         cause = it.source();
     }
     CallError::NoAnswer(if error.is_timeout() {
-        "no answer within 15 seconds"
+        "no answer in time"
     } else if error.is_connect() {
         "no connection: the name is unknown, nobody listens, or the certificate is not good"
     } else {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a bench")]
 
 mod asked;
+#[expect(dead_code, reason = "the other bench listens")]
 mod world;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! The control plane as it runs, its organizations, and who asks.
 
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use control_plane::admit::{self, New};
 use control_plane::cluster::{Cluster as _, Kubernetes, Made};
 use control_plane::db::platforms::{self, Owned};
 use control_plane::domain::id::{OrganizationId, PlatformId};
+use control_plane::rates::Rates;
 use control_plane::{App, Parts, migrate, router};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -29,6 +32,8 @@ use work::sealed::RootKey;
 
 use crate::asked::Kind;
 
+/// As much as nobody asks.
+const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 /// Platforms of the small organization.
 const FEW: usize = 10;
 /// Entries of a page.
@@ -84,11 +89,12 @@ impl World {
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
             root_key: Arc::new(RootKey::from_bytes([7; 32])),
             egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
+            rates: Rates::new(PLENTY, PLENTY),
             url: url.parse().unwrap(),
             proxies: Proxies::default(),
             installation: None,
         });
-        let places = Places::new(Limits::of(4_096));
+        let places = Places::new(Limits::of(16_384));
         let routes = router(app.unwrap());
         tokio::spawn(web::serve::serve(listener, Transport::Plain, routes, stop.clone(), places));
 
@@ -155,7 +161,13 @@ impl World {
         answer.bytes().await.unwrap();
     }
 
-    async fn change(&self, id: PlatformId, number: usize) {
+    /// Where it is, who may listen, and to what.
+    pub(crate) fn listened_to(&self) -> (SocketAddr, String, Vec<PlatformId>) {
+        let server = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        (server, self.many.key.clone(), self.many.platforms.clone())
+    }
+
+    pub(crate) async fn change(&self, id: PlatformId, number: usize) {
         let path = format!("{}/v1/platforms/{id}/blueprint", self.url);
         let read = self.client.get(&path).bearer_auth(&self.many.key).send().await.unwrap();
         let tag = read.headers()[header::ETAG].clone();

@@ -200,8 +200,8 @@ fn password(next: &str) -> CardForm {
     let heading = "Set up a second factor";
     let mut form = CardForm::new(heading, "/account/second-factor", "Go on", fields);
     let lead = "From then on you sign in with your password and a code of an authenticator app on your \
-                phone. You are signed out everywhere else; passkeys stay, so remove those that you do not \
-                know. First, show that it is you.";
+                phone. You are signed out everywhere else, and passkeys are taken away: add yours again \
+                afterwards. First, show that it is you.";
     form.lead = Some(lead.to_owned());
     next.clone_into(&mut form.next);
     form

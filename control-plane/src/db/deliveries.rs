@@ -45,6 +45,8 @@ pub struct Delivery {
 pub struct Due {
     /// What is told.
     pub delivery: Delivery,
+    /// Whose endpoint it is.
+    pub organization: OrganizationId,
     /// Where.
     pub url: String,
     /// Until then that endpoint is left alone.
@@ -99,7 +101,7 @@ pub async fn announce(
 pub async fn due(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Option<Due>> {
     let row = sqlx::query!(
         r#"select delivery.id, endpoint, kind, payload, delivery.created_at, state, attempts, status,
-                  why, tried_at as "tried_at: jiff_sqlx::Timestamp", url,
+                  why, tried_at as "tried_at: jiff_sqlx::Timestamp", organization, url,
                   waits_until as "waits_until: jiff_sqlx::Timestamp"
            from control.delivery join control.endpoint on control.endpoint.id = endpoint
            where delivery.id = $1 and state = 'waiting' and gone_at is null"#,
@@ -118,6 +120,7 @@ pub async fn due(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Option
             why: row.why,
             tried_at: row.tried_at.map(jiff_sqlx::Timestamp::to_jiff),
         },
+        organization: OrganizationId(row.organization),
         url: row.url,
         waits_until: row.waits_until.map(jiff_sqlx::Timestamp::to_jiff),
     }))
@@ -143,7 +146,18 @@ pub async fn tried(conn: &mut PgConnection, delivery: &Delivery) -> sqlx::Result
     Ok(())
 }
 
-/// It is told again from the start, under the same id; false where there is none such.
+/// Whether something is told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It is, from the start, under the same id.
+    Yes,
+    /// It has not come to an end yet.
+    StillTold,
+    /// There is none such.
+    Nothing,
+}
+
+/// Has it be told again.
 ///
 /// # Errors
 /// The database.
@@ -151,18 +165,25 @@ pub async fn replay(
     conn: &mut PgConnection,
     endpoint: WebhookId,
     id: DeliveryId,
-) -> sqlx::Result<bool> {
-    let set = sqlx::query!(
-        "update control.delivery set state = 'waiting', attempts = 0
-         where endpoint = $1 and id = $2",
+) -> sqlx::Result<Replayed> {
+    let state = sqlx::query_scalar!(
+        "select state from control.delivery where endpoint = $1 and id = $2 for update",
         endpoint.0,
         id.0,
     );
-    if set.execute(&mut *conn).await?.rows_affected() == 0 {
-        return Ok(false);
+    match state.fetch_optional(&mut *conn).await?.as_deref() {
+        None => return Ok(Replayed::Nothing),
+        Some("waiting") => return Ok(Replayed::StillTold),
+        Some(_) => {}
     }
+    sqlx::query!(
+        "update control.delivery set state = 'waiting', attempts = 0 where id = $1",
+        id.0,
+    )
+    .execute(&mut *conn)
+    .await?;
     outbox::push(conn, TOPIC, &id.to_string(), &Value::Null).await?;
-    Ok(true)
+    Ok(Replayed::Yes)
 }
 
 /// What an endpoint was told, the newest first, from before this one on.

@@ -188,6 +188,24 @@ pub async fn listened(
     .collect()
 }
 
+/// Whoever begins to listen is told what changes from then on, and not since somebody listened before.
+///
+/// # Errors
+/// The database.
+pub async fn forget_told(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update control.platform set told_phase = null
+         where organization = $1 and gone_at is null and told_phase is not null",
+        organization.0,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// This phase is told from now on; false where somebody else has told one since.
 ///
 /// # Errors

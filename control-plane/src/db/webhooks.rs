@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::id::{OrganizationId, WebhookId};
+use crate::domain::scope::Scope;
 
 /// An endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,17 +187,24 @@ pub async fn worked(conn: &mut PgConnection, id: WebhookId) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// It failed; how often in a row by now.
+/// It failed; how often in a row by now. `None` where it is left alone already: of several that were
+/// under way at once, one counts.
 ///
 /// # Errors
 /// The database.
-pub async fn failed(conn: &mut PgConnection, id: WebhookId) -> sqlx::Result<i32> {
+pub async fn failed(
+    conn: &mut PgConnection,
+    id: WebhookId,
+    now: Timestamp,
+) -> sqlx::Result<Option<i32>> {
     let failures = sqlx::query_scalar!(
-        "update control.endpoint set failures = least(failures + 1, 1000) where id = $1
+        "update control.endpoint set failures = least(failures + 1, 1000)
+         where id = $1 and (waits_until is null or waits_until <= $2)
          returning failures",
         id.0,
+        now.to_sqlx(),
     );
-    Ok(failures.fetch_optional(conn).await?.unwrap_or(1))
+    failures.fetch_optional(conn).await
 }
 
 /// It is left alone until then.
@@ -218,15 +226,73 @@ pub async fn leave_alone(
     Ok(())
 }
 
-/// It is there no more, as it said itself.
+/// It is there no more, as it said itself, and is told nothing of what waits.
 ///
 /// # Errors
 /// The database.
 pub async fn gone(conn: &mut PgConnection, id: WebhookId, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query!("update control.endpoint set gone_at = $2 where id = $1", id.0, now.to_sqlx())
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    sqlx::query!(
+        "update control.delivery set state = 'failed', why = 'it answered that it is there no more'
+         where endpoint = $1 and state = 'waiting'",
+        id.0,
+    )
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// Whether somebody of an organization listens.
+///
+/// # Errors
+/// The database.
+pub async fn anybody_listens(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from control.endpoint where organization = $1 and gone_at is null
+           ) as "anybody!""#,
+        organization.0,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Those that somebody made, and that keys made which they or these keys made, are told nothing more
+/// of what the maker may not know; how many these were.
+///
+/// # Errors
+/// The database.
+pub async fn delete_of(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    made_by: &str,
+    may: &[Scope],
+) -> sqlx::Result<u64> {
+    let gone = sqlx::query!(
+        "with recursive made as (
+             select id from control.api_key where organization = $1 and made_by = $2
+             union
+             select key.id from control.api_key key join made
+                 on key.made_by = 'key_' || replace(made.id::text, '-', '')
+             where key.organization = $1
+         )
+         delete from control.endpoint
+         where organization = $1
+           and (made_by = $2
+                or made_by in (select 'key_' || replace(id::text, '-', '') from made))
+           and ($3 or $4 and (kinds = '{}' or exists (
+                    select from unnest(kinds) as kind where kind not like 'platform.%')))",
+        organization.0,
+        made_by,
+        !may.contains(&Scope::WebhooksWrite),
+        !may.contains(&Scope::AuditRead),
+    );
+    Ok(gone.execute(conn).await?.rows_affected())
 }
 
 struct Row {

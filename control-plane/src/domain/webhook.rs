@@ -11,7 +11,7 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 19] = [
+pub const KINDS: [&str; 20] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
@@ -19,6 +19,7 @@ pub const KINDS: [&str; 19] = [
     "key.revoke",
     "member.remove",
     "member.role",
+    "member.second-factor.forget",
     "organization.policy",
     "platform.change",
     "platform.create",
@@ -32,6 +33,11 @@ pub const KINDS: [&str; 19] = [
     "webhook.delete",
     "webhook.secret",
 ];
+
+/// Whether these tell more than what becomes of platforms: then it is what the audit has.
+pub fn tell_of_people(kinds: &[String]) -> bool {
+    kinds.is_empty() || kinds.iter().any(|kind| !kind.starts_with("platform."))
+}
 
 /// A platform's phase is another one than before.
 pub const PHASE: &str = "platform.phase";

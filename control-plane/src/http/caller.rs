@@ -12,6 +12,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
+use crate::rates;
 
 /// Whoever may do something in an organization: a key that is good, or a person who is signed in.
 #[derive(Clone, Debug)]
@@ -114,6 +115,13 @@ impl FromRequestParts<App> for Caller {
         let hash = KeyHash::of(key.trim()).ok_or(Error::NoKey)?;
         let mut conn = app.conn().await?;
         let known = keys::find(&mut conn, hash, app.now()).await?;
-        known.map(Self::from).ok_or(Error::NoKey)
+        drop(conn);
+        let caller = known.map(Self::from).ok_or(Error::NoKey)?;
+        let asked = app.rates().ask(caller.organization());
+        if let Some(known) = parts.extensions.get::<rates::Known>() {
+            known.is(asked.unwrap_or_else(|too_much| too_much.left));
+        }
+        asked.map_err(|too_much| Error::TooMuch(too_much.wait))?;
+        Ok(caller)
     }
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::db::audit::{self, Done};
 use crate::db::members::{self, Changed};
-use crate::db::{invitations, keys};
+use crate::db::{invitations, keys, webhooks};
 use crate::domain::id::PersonId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::role::Role;
@@ -146,6 +146,7 @@ pub async fn change(
         let (who, may) = (person.to_string(), wanted.map(Role::scopes).unwrap_or_default());
         let invitations = invitations::revoke_of(&mut tx, organization, &who, now).await?;
         let keys = keys::revoke_of(&mut tx, organization, &who, &may, now).await?;
+        let webhooks = webhooks::delete_of(&mut tx, organization, &who, &may).await?;
         let done = Done {
             organization,
             actor: caller.actor(),
@@ -154,6 +155,7 @@ pub async fn change(
             detail: json!({
                 "before": before, "role": wanted,
                 "keysTakenBack": keys, "invitationsTakenBack": invitations,
+                "webhooksDeleted": webhooks,
             }),
         };
         audit::write(&mut tx, done, now).await?;

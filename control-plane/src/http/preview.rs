@@ -73,12 +73,18 @@ async fn there(
             return Err(taken());
         }
         let deletion = deletions::of(&mut conn, owned.id).await?;
+        // The cluster may take its time.
         drop(conn);
-        match (seen_of(app, owned).await?, deletion) {
+        let there = seen_of(app, owned).await?;
+        let is_going = there.as_ref().is_some_and(|it| it.metadata.deletion_timestamp.is_some());
+        match (there, deletion) {
+            _ if is_going => return Err(Error::IsDeleted(owned.id)),
             (Some(there), _) => return ours(there).map(Some),
             (None, Some(_)) => return Err(Error::IsDeleted(owned.id)),
             (None, None) => {}
         }
+    } else {
+        drop(conn);
     }
     // Somebody's, who made it by other means.
     let is_free = app.cluster().get(name).await?.is_none();

@@ -6,17 +6,19 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::db::audit::{self, Done};
-use crate::db::{deliveries, organizations, webhooks};
+use crate::db::deliveries::Replayed;
+use crate::db::{deliveries, organizations, platforms, webhooks};
 use crate::domain::id::{DeliveryId, WebhookId};
 use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
-use crate::domain::webhook::{KINDS, OVERLAP, Secret};
+use crate::domain::webhook::{KINDS, OVERLAP, Secret, tell_of_people};
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
 use crate::http::sent::{Key as Idempotency, Sent};
@@ -154,7 +156,8 @@ pub async fn list(
     Ok(Json(Page::of(items, limit, |webhook| webhook.id.clone())))
 }
 
-/// Has an address be told what is done from now on. Its secret is shown once, so this cannot be asked
+/// Has an address be told what is done from now on: what becomes of platforms, and to whoever may read the
+/// audit all else that is in it. Its secret is shown once, so this cannot be asked
 /// twice: an `Idempotency-Key` is refused.
 #[utoipa::path(
     post, path = "/v1/webhooks", operation_id = "createWebhook", tag = "webhooks",
@@ -192,6 +195,7 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedWebhook) -> Result<N
             "kinds: there is no {unknown:?}; there are {known}"
         )));
     }
+    may_know(caller, &kinds)?;
     let secret = Secret::random().map_err(|error| Error::Internal(error.to_string()))?;
     let known = webhooks::Known {
         id: WebhookId(Uuid::now_v7()),
@@ -207,8 +211,10 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedWebhook) -> Result<N
     let mut tx = app.begin().await?;
     organizations::lock(&mut tx, known.organization).await?;
     if webhooks::count(&mut tx, known.organization).await? >= MOST {
-        let why = format!("there are {MOST} webhooks, and no more can be: delete one first");
-        return Err(Error::Unreadable(why));
+        return Err(Error::TooManyWebhooks(MOST));
+    }
+    if !webhooks::anybody_listens(&mut tx, known.organization).await? {
+        platforms::forget_told(&mut tx, known.organization).await?;
     }
     webhooks::create(&mut tx, &known, &sealed).await?;
     let done = Done {
@@ -238,9 +244,10 @@ pub async fn delete(
     caller.may(Scope::WebhooksWrite)?;
     let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
     let (mut tx, organization) = (app.begin().await?, caller.organization());
-    if !webhooks::delete(&mut tx, organization, id).await? {
-        return Err(Error::Nothing("webhook"));
-    }
+    // In the same order as whoever writes to the audit, which looks at webhooks afterwards.
+    organizations::lock(&mut tx, organization).await?;
+    own(&mut tx, &caller, id).await?;
+    webhooks::delete(&mut tx, organization, id).await?;
     let done = Done {
         organization,
         actor: caller.actor(),
@@ -278,9 +285,9 @@ pub async fn renew(
     let before_until = now.saturating_add(OVERLAP).unwrap_or(Timestamp::MAX);
     let sealed = app.sealed(id, &secret)?;
     let mut tx = app.begin().await?;
-    if !webhooks::set_secret(&mut tx, (organization, id), &sealed, before_until).await? {
-        return Err(Error::Nothing("webhook"));
-    }
+    organizations::lock(&mut tx, organization).await?;
+    own(&mut tx, &caller, id).await?;
+    webhooks::set_secret(&mut tx, (organization, id), &sealed, before_until).await?;
     let done = Done {
         organization,
         actor: caller.actor(),
@@ -311,14 +318,14 @@ pub async fn deliveries(
     let before = before.map_err(|error| Error::Unreadable(error.to_string()))?;
     let mut conn = app.conn().await?;
     let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
-    let webhook = webhooks::get(&mut conn, caller.organization(), id).await?;
-    let webhook = webhook.ok_or(Error::Nothing("webhook"))?;
+    let webhook = own(&mut conn, &caller, id).await?;
     let found = deliveries::list(&mut conn, webhook.id, before, limit + 1).await?;
     let items = found.into_iter().map(Delivery::from).collect();
     Ok(Json(Page::of(items, limit, |delivery| delivery.id.clone())))
 }
 
-/// Tells a webhook once more what it was told, or what was given up, under the same `webhook-id`.
+/// Tells a webhook once more what it was told, or what was given up, under the same `webhook-id`. What is
+/// still being told is tried again by itself.
 #[utoipa::path(
     post, path = "/v1/webhooks/{id}/deliveries/{delivery}/replay", operation_id = "replayDelivery",
     tag = "webhooks",
@@ -338,11 +345,29 @@ pub async fn replay(
     let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
     let delivery: DeliveryId = delivery.parse().map_err(|_| Error::Nothing("delivery"))?;
     let mut tx = app.begin().await?;
-    let webhook = webhooks::get(&mut tx, caller.organization(), id).await?;
-    let webhook = webhook.ok_or(Error::Nothing("webhook"))?;
-    if !deliveries::replay(&mut tx, webhook.id, delivery).await? {
-        return Err(Error::Nothing("delivery"));
+    let webhook = own(&mut tx, &caller, id).await?;
+    if webhook.gone_at.is_some() {
+        return Err(Error::WebhookGone);
+    }
+    match deliveries::replay(&mut tx, webhook.id, delivery).await? {
+        Replayed::Yes => {}
+        Replayed::StillTold => return Err(Error::StillTold),
+        Replayed::Nothing => return Err(Error::Nothing("delivery")),
     }
     tx.commit().await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// One of the caller's organization that tells nothing which they may not know.
+async fn own(conn: &mut PgConnection, caller: &Caller, id: WebhookId) -> Result<webhooks::Known> {
+    let known = webhooks::get(conn, caller.organization(), id).await?;
+    let known = known.ok_or(Error::Nothing("webhook"))?;
+    may_know(caller, &known.kinds)?;
+    Ok(known)
+}
+
+/// What the audit has is told to whoever may read it.
+fn may_know(caller: &Caller, kinds: &[String]) -> Result<()> {
+    caller.may(Scope::PlatformsRead)?;
+    if tell_of_people(kinds) { caller.may(Scope::AuditRead) } else { Ok(()) }
 }

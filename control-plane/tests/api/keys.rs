@@ -1,6 +1,9 @@
 //! Keys: made, used, taken back.
 
+use std::num::NonZeroU32;
+
 use blueprint::PlanName;
+use control_plane::rates::Rates;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -118,4 +121,28 @@ async fn lists_come_in_pages_that_follow_one_another(db: PgPool) {
         let answer = acme.get(&format!("/v1/keys?{wrong}")).await;
         assert_eq!(answer.code(), (400, "unreadable"), "{wrong}");
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn who_asks_too_much_is_told_when_to_come_back_and_nobody_else_is(db: PgPool) {
+    let [burst, a_second] = [3, 1].map(|number| NonZeroU32::new(number).unwrap());
+    let rig = Rig::within(db, Rates::new(burst, a_second)).await;
+    let (acme, other) =
+        (rig.admit("acme", PlanName::Starter).await, rig.admit("other", PlanName::Starter).await);
+    let first = acme.get("/v1/organization").await;
+    assert_eq!(first.header("ratelimit-policy"), "\"requests\";q=3");
+    assert_eq!(first.header("ratelimit"), "\"requests\";r=2;t=1");
+    let mut last = first;
+    // On a slow machine there is a little more meanwhile.
+    for _ in 0..20 {
+        if last.status == 200 {
+            last = acme.get("/v1/platforms").await;
+        }
+    }
+    assert_eq!((last.code(), last.header("retry-after")), ((429, "too-many-requests"), "1"));
+    assert!(last.header("ratelimit").starts_with("\"requests\";r=0;"), "{last:?}");
+    assert_eq!(other.get("/v1/platforms").await.status, 200);
+    // What is nobody's is for everybody.
+    let open = acme.get("/v1/plans").await;
+    assert_eq!((open.status.as_u16(), open.header("ratelimit")), (200, ""));
 }

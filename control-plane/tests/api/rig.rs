@@ -1,5 +1,6 @@
 //! The API, its database, the cluster that is played, and callers.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use accounts::passwords::{Cost, Passwords};
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use blueprint::PlanName;
 use control_plane::admit::{self, Admitted, New};
+use control_plane::rates::Rates;
 use control_plane::{App, Parts, router};
 use plan::Installation;
 use serde_json::Value;
@@ -21,6 +23,8 @@ use work::sealed::RootKey;
 
 use crate::played::Played;
 
+/// As much as nobody asks.
+const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
 /// Where people meet it.
 pub(crate) const URL: &str = "https://console.test";
 /// When it is.
@@ -62,6 +66,11 @@ pub(crate) struct Caller<'a> {
 
 impl Rig {
     pub(crate) async fn new(db: PgPool) -> Self {
+        Self::within(db, Rates::new(PLENTY, PLENTY)).await
+    }
+
+    /// One that may be asked so much.
+    pub(crate) async fn within(db: PgPool, rates: Rates) -> Self {
         control_plane::migrate(&mut db.acquire().await.unwrap()).await.unwrap();
         let (cluster, clock) = (Arc::new(Played::default()), Clock::fixed(NOW.parse().unwrap()));
         let parts = Parts {
@@ -71,6 +80,7 @@ impl Rig {
             passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
             root_key: Arc::new(RootKey::from_bytes([7; 32])),
             egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
+            rates,
             url: URL.parse().unwrap(),
             proxies: Proxies::default(),
             installation: Some(installation()),

@@ -17,6 +17,7 @@ use standardwebhooks::Webhook;
 use work::Clock;
 
 use crate::Rig;
+use crate::browser::Browser;
 use crate::rig::{Caller, written};
 
 /// What came.
@@ -169,6 +170,8 @@ async fn what_was_not_taken_is_told_again_for_a_day_and_then_when_somebody_asks(
     rig.clock.advance(SignedDuration::from_hours(1));
     for _ in 0..2 {
         assert_eq!(acme.send("POST", &replay, &[], String::new()).await.status, 202);
+        let twice = acme.send("POST", &replay, &[], String::new()).await;
+        assert_eq!(twice.code(), (409, "still-told"));
         told(&rig).await;
     }
     let again = receiver.came();
@@ -207,13 +210,16 @@ async fn who_is_gone_is_told_nothing_more(db: PgPool) {
     let rig = rig(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let receiver = Receiver::new().await;
-    listens(&acme, &receiver.url, &["platform.create"]).await;
+    let (id, _) = listens(&acme, &receiver.url, &["platform.create"]).await;
     receiver.answers(StatusCode::GONE);
     for name in ["harbour", "quay"] {
         acme.send("POST", "/v1/platforms", &[], written(name, name)).await;
         told(&rig).await;
     }
-    assert_eq!(receiver.came().len(), 1);
+    let [came] = &receiver.came()[..] else { panic!("one") };
+    let replay = format!("/v1/webhooks/{id}/deliveries/{}/replay", came.id());
+    let refused = acme.send("POST", &replay, &[], String::new()).await;
+    assert_eq!(refused.code(), (409, "webhook-gone"));
     assert!(acme.get("/v1/webhooks").await.body["items"][0]["goneAt"].is_string());
 }
 
@@ -237,9 +243,14 @@ async fn who_fails_is_left_alone_and_holds_up_nobody_else(db: PgPool) {
     assert_eq!((failing.came().len(), well.came().len()), (1, 1));
     assert!(acme.get("/v1/webhooks").await.body["items"][0]["waitsUntil"].is_string());
     failing.answers(StatusCode::OK);
-    rig.clock.advance(SignedDuration::from_mins(2));
-    told(&rig).await;
-    assert_eq!(failing.came().len(), 21);
+    // Others have their turn between those of one organization.
+    let mut came = 0;
+    for _ in 0..20 {
+        rig.clock.advance(SignedDuration::from_mins(2));
+        told(&rig).await;
+        came += failing.came().len();
+    }
+    assert_eq!(came, 21);
     let told = acme.get(&format!("/v1/webhooks/{id}/deliveries")).await.body;
     assert!(told["items"].as_array().unwrap().iter().all(|it| it["state"] == "delivered"));
 }
@@ -280,5 +291,68 @@ async fn nobody_inside_can_be_named(db: PgPool) {
         listens(&acme, &format!("https://example.com/{number}"), &[]).await;
     }
     let more = acme.post("/v1/webhooks", &json!({"url": "https://example.com/"})).await;
-    assert_eq!(more.code(), (400, "unreadable"));
+    assert_eq!(more.code(), (409, "too-many-webhooks"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_crowd_of_failures_at_once_counts_as_one(db: PgPool) {
+    let rig = rig(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let receiver = Receiver::new().await;
+    listens(&acme, &receiver.url, &["platform.create"]).await;
+    for number in 0..20 {
+        acme.send("POST", "/v1/platforms", &[], written(&format!("p{number}"), "P")).await;
+    }
+    receiver.answers(StatusCode::BAD_GATEWAY);
+    courier::round(&rig.app).await.unwrap();
+    assert!(receiver.came().len() > 1);
+    let until = acme.get("/v1/webhooks").await.body["items"][0]["waitsUntil"].clone();
+    let until: jiff::Timestamp = until.as_str().unwrap().parse().unwrap();
+    assert!(until.duration_since(rig.clock.now()).as_secs() <= 5, "{until}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_the_audit_has_is_told_to_who_may_read_it(db: PgPool) {
+    let rig = rig(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let receiver = Receiver::new().await;
+    let scopes = ["webhooks:write", "platforms:read"];
+    let made = acme.post("/v1/keys", &json!({"name": "hooks", "scopes": scopes})).await.body;
+    let hooks = rig.caller(Some(made["secret"].as_str().unwrap()));
+    for kinds in [json!([]), json!(["key.create"]), json!(["platform.phase", "member.role"])] {
+        let wanted = json!({"url": receiver.url, "kinds": kinds});
+        assert_eq!(hooks.post("/v1/webhooks", &wanted).await.code(), (403, "not-allowed"));
+    }
+    listens(&hooks, &receiver.url, &["platform.create", "platform.phase"]).await;
+    // What somebody else's was told is no way round.
+    let (id, _) = listens(&acme, &receiver.url, &[]).await;
+    let path = format!("/v1/webhooks/{id}/deliveries");
+    assert_eq!(hooks.get(&path).await.code(), (403, "not-allowed"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn who_is_taken_out_is_told_nothing_more(db: PgPool) {
+    let rig = rig(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let invited = json!({"email": "dan@acme.test", "role": "admin"});
+    let link = acme.post("/v1/invitations", &invited).await.body["url"].clone();
+    let mut dan = Browser::join(&rig, link.as_str().unwrap(), "Dan").await;
+    let key = [
+        ("name", "hooks"),
+        ("days", "30"),
+        ("webhooks:write", "on"),
+        ("audit:read", "on"),
+        ("platforms:read", "on"),
+    ];
+    let made = dan.fill("/o/acme/keys", &key).await;
+    let secret = made.is(201).between("<code>", "</code>");
+    let receiver = Receiver::new().await;
+    listens(&rig.caller(Some(&secret)), &receiver.url, &[]).await;
+    let members = acme.get("/v1/members").await.body;
+    let id = members["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(acme.delete(&format!("/v1/members/{id}")).await.status, 204);
+    assert_eq!(acme.get("/v1/webhooks").await.body["items"], json!([]));
+    let audit = acme.get("/v1/audit?limit=100").await.body;
+    let removed = audit["items"].as_array().unwrap().last().unwrap();
+    assert_eq!(removed["detail"]["webhooksDeleted"], 1, "{removed}");
 }

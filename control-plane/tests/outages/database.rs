@@ -11,13 +11,14 @@ use crate::world::World;
 /// Connections that the database takes, where it does not take many.
 const MOST: usize = 20;
 
-/// Many look and write while it is so; then all is well again.
+/// Many look and write while it is so; then all is well again. How many were put off.
 #[expect(clippy::print_stdout, reason = "what it came to, for who wants to know")]
-async fn lived(world: &World, what: &str, mend: impl AsyncFnOnce()) {
+async fn lived(world: &World, what: &str, mend: impl AsyncFnOnce()) -> usize {
     let (looked, wrote) = futures::join!(world.many_look(), world.many_write(what));
     mend().await;
     let well = world.is_well().await;
     println!("{what}: {looked:?} {wrote:?}, {} made, well after {well:?}", world.made());
+    looked.put_off + wrote.put_off
 }
 
 #[sqlx::test(migrations = false)]
@@ -25,21 +26,24 @@ async fn a_database_that_is_gone(_: PgPoolOptions, database: PgConnectOptions) {
     let world = Box::pin(World::new(database)).await;
     world.proxy.refuse(true);
     world.proxy.cut();
-    lived(&world, "gone", async || world.proxy.refuse(false)).await;
+    let put_off = lived(&world, "gone", async || world.proxy.refuse(false)).await;
+    assert!(put_off > 0, "it was so");
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_database_that_does_not_answer(_: PgPoolOptions, database: PgConnectOptions) {
     let world = Box::pin(World::new(database)).await;
     world.proxy.follow(|_: &Trip| Fault::HangBefore);
-    lived(&world, "silent", async || world.proxy.follow(script::nothing())).await;
+    let put_off = lived(&world, "silent", async || world.proxy.follow(script::nothing())).await;
+    assert!(put_off > 0, "it was so");
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_database_whose_answers_do_not_arrive(_: PgPoolOptions, database: PgConnectOptions) {
     let world = Box::pin(World::new(database)).await;
     world.proxy.follow(|_: &Trip| Fault::HangAfter);
-    lived(&world, "mute", async || world.proxy.follow(script::nothing())).await;
+    let put_off = lived(&world, "mute", async || world.proxy.follow(script::nothing())).await;
+    assert!(put_off > 0, "it was so");
 }
 
 #[sqlx::test(migrations = false)]

@@ -12,6 +12,8 @@ use crate::Rig;
 
 /// The first news of a platform come with the answer.
 const SOON: Duration = Duration::from_secs(10);
+/// What another answer says to the same question, whatever was asked for.
+const CHANGING: [&str; 2] = ["date", "ratelimit"];
 /// As long as no answer is.
 const LONGEST: usize = 4 << 20;
 
@@ -72,7 +74,7 @@ impl Asked {
         let mut headers: Vec<_> = head
             .headers
             .iter()
-            .filter(|(name, _)| *name != "date")
+            .filter(|(name, _)| !CHANGING.contains(&name.as_str()))
             .map(|(name, value)| {
                 (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })

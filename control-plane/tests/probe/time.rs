@@ -76,6 +76,7 @@ fn pairs(world: &World) -> Vec<Pair> {
             "platforms" => &other.platforms.kept,
             "keys" => &other.keys.kept,
             "invitations" => &other.invitations.kept,
+            "webhooks" => &other.webhooks.kept,
             _ => &other.people.kept,
         };
         let body = match operation.path.as_str() {
@@ -88,7 +89,10 @@ fn pairs(world: &World) -> Vec<Pair> {
             String::new()
         };
         let there = Asked {
-            path: format!("{}{query}", operation.path.replace("{id}", kind)),
+            path: format!(
+                "{}{query}",
+                operation.path.replace("{id}", kind).replace("{delivery}", &other.delivery)
+            ),
             headers: vec![
                 ("authorization", format!("Bearer {}", own.secrets.all)),
                 ("if-match", other.tag.clone()),

@@ -1,6 +1,7 @@
 //! Platforms, made, changed and deleted from afar.
 
-use blueprint::PlanName;
+use blueprint::status::{DomainState, DomainStatus};
+use blueprint::{BlueprintStatus, PlanName};
 use remote::{Applied, Error, Kind, Overruled, State};
 use serde_json::json;
 use sqlx::PgPool;
@@ -53,6 +54,10 @@ async fn what_differs_is_what_is_done_and_a_second_time_does_nothing(db: PgPool)
         "spec.identity.displayName: \"One\" -> \"Two\"",
     ];
     assert_eq!(lines, wanted);
+    let preview = difference.preview(&afar.client).await.unwrap();
+    let lines: Vec<_> = preview.lines().iter().map(ToString::to_string).collect();
+    assert!(lines[0].starts_with("2 fields change."), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("999.00 USD a month")), "{lines:?}");
     assert_eq!(afar.rig.cluster.of("harbour").unwrap(), before, "looking changed nothing");
     let told = difference.changes().to_vec();
     let Applied::Changed(done) = difference.apply(&afar.client, 7).await.unwrap() else {
@@ -65,8 +70,22 @@ async fn what_differs_is_what_is_done_and_a_second_time_does_nothing(db: PgPool)
     let same = afar.difference(&second).await.unwrap();
     assert_eq!((same.state(), same.changes().len()), (State::Same, 0));
     assert!(matches!(afar.apply_text(&second).await.unwrap(), Applied::Unchanged));
+    let waits = DomainStatus {
+        name: "harbour.example".to_owned(),
+        state: DomainState::WaitingForRecord,
+        record: None,
+        found: vec!["192.0.2.1".to_owned()],
+        expires_at: None,
+    };
+    let status = BlueprintStatus { domains: vec![waits], ..BlueprintStatus::default() };
+    afar.rig.cluster.seen_as("harbour", status);
     let listed = remote::list(&afar.client).await.unwrap();
     assert_eq!((listed.len(), listed[0].name.as_str()), (1, "harbour"));
+    let [domain] = &listed[0].domains[..] else { panic!("one domain") };
+    assert_eq!(
+        (domain.name.as_str(), domain.state.as_str(), domain.found[0].as_str()),
+        ("harbour.example", "WaitingForRecord", "192.0.2.1")
+    );
 }
 
 /// What a person writes of it.

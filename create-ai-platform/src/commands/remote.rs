@@ -1,5 +1,5 @@
 //! What is done on a control plane instead of on this machine: `login`, `logout`, `list`, `diff`,
-//! `apply`, `delete`, `undelete`, and `NAME --control-plane URL`.
+//! `apply`, `domain`, `delete`, `undelete`, and `NAME --control-plane URL`.
 
 use std::time::Duration;
 
@@ -83,6 +83,50 @@ pub async fn diff(file: FileAt, home: &Home, printer: &Printer) -> Result<Done> 
         }
     }
     Ok(if state == State::Same { Done::Well } else { Done::Differs })
+}
+
+/// Says what a blueprint would do, were it applied.
+pub async fn preview(file: FileAt, home: &Home, printer: &Printer) -> Result<()> {
+    let (client, difference) = difference(file, home, printer).await?;
+    let preview = difference.preview(&client).await?;
+    let (name, changes) = (difference.name(), difference.changes());
+    if printer.is_json() {
+        printer.json(&json!({ "name": name, "changes": changes, "preview": preview }));
+        return Ok(());
+    }
+    for line in difference.lines() {
+        printer.data(line.as_str());
+    }
+    for line in preview.lines() {
+        printer.note(line.as_str());
+    }
+    Ok(())
+}
+
+/// Says which names of its own a platform has, and how far they are.
+pub async fn domains(name: &str, at: At, home: &Home, printer: &Printer) -> Result<()> {
+    let name = known(name)?;
+    let platform = remote::find(&client(at, home)?, &name).await?;
+    if printer.is_json() {
+        for domain in &platform.domains {
+            printer.json(domain);
+        }
+        return Ok(());
+    }
+    if platform.domains.is_empty() {
+        printer.note(&format!("{name} has no names of its own: name some in spec.domains."));
+    }
+    for domain in &platform.domains {
+        printer.data(&format!("{:<40} {}", domain.name.as_str(), domain.state.as_str()));
+        let is_served = domain.state.as_str() == "Serving";
+        if let Some(record) = domain.record.as_ref().filter(|_| !is_served) {
+            printer.data(&format!("  set    {} {} {}", record.name, record.r#type, record.value));
+        }
+        for found in domain.found.iter().filter(|_| !is_served) {
+            printer.data(&format!("  found  {found}"));
+        }
+    }
+    Ok(())
 }
 
 /// Has a platform be as its blueprint says.

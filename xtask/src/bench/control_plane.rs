@@ -11,30 +11,40 @@ use crate::project::Project;
 use crate::suites::OF_CLUSTERS;
 
 const COMMAND: &str = "cargo xtask bench control-plane";
+/// What is measured, in this order.
+const BENCHES: [&str; 2] = ["load", "streams"];
 
 /// Measures, and prints a table.
 pub(super) fn run(project: &Project) -> Result<()> {
     let deadline = Deadline::in_minutes(60);
-    let bench = || {
+    let bench = |name| {
         let mut bench = project.cargo(["bench", "--locked"]);
-        bench.args(OF_CLUSTERS).args(["--bench", "load"]);
+        bench.args(OF_CLUSTERS).args(["--bench", name]);
         bench
     };
-    process::run(bench().arg("--no-run"), deadline)?;
-    let cluster = Own::start(project, Parts::BARE)?;
-    let postgres = Postgres::start(project, deadline)?;
+    for name in BENCHES {
+        process::run(bench(name).arg("--no-run"), deadline)?;
+    }
     let load = machine::wait_until_quiet();
-    let mut measure = bench();
-    measure.env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
-    measure.env("DATABASE_URL", postgres.url("postgres"));
-    let rows = told::measured(&mut measure, &TARGETS, deadline)?;
+    let mut rows = Vec::new();
+    // Each of them begins with a cluster and a database of its own.
+    for name in BENCHES {
+        let cluster = Own::start(project, Parts::BARE)?;
+        let postgres = Postgres::start(project, deadline)?;
+        let mut measure = bench(name);
+        measure.env("SOULFRA_TEST_KUBECONFIG", cluster.kubeconfig());
+        measure.env("DATABASE_URL", postgres.url("postgres"));
+        rows.extend(told::measured(&mut measure, &TARGETS, deadline)?);
+    }
     told::print(&rows, load, COMMAND)
 }
 
 /// What some measures are to be, in the unit they are printed in.
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     ("10 of all to a list of 10, p50", Goal::AtMost, 1.2),
     ("10 of all to a list of 10, p95", Goal::AtMost, 1.2),
     ("fleet page of the console, p95", Goal::AtMost, 300.0),
     ("all kinds, p95", Goal::AtMost, 50.0),
+    ("memory of an idle stream", Goal::AtMost, 32.0),
+    ("a change until its last listener heard, longest", Goal::AtMost, 1_000.0),
 ];

@@ -179,17 +179,17 @@ pub async fn remove(
         return Err(Error::Unreadable(format!("name: this platform is called {}", owned.name)));
     }
     for _ in 0..TRIES {
-        let Some((deletion, seen)) = begin_deletion(app, caller, owned).await? else { break };
+        let Some((deletion, seen)) = begin_deletion(app, caller, owned).await? else {
+            return seen_of(app, owned).await;
+        };
         match end_deletion(app, owned, deletion, seen).await {
             // What it was is written down anew: nothing of that change may be lost.
             Err(Error::Changed) => {}
-            ended => {
-                ended?;
-                break;
-            }
+            Err(error) => return Err(error),
+            Ok(()) => return seen_of(app, owned).await,
         }
     }
-    seen_of(app, owned).await
+    Err(Error::Changed)
 }
 
 /// Writes down that it is deleted and what it was, unless too many are; `None`, where it is gone already.
@@ -250,7 +250,11 @@ fn is_going(there: &PlatformBlueprint) -> bool {
 /// [`Error`]
 pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<PlatformBlueprint> {
     caller.may(Scope::PlatformsWrite)?;
-    if seen_of(app, owned).await?.is_none() {
+    let deletion = {
+        let mut conn = app.conn().await?;
+        deletions::of(&mut conn, owned.id).await?
+    };
+    if deletion.is_some() && seen_of(app, owned).await?.is_none() {
         note(app, caller, owned, "platform.undelete", json!({"name": owned.name})).await?;
     }
     let mut tx = app.begin().await?;

@@ -1,7 +1,7 @@
 //! Platforms, as the API tells of them.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use blueprint::status::Phase;
+use blueprint::status::{DomainStatus, Phase};
 use blueprint::{BlueprintSpec, PlatformBlueprint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,9 +37,49 @@ pub struct Platform {
     pub version: Option<String>,
     /// What is true of it and why.
     pub conditions: Vec<Condition>,
+    /// Names of its own, and how far they are.
+    pub domains: Vec<Domain>,
     /// Since when there is one.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+}
+
+/// A name of a platform's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Domain {
+    /// The name.
+    pub name: String,
+    /// In a word: `WaitingForRecord`, `Verified`, `Serving`, `Claimed`, `Failed`.
+    pub state: String,
+    /// The record that its owner has to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// What was found in its place at the last look.
+    pub found: Vec<String>,
+}
+
+/// A record in the DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Record {
+    /// CNAME, A, AAAA or TXT.
+    pub r#type: String,
+    /// Where it stands.
+    pub name: String,
+    /// What it says.
+    pub value: String,
+}
+
+impl From<&DomainStatus> for Domain {
+    fn from(told: &DomainStatus) -> Self {
+        let record = told.record.as_ref().map(|record| Record {
+            r#type: record.kind.clone(),
+            name: record.name.clone(),
+            value: record.value.clone(),
+        });
+        let state = format!("{:?}", told.state);
+        Self { name: told.name.clone(), state, record, found: told.found.clone() }
+    }
 }
 
 /// Something that is true of a platform, or not.
@@ -110,6 +150,7 @@ impl Platform {
                 .and_then(|status| status.runtime.as_ref())
                 .map(|runtime| runtime.version.clone()),
             conditions,
+            domains: status.iter().flat_map(|status| &status.domains).map(Domain::from).collect(),
             created_at: owned.created_at,
         }
     }
