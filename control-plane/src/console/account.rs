@@ -1,22 +1,26 @@
 //! A person's own account: who they are, how they show it, and where they are signed in.
 
-use accounts::{factors, passkeys, sessions};
+use accounts::{events, factors, passkeys, sessions};
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use uuid::Uuid;
 
 use super::session::out;
-use super::view::{self, Account, FactorRow, PasskeyRow, SessionRow};
+use super::view::{self, Account, EventRow, FactorRow, PasskeyRow, SessionRow};
 use super::visitor::{From, Person};
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Name, address, second factor, and the list of sessions.
+/// So many of the last events are shown.
+const EVENTS: usize = 20;
+
+/// Name, address, second factor, the list of sessions, and what happened of late.
 pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<Html<String>> {
     let mut conn = app.conn().await?;
     let list = sessions::list(&mut conn, signed_in.person.id, app.now()).await?;
     let factor = factors::of(&mut conn, signed_in.person.id).await?;
     let passkeys = passkeys::list(&mut conn, signed_in.person.id).await?;
+    let events = events::list(&mut conn, signed_in.person.id, EVENTS).await?;
     drop(conn);
     let sessions = list.into_iter().map(|session| SessionRow {
         current: session.id == signed_in.session_id,
@@ -34,6 +38,7 @@ pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<H
         passkeys: passkeys.into_iter().map(PasskeyRow::from).collect(),
         elsewhere: sessions.iter().any(|session| !session.current),
         sessions,
+        events: events.into_iter().map(EventRow::from).collect(),
     };
     let page = view::page(&app, Some(&signed_in), "Your account", body);
     Ok(Html(app.engine().render("account", &page)?))

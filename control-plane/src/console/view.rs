@@ -6,9 +6,9 @@ mod preview;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, Device, FactorRow, Fleet, InvitationRow, KeyRow, Keys,
-    MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow, Policy,
-    RecoveryCodes, SessionRow, SetUp, domains,
+    Account, Audit, AuditRow, DeletedRow, Device, EventRow, FactorRow, Fleet, InvitationRow,
+    KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow,
+    Policy, RecoveryCodes, SessionRow, SetUp, domains,
 };
 
 pub use preview::{PreviewPage, Ways};

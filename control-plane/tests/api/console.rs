@@ -34,6 +34,7 @@ async fn an_owner_joins_makes_a_platform_changes_it_stops_it_and_deletes_it(db: 
     short.is(422).says("A name is needed.");
     olive.fill(&link, &[("name", "Olive"), ("password", PASSWORD)]).await.leads_to("/o/acme");
     olive.open("/").await.leads_to("/o/acme");
+    olive.open("/account").await.is(200).says("What happened of late").says("The account was made");
     olive.open("/o/acme").await.is(200).says("No platforms yet").says("Owner of ACME");
 
     olive.open("/o/acme/new").await.is(200).says("Begin with");

@@ -98,7 +98,7 @@ async fn a_database_that_takes_no_more_connections(_: PgPoolOptions, database: P
     run(format!("create role \"{role}\" login connection limit {MOST}")).await;
     run(format!("grant all on database \"{name}\" to \"{role}\"")).await;
     for kind in ["", "all tables in ", "all sequences in "] {
-        run(format!("grant all on {kind}schema control, accounts to \"{role}\"")).await;
+        run(format!("grant all on {kind}schema control, accounts, work to \"{role}\"")).await;
     }
     let few = database.username(&role);
     let world = World::of(few.clone(), direct.clone()).await;

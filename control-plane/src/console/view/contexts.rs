@@ -10,7 +10,7 @@ mod people;
 mod platforms;
 mod policy;
 
-pub use account::{Account, FactorRow, SessionRow};
+pub use account::{Account, EventRow, FactorRow, SessionRow};
 pub use audit::{Audit, AuditRow};
 pub use factors::{RecoveryCodes, SetUp};
 pub use keys::{KeyRow, Keys};

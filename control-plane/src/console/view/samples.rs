@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::PreviewPage;
 use super::contexts::{
-    Account, Audit, AuditRow, DeletedRow, Device, DomainRow, FactorRow, Fleet, InvitationRow,
-    KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations, PasskeyRow, People, PlatformPage,
-    PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow, SetUp, TemplateRow,
+    Account, Audit, AuditRow, DeletedRow, Device, DomainRow, EventRow, FactorRow, Fleet,
+    InvitationRow, KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations, PasskeyRow,
+    People, PlatformPage, PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow, SetUp,
+    TemplateRow,
 };
 
 /// What nobody should be able to break a page with.
@@ -232,6 +233,13 @@ impl Sample for Account {
         let passkey =
             |used_at| PasskeyRow { id: Uuid::from_u128(3), name: odd(), created_at: WHEN, used_at };
         let passkeys = vec![passkey(None), passkey(Some(WHEN))];
+        let event = |failures| EventRow {
+            what: "Signed in",
+            failures,
+            device: odd(),
+            ip: "192.0.2.1".to_owned(),
+            at: WHEN,
+        };
         let both = Self {
             name: odd(),
             email: odd(),
@@ -240,9 +248,11 @@ impl Sample for Account {
             passkeys,
             sessions,
             elsewhere: true,
+            events: vec![event(0), event(1), event(7)],
         };
-        let (sessions, passkeys) = (vec![session(1, true)], vec![]);
-        let bare = Self { factor: None, passkeys, sessions, elsewhere: false, ..both.clone() };
+        let (sessions, passkeys, events) = (vec![session(1, true)], vec![], vec![]);
+        let bare =
+            Self { factor: None, passkeys, sessions, elsewhere: false, events, ..both.clone() };
         vec![Self { has_site: false, ..bare.clone() }, bare, both]
     }
 }

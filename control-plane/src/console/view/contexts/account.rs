@@ -1,5 +1,6 @@
 //! A person's own account.
 
+use accounts::events::{Event, Kind};
 use accounts::factors::SecondFactor;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -24,6 +25,44 @@ pub struct Account {
     pub sessions: Vec<SessionRow>,
     /// Whether they are signed in elsewhere too.
     pub elsewhere: bool,
+    /// What happened of late, the newest first.
+    pub events: Vec<EventRow>,
+}
+
+/// Something that happened to an account.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventRow {
+    /// What.
+    pub what: &'static str,
+    /// Tries that had failed since the one before.
+    pub failures: i32,
+    /// Such as "Firefox on Linux".
+    pub device: String,
+    /// Where it was done from.
+    pub ip: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<Event> for EventRow {
+    fn from(event: Event) -> Self {
+        let what = match event.kind {
+            Kind::SignedUp => "The account was made",
+            Kind::SignedIn => "Signed in",
+            Kind::SignedInByLink => "Signed in by a link",
+            Kind::SignedInByRecoveryCode => "Signed in by a recovery code",
+            Kind::SignedInByPasskey => "Signed in by a passkey",
+            Kind::SignedOut => "Signed out",
+            Kind::PasswordChanged => "Password changed",
+            Kind::SecondFactorSetUp => "Second factor set up",
+            Kind::SecondFactorTurnedOff => "Second factor turned off",
+            Kind::RecoveryCodesMade => "New recovery codes",
+            Kind::PasskeyAdded => "Passkey added",
+            Kind::PasskeyRemoved => "Passkey removed",
+        };
+        let Event { failures, device, ip, at, .. } = event;
+        Self { what, failures, device, ip, at }
+    }
 }
 
 /// A second factor that is on.
