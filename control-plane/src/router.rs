@@ -6,8 +6,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::Problem;
@@ -20,33 +19,11 @@ use crate::http::{
     audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
     webhooks,
 };
+use crate::openapi::{Documented, with_problems};
 use crate::rates;
 
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Soulfra control plane",
-        description = "Organizations and their AI platforms. Whatever goes wrong is told as \
-                       `application/problem+json` (RFC 9457), with a `code` that stays.",
-    ),
-    modifiers(&Keys),
-    security(("key" = []))
-)]
-struct Documented;
-
-/// How a caller says who they are.
-struct Keys;
-
-impl Modify for Keys {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        components.add_security_scheme("key", bearer);
-    }
-}
 
 /// The API and the console over their state.
 pub fn router(app: App) -> Router {
@@ -71,7 +48,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Documented::openapi())
+    let (routes, document) = OpenApiRouter::with_openapi(Documented::openapi())
         .routes(routes!(organization::show))
         .routes(routes!(policy::set))
         .routes(routes!(members::list))
@@ -98,7 +75,8 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(webhooks::renew))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::replay))
-        .split_for_parts()
+        .split_for_parts();
+    (routes, with_problems(document))
 }
 
 /// Whether there is anything to answer with: the database, and what is in the cluster.
