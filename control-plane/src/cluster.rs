@@ -133,6 +133,11 @@ pub fn is_of(blueprint: &PlatformBlueprint, platform: &str) -> bool {
     named.is_some_and(|named| named == platform)
 }
 
+/// Whether it was deleted, and is being stopped.
+pub fn is_going(blueprint: &PlatformBlueprint) -> bool {
+    blueprint.metadata.deletion_timestamp.is_some()
+}
+
 /// Which state of it this is; `None` of one that is in no cluster.
 pub fn version(blueprint: &PlatformBlueprint) -> Option<Version> {
     let uid = blueprint.metadata.uid.as_ref()?.parse().ok()?;

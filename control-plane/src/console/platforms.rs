@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
 use super::visitor::{Person, Seat};
 use crate::app::App;
-use crate::cluster::{Version, version};
+use crate::cluster::{self, Version, version};
 use crate::db::platforms::{self, Owned};
 use crate::db::{deletions, members, names};
 use crate::domain::id::PersonId;
@@ -283,7 +283,7 @@ pub(super) async fn shown(
     };
     let platform = Platform::of(owned, seen.as_ref()).or_deleted(deletion.is_some());
     let can_write = seat.caller.has(Scope::PlatformsWrite);
-    let is_going = seen.as_ref().is_some_and(|seen| seen.metadata.deletion_timestamp.is_some());
+    let is_going = seen.as_ref().is_some_and(cluster::is_going);
     let over = seen.as_ref().and_then(version).map(|it| format!("{}-{}", it.uid, it.generation));
     let (text, over) = match tried.written {
         Some(written) => (written.blueprint, Some(written.seen)),

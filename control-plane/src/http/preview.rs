@@ -6,7 +6,7 @@ use blueprint::status::Account;
 use blueprint::{BlueprintName, PlatformBlueprint};
 
 use crate::app::App;
-use crate::cluster::{CONTROL_PLANE, MANAGED_BY};
+use crate::cluster::{CONTROL_PLANE, MANAGED_BY, is_going};
 use crate::db::organizations::{self, Organization};
 use crate::db::{deletions, platforms};
 use crate::domain::preview::{Preview, Wish};
@@ -76,9 +76,8 @@ async fn there(
         // The cluster may take its time.
         drop(conn);
         let there = seen_of(app, owned).await?;
-        let is_going = there.as_ref().is_some_and(|it| it.metadata.deletion_timestamp.is_some());
         match (there, deletion) {
-            _ if is_going => return Err(Error::IsDeleted(owned.id)),
+            (Some(there), _) if is_going(&there) => return Err(Error::IsDeleted(owned.id)),
             (Some(there), _) => return ours(there).map(Some),
             (None, Some(_)) => return Err(Error::IsDeleted(owned.id)),
             (None, None) => {}

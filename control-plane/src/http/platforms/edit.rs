@@ -13,7 +13,7 @@ use super::create::{belongs_to, confirm};
 use super::seen::{Blueprint, Platform, named, tagged};
 use super::{owned, seen_of};
 use crate::app::App;
-use crate::cluster::{ClusterError, Made, Version, version};
+use crate::cluster::{ClusterError, Made, Version, is_going, version};
 use crate::db::audit::{self, Done};
 use crate::db::platforms::{self, Owned};
 use crate::db::{deletions, organizations};
@@ -238,10 +238,6 @@ async fn end_deletion(app: &App, owned: &Owned, deletion: Uuid, seen: Version) -
         app.cluster().delete(&owned.name, seen).await?;
     }
     Ok(tx.commit().await?)
-}
-
-fn is_going(there: &PlatformBlueprint) -> bool {
-    there.metadata.deletion_timestamp.is_some()
 }
 
 /// Brings back what was deleted. What is there already is as good as brought back.

@@ -121,7 +121,7 @@ impl Platform {
     /// One that was seen so; `None`: its blueprint is on its way.
     pub fn of(owned: &Owned, seen: Option<&PlatformBlueprint>) -> Self {
         let status = seen.and_then(|seen| seen.status.as_ref());
-        let is_going = seen.is_some_and(|seen| seen.metadata.deletion_timestamp.is_some());
+        let is_going = seen.is_some_and(cluster::is_going);
         let phase = status.and_then(|status| status.phase).unwrap_or(Phase::Pending);
         let phase = if is_going { Phase::Deleting } else { phase };
         let conditions = status.iter().flat_map(|status| &status.conditions);
