@@ -1,17 +1,19 @@
 //! A new organization, its first key, and an invitation for its owner.
 
 use accounts::Email;
-use blueprint::{PlanName, Slug};
+use blueprint::{BlueprintName, PlanName, Slug};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
-use sqlx::PgPool;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
 use url::Url;
 use uuid::Uuid;
 
 use crate::db::audit::{self, Done};
 use crate::db::keys::{self, Known};
+use crate::db::members;
 use crate::db::organizations::{self, Organization};
-use crate::domain::id::{KeyId, OrganizationId};
+use crate::db::platforms::{self, Owned};
+use crate::domain::id::{KeyId, OrganizationId, PlatformId};
 use crate::domain::key::Key;
 use crate::domain::policy::SecondFactor;
 use crate::domain::role::Role;
@@ -69,19 +71,7 @@ pub async fn organization(
     new: New,
     now: Timestamp,
 ) -> Result<Admitted, AdmitError> {
-    let New { slug, name, plan, owner } = new;
-    let name = name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
-        return Err(AdmitError::Name);
-    }
-    let organization = Organization {
-        id: OrganizationId(Uuid::now_v7()),
-        slug,
-        name,
-        plan,
-        second_factor: SecondFactor::Optional,
-        created_at: now,
-    };
+    let (organization, owner) = (named(&new, now)?, new.owner);
     let mut tx = db.begin().await?;
     if !organizations::create(&mut tx, &organization).await? {
         return Err(AdmitError::Taken(organization.slug));
@@ -100,14 +90,7 @@ pub async fn organization(
         revoked_at: None,
     };
     keys::create(&mut tx, &known, key.hash()).await?;
-    let done = Done {
-        organization: organization.id,
-        actor: OPERATOR,
-        action: "organization.admit",
-        target: &organization.id.to_string(),
-        detail: json!({"slug": organization.slug, "plan": plan, "key": known.id}),
-    };
-    audit::write(&mut tx, done, now).await?;
+    written(&mut tx, &organization, json!({"key": known.id}), now).await?;
     let invitation = match owner {
         Some(owner) => {
             let to = (organization.id, owner, Role::Owner);
@@ -117,4 +100,97 @@ pub async fn organization(
     };
     tx.commit().await?;
     Ok(Admitted { key, invitation })
+}
+
+/// Admits it without a key or an owner, unless it is there.
+///
+/// # Errors
+/// [`AdmitError::Name`], the database.
+pub async fn once(db: &PgPool, new: &New, now: Timestamp) -> Result<OrganizationId, AdmitError> {
+    let (wanted, mut tx) = (named(new, now)?, db.begin().await?);
+    if organizations::create(&mut tx, &wanted).await? {
+        written(&mut tx, &wanted, json!({}), now).await?;
+    }
+    let there = organizations::by_slug(&mut tx, &wanted.slug).await?;
+    tx.commit().await?;
+    Ok(there.ok_or(sqlx::Error::RowNotFound)?.id)
+}
+
+/// The link by which somebody joins as an owner; `None` where they are in it already.
+///
+/// # Errors
+/// The database.
+pub async fn owner(
+    db: &PgPool,
+    url: &Url,
+    (organization, email): (OrganizationId, Email),
+    now: Timestamp,
+) -> sqlx::Result<Option<String>> {
+    let mut tx = db.begin().await?;
+    organizations::lock(&mut tx, organization).await?;
+    if members::has(&mut tx, organization, &email).await? {
+        return Ok(None);
+    }
+    let to = (organization, email, Role::Owner);
+    let made = invitations::made(&mut tx, url, to, OPERATOR, now).await?;
+    tx.commit().await?;
+    Ok(Some(made.url))
+}
+
+/// A platform that came to be by other means is this organization's from now on; `None` where it is
+/// another one's.
+///
+/// # Errors
+/// The database.
+pub async fn platform(
+    db: &PgPool,
+    organization: OrganizationId,
+    name: &BlueprintName,
+    now: Timestamp,
+) -> sqlx::Result<Option<PlatformId>> {
+    let mut tx = db.begin().await?;
+    let (id, name) = (PlatformId(Uuid::now_v7()), name.clone());
+    let new = Owned { id, name, organization, created_at: now };
+    if platforms::take(&mut tx, &new).await? {
+        let done = Done {
+            organization,
+            actor: OPERATOR,
+            action: "platform.claim",
+            target: &id.to_string(),
+            detail: json!({"name": new.name}),
+        };
+        audit::write(&mut tx, done, now).await?;
+    }
+    let there = platforms::by_name(&mut tx, &new.name).await?;
+    tx.commit().await?;
+    Ok(there.filter(|there| there.organization == organization).map(|there| there.id))
+}
+
+fn named(new: &New, now: Timestamp) -> Result<Organization, AdmitError> {
+    let name = new.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
+        return Err(AdmitError::Name);
+    }
+    Ok(Organization {
+        id: OrganizationId(Uuid::now_v7()),
+        slug: new.slug.clone(),
+        name,
+        plan: new.plan,
+        second_factor: SecondFactor::Optional,
+        created_at: now,
+    })
+}
+
+async fn written(
+    conn: &mut PgConnection,
+    organization: &Organization,
+    mut detail: Value,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    detail["slug"] = json!(organization.slug);
+    detail["plan"] = json!(organization.plan);
+    let target = organization.id.to_string();
+    let (organization, action) = (organization.id, "organization.admit");
+    let done = Done { organization, actor: OPERATOR, action, target: &target, detail };
+    audit::write(conn, done, now).await.map(drop)
 }

@@ -1,8 +1,9 @@
-//! Where platforms are: a port, behind which is the API server of Kubernetes.
+//! Where platforms are: a port, behind which is the API server of Kubernetes, or one machine.
 //!
 //! The blueprint is there and nowhere else. Every write says what it was decided on, so that nothing
 //! is done to another platform of the same name, or over somebody's change that was not seen.
 
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod watched;
 
@@ -12,6 +13,7 @@ use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
 use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
+#[cfg(feature = "kubernetes")]
 pub use kubernetes::Kubernetes;
 pub use watched::Watched;
 

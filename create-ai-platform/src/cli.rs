@@ -172,6 +172,12 @@ pub enum Command {
         /// The platform's name.
         name: String,
     },
+    /// Prints where the console over all platforms of this machine is.
+    Console {
+        /// Who you are: prints a link by which you join as its owner.
+        #[arg(long)]
+        email: Option<String>,
+    },
     /// Writes everything a platform holds into one file.
     Backup {
         /// The platform's name.

@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod blueprints;
+pub mod console;
 pub mod create;
 pub mod data;
 pub mod models;

@@ -99,7 +99,8 @@ impl Home {
         let (platforms, postgres) = (self.platforms(), self.postgres());
         let (key, authority, model) = (self.root_key(), self.authority(), self.chosen_model());
         let (usage, log, older_log) = (self.usage(), self.log(), self.older_log());
-        let folders = [&self.run, &platforms, &postgres, &authority, &usage];
+        let (blueprints, made) = (self.blueprints(), self.folders());
+        let folders = [&self.run, &platforms, &blueprints, &made, &postgres, &authority, &usage];
         let files = [&key, &model, &log, &older_log, &lock];
         for path in folders.into_iter().chain(files) {
             let removed = if path.is_dir() {
@@ -132,6 +133,16 @@ impl Home {
     /// What is remembered of each platform between runs.
     pub fn platforms(&self) -> PathBuf {
         self.data.join("platforms")
+    }
+
+    /// What the console knows of blueprints beside their files.
+    pub fn blueprints(&self) -> PathBuf {
+        self.data.join("blueprints")
+    }
+
+    /// The folders of platforms that were made in the console.
+    pub fn folders(&self) -> PathBuf {
+        self.data.join("folders")
     }
 
     /// The embedded Postgres' home.

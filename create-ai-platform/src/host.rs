@@ -1,20 +1,25 @@
 //! The host process: one database server, one model server, one listener, any number of
 //! platforms. The one place that puts all parts together.
 
+pub mod console;
 pub mod control;
 pub mod gate;
+mod local;
 pub mod models;
 pub mod platform;
 pub mod postgres;
 pub mod records;
+pub mod resources;
 mod room;
+mod seen;
+mod signals;
 mod standing;
 pub mod usage;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use accounts::passwords::{Cost, Passwords};
 use blueprint::BlueprintName;
@@ -23,7 +28,6 @@ use database::{Admin, tenant};
 use inference::safety::Rules;
 use inference::{Credentials, Inference, Limits};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -33,11 +37,14 @@ use web::serve::{Complaint, Transport};
 use work::Clock;
 use work::sealed::RootKey;
 
+use self::console::Console;
 use self::control::{Reply, Request, Running};
 use self::gate::Gate;
 use self::platform::Platform;
 use self::records::{Before, Kept};
 use self::room::Room;
+use self::seen::Runs;
+pub use self::signals::Signals;
 use self::usage::Usage;
 use crate::failure::{Failure, Kind, Result};
 use crate::folder::Folder;
@@ -51,6 +58,16 @@ const HASHING_AT_ONCE: usize = 2;
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
+/// The same, without keeping it alive.
+pub struct WeakHost(Weak<Inner>);
+
+impl WeakHost {
+    /// The host, unless it has ended.
+    pub fn upgrade(&self) -> Option<Host> {
+        self.0.upgrade().map(Host)
+    }
+}
+
 struct Inner {
     home: Home,
     printer: Printer,
@@ -59,7 +76,7 @@ struct Inner {
     gate: Gate,
     admin: Admin,
     admin_url: secrecy::SecretString,
-    key: RootKey,
+    key: Arc<RootKey>,
     clock: Clock,
     passwords: Passwords,
     credentials: Credentials,
@@ -69,6 +86,7 @@ struct Inner {
     kept: Kept,
     client: reqwest::Client,
     platforms: Mutex<BTreeMap<String, Platform>>,
+    console: OnceLock<Console>,
     /// Cancelled when the host is told to stop: no platform is taken in any more.
     ending: CancellationToken,
     /// Cancelled when all platforms are stopped: the servers end.
@@ -180,7 +198,7 @@ impl Host {
             gate,
             admin,
             admin_url,
-            key,
+            key: Arc::new(key),
             clock: Clock::System,
             passwords: Passwords::new(Cost::OWASP, HASHING_AT_ONCE)
                 .map_err(|error| unexpected("prepare password hashing", &error))?,
@@ -193,6 +211,7 @@ impl Host {
             client: web::client::internal()
                 .map_err(|error| unexpected("make the HTTP client", &error))?,
             platforms: Mutex::default(),
+            console: OnceLock::new(),
             ending,
             stop,
             home,
@@ -222,6 +241,7 @@ impl Host {
             platform.same_folder(folder)?;
             return platform.running(&self.0.clock).await;
         }
+        resources::may_run(&self.0.home, &name, &blueprint.spec)?;
         let before = records::remember(&self.0.home, &name, folder, &self.0.kept)?;
         let started = Platform::start(self, name.clone(), folder.clone(), blueprint, text);
         let started = Box::pin(started).await;
@@ -276,15 +296,36 @@ impl Host {
         names
     }
 
+    /// As its person asked: it stays stopped until they start it. With the last one the host ends.
     async fn stop_one(&self, name: &str) -> bool {
+        if let Err(failure) = resources::start_by_command(&self.0.home, name) {
+            tracing::warn!(name, why = failure.what, "the host may start it again");
+        }
+        let ran = self.take_down(name).await;
+        if ran && self.0.platforms.lock().await.is_empty() {
+            self.0.ending.cancel();
+        }
+        ran
+    }
+
+    /// Stops one, and nothing else.
+    async fn take_down(&self, name: &str) -> bool {
         let mut platforms = self.0.platforms.lock().await;
         let Some(platform) = platforms.remove(name) else { return false };
         platform.stop(self).await;
         self.0.printer.tell(&Event::Stopped { name });
-        if platforms.is_empty() {
-            self.0.ending.cancel();
-        }
         true
+    }
+
+    /// What runs, and by which blueprints.
+    async fn running(&self) -> BTreeMap<String, Runs> {
+        let platforms = self.0.platforms.lock().await;
+        platforms.iter().map(|(name, platform)| (name.clone(), platform.runs())).collect()
+    }
+
+    /// The same, without keeping it alive.
+    pub fn downgrade(&self) -> WeakHost {
+        WeakHost(Arc::downgrade(&self.0))
     }
 
     fn take_requests(&self, tasks: &TaskTracker) -> Result<()> {
@@ -322,6 +363,7 @@ impl Host {
                 Ok(Reply::Stopped { ran: true })
             }
             Request::AdminLink { name } => self.admin_link(&name).await,
+            Request::Console { email } => self.console(email).await,
             Request::Database => {
                 use secrecy::ExposeSecret;
                 Ok(Reply::Database {
@@ -351,6 +393,12 @@ impl Host {
         Ok(Reply::AdminLink { link })
     }
 
+    async fn console(&self, email: Option<String>) -> Result<Reply> {
+        let console = self.0.console.get().ok_or_else(console::not_yet)?;
+        let (url, link) = console.let_in(email).await?;
+        Ok(Reply::Console { url, link })
+    }
+
     async fn status(&self) -> Result<Reply> {
         let mut platforms = Vec::new();
         for platform in self.0.platforms.lock().await.values() {
@@ -370,152 +418,5 @@ pub fn unexpected(what: &str) -> Failure {
     )
 }
 
-/// The signals that ask for an orderly end, heard from the moment this is made.
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// Begins to listen.
-    pub fn listen() -> Result<Self> {
-        let begin = |kind| {
-            signal(kind).map_err(|error| unexpected(&format!("listen for signals: {error}")))
-        };
-        Ok(Self {
-            interrupt: begin(SignalKind::interrupt())?,
-            terminate: begin(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for one of them.
-    pub async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use blueprint::templates::{self, Overrides};
-    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-    use tempfile::TempDir;
-    use web::token::{Caller, Credential};
-
-    use super::*;
-    use crate::cli::Places;
-
-    /// What the model server answers whom it knows, and whom it does not.
-    const NO_ENGINE_YET: u16 = 503;
-    const UNKNOWN: u16 = 401;
-
-    /// A host over a database, in a folder of its own.
-    async fn host(admin: Admin) -> (TempDir, Host) {
-        let place = tempfile::tempdir().unwrap();
-        let at = |name: &str| Some(place.path().join(name));
-        let home = Home::find(&Places { home: at("home"), cache: at("cache") });
-        home.prepare().unwrap();
-        let usage = Usage::open(&home, &[], &Clock::System).await.unwrap();
-        let (inference, credentials) = model_server(&usage).unwrap();
-        let parts = Parts {
-            home,
-            printer: Printer::silent(),
-            listener: listen(0).await.unwrap(),
-            secure: None,
-            admin,
-            admin_url: String::new().into(),
-            kept: Kept { external: true, server: None },
-            inference,
-            credentials,
-            usage,
-            models: vec![],
-            ending: CancellationToken::new(),
-        };
-        let host = Host::start(parts, &TaskTracker::new()).await.unwrap();
-        (place, host)
-    }
-
-    fn folder(place: &TempDir, name: &BlueprintName) -> Folder {
-        let template = templates::get("creator").unwrap();
-        let blueprint =
-            templates::from_template(template, &Overrides::named(name.clone())).unwrap();
-        let folder = Folder::at(&place.path().join(name.as_str())).unwrap();
-        folder.create(template, &blueprint).unwrap();
-        folder
-    }
-
-    #[tokio::test]
-    async fn a_host_that_ends_takes_no_platform_in() {
-        let nowhere = "postgres://nobody@127.0.0.1:1/none".to_owned().into();
-        let (place, host) = host(Admin::from_url(&nowhere).unwrap()).await;
-        let folder = folder(&place, &"acme".parse().unwrap());
-        host.clone().end().await;
-        let refused = host.add(&folder).await.unwrap_err();
-        assert_eq!(refused.kind, Kind::Host, "{refused}");
-        assert_eq!(records::names(&host.0.home).unwrap(), [""; 0]);
-    }
-
-    #[sqlx::test(migrations = false)]
-    async fn a_stopped_platform_leaves_nothing_in_the_host(
-        _: PgPoolOptions,
-        options: PgConnectOptions,
-    ) -> sqlx::Result<()> {
-        let (place, host) = host(Admin::new(options)).await;
-        let names = ["gone", "stays"].map(|name| format!("{name}-{}", std::process::id()));
-        let [gone, stays] = names.map(|name| name.parse::<BlueprintName>().unwrap());
-        for name in [&gone, &stays] {
-            host.add(&folder(&place, name)).await.unwrap();
-        }
-        let app = host.0.platforms.lock().await[gone.as_str()].app();
-        sqlx::raw_sql("insert into accounts.attempt values ('address', 1, 1, '2020-01-01', now())")
-            .execute(app.upgrade().unwrap().db())
-            .await?;
-        assert_eq!(asked(&host, &gone).await, NO_ENGINE_YET);
-
-        // What is not over stays, and then it is over.
-        for (left, over) in [(1, "set blocked_until = last_at"), (0, "set failures = 0")] {
-            let app = app.upgrade().unwrap();
-            tenant_runtime::tidy::tidy(&gone, &app).await;
-            let attempts = sqlx::query_scalar::<_, i64>("select count(*) from accounts.attempt");
-            assert_eq!(attempts.fetch_one(app.db()).await?, left);
-            let over = sqlx::AssertSqlSafe(format!("update accounts.attempt {over}"));
-            sqlx::raw_sql(over).execute(app.db()).await?;
-        }
-
-        assert!(host.stop_one(gone.as_str()).await);
-        assert_eq!(asked(&host, &gone).await, UNKNOWN);
-        assert_eq!(asked(&host, &stays).await, NO_ENGINE_YET);
-        // The watcher may be looking just now.
-        let forgotten = async {
-            while app.upgrade().is_some() {
-                tokio::task::yield_now().await;
-            }
-        };
-        let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
-        assert!(forgotten.is_ok(), "something still holds it");
-        assert!(!host.0.ending.is_cancelled());
-        assert!(host.stop_one(stays.as_str()).await);
-        assert!(host.0.ending.is_cancelled());
-        host.clone().end().await;
-        for name in [&gone, &stays] {
-            tenant::drop_tenant(&host.0.admin, name).await.unwrap();
-        }
-        Ok(())
-    }
-
-    /// How the model server answers a platform.
-    async fn asked(host: &Host, name: &BlueprintName) -> u16 {
-        let Inner { key, clock, client, model_base, .. } = &*host.0;
-        let credential = Credential::new(hex::encode(*key.derive(&format!("model-server:{name}"))));
-        let caller = Caller::new(name.to_string(), "ada", "guide");
-        let token = web::token::sign(&credential, &caller, clock.now()).unwrap();
-        let url = model_base.join("v1/models").unwrap();
-        let request =
-            client.get(url).bearer_auth(secrecy::ExposeSecret::expose_secret(&token)).send();
-        request.await.unwrap().status().as_u16()
-    }
-}
+mod tests;

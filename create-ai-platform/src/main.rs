@@ -87,6 +87,7 @@ async fn run(
         Some(Command::Status) => state::status(&home(), printer).await,
         Some(Command::Stop { name, .. }) => state::stop(name, &home(), printer).await,
         Some(Command::AdminLink { name }) => state::admin_link(name, &home(), printer).await,
+        Some(Command::Console { email }) => commands::console::run(email, &home(), printer).await,
         Some(Command::Backup { name, output }) => {
             Box::pin(data::backup(&name, output, &home(), printer)).await
         }

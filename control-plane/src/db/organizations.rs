@@ -61,6 +61,20 @@ pub async fn get(
     row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
 }
 
+/// The one that blueprints name so.
+///
+/// # Errors
+/// The database.
+pub async fn by_slug(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<Organization>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, slug, name, plan, second_factor, created_at
+         from control.organization where slug = $1",
+        slug.as_str(),
+    );
+    row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
+}
+
 /// Until the transaction ends nobody else changes who is in it, or writes a line of its audit. What
 /// refers to it holds its key, which is left to others.
 ///

@@ -161,7 +161,6 @@ pub async fn invite(
     }
     if let Some(open) = invitations::open(&mut tx, organization, &email).await? {
         caller.may(open.role.needs())?;
-        revoked(&mut tx, (organization, open.id), caller.actor(), app.now()).await?;
     }
     let to = (organization, email, wanted.role);
     let made = made(&mut tx, app.url(), to, caller.actor(), app.now()).await?;
@@ -169,7 +168,8 @@ pub async fn invite(
     Ok(made)
 }
 
-/// Makes an invitation into an organization, and writes down that it was made.
+/// Makes an invitation into an organization, and writes down that it was made. One that is open for
+/// the same person is none any more.
 ///
 /// # Errors
 /// The database.
@@ -180,6 +180,9 @@ pub async fn made(
     actor: &str,
     now: Timestamp,
 ) -> sqlx::Result<NewInvitation> {
+    if let Some(open) = invitations::open(&mut *conn, organization, &email).await? {
+        revoked(&mut *conn, (organization, open.id), actor, now).await?;
+    }
     let (token, hash) = Token::random();
     let known = invitations::Invitation {
         id: InvitationId(Uuid::now_v7()),

@@ -295,7 +295,10 @@ async fn host(
             ending: ending.clone(),
         };
         let started = Host::start(parts, &tasks).await?;
-        host.get_or_init(|| started).add(folder).await
+        let host = host.get_or_init(|| started);
+        let running = host.add(folder).await;
+        host::console::begin(host, &tasks);
+        running
     };
     let mut ended = pin!(async {
         tokio::select! {

@@ -16,7 +16,7 @@ use crate::home::{Home, HostLock};
 use crate::host::control::{self, Reply, Request};
 use crate::host::postgres::Postgres;
 use crate::host::records::Kept;
-use crate::host::{records, unexpected};
+use crate::host::{records, resources, unexpected};
 use crate::printer::Printer;
 
 /// What stays behind when a platform comes back: a copy must not share who is signed in where,
@@ -216,6 +216,7 @@ pub async fn destroy(
         printer.note(&format!("{folder} is left: its blueprint does not name {name}"));
     }
     records::forget(home, name.as_str())?;
+    resources::forget(home, name.as_str())?;
     if last {
         // The last one takes the host's own things along.
         home.remove()?;

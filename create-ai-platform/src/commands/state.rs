@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Kind, Result};
 use crate::home::Home;
 use crate::host::control::{self, Reply, Request, Running};
-use crate::host::{records, unexpected};
+use crate::host::{records, resources, unexpected};
 use crate::printer::Printer;
 
 use super::create::passed_on;
@@ -24,6 +24,8 @@ struct Line {
     folder: String,
     /// Whether its data is in a database of the person's own.
     external: bool,
+    /// Whether it was deleted in the console, which can bring it back.
+    deleted: bool,
 }
 
 /// Says which platforms there are, and where those that run answer.
@@ -40,6 +42,7 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
             secure_site: found.and_then(|platform| platform.secure_site.clone()),
             folder: record.folder.display().to_string(),
             external: record.kept.external,
+            deleted: resources::find(home, &name)?.is_some_and(|kept| kept.deleted_at.is_some()),
             name,
         });
     }
@@ -52,8 +55,12 @@ pub async fn status(home: &Home, printer: &Printer) -> Result<()> {
     if lines.is_empty() {
         printer.note("There are no platforms yet. Make one: create-ai-platform my-company");
     }
-    for Line { name, running: _, site, secure_site: _, folder, external } in lines {
-        let stopped = if external { "stopped, data in your database" } else { "stopped" };
+    for Line { name, running: _, site, secure_site: _, folder, external, deleted } in lines {
+        let stopped = match (deleted, external) {
+            (true, _) => "deleted in the console, data kept",
+            (false, true) => "stopped, data in your database",
+            (false, false) => "stopped",
+        };
         let state = site.unwrap_or_else(|| stopped.to_owned());
         printer.data(&format!("{name:<20} {state:<40} {folder}"));
     }

@@ -40,6 +40,11 @@ pub enum Request {
         /// The platform's name.
         name: String,
     },
+    /// Where the console is, and how its owner gets in.
+    Console {
+        /// Who is to be its owner, where that is said.
+        email: Option<String>,
+    },
     /// Where the host's Postgres is, for backup and the like.
     Database,
 }
@@ -87,6 +92,13 @@ pub enum Reply {
     /// A one-time link; none when the platform does not run.
     AdminLink {
         /// The link.
+        link: Option<String>,
+    },
+    /// The console of this machine.
+    Console {
+        /// Its address.
+        url: String,
+        /// A link by which its owner joins; none where they have.
         link: Option<String>,
     },
     /// The administrator's connection.

@@ -14,6 +14,7 @@ use web::token::Credential;
 use work::Clock;
 
 use super::control::Running;
+use super::seen::Runs;
 use super::standing::Standing;
 use super::{Host, unexpected};
 use crate::failure::{Failure, Kind};
@@ -174,6 +175,11 @@ impl Platform {
             admin_link: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// By which blueprint it runs, and where.
+    pub fn runs(&self) -> Runs {
+        Runs { spec: self.app.site().blueprint.spec.clone(), site: self.site.clone() }
     }
 
     /// Its runtime, for as long as it runs.

@@ -212,7 +212,7 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     command: String,
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
 }
 
 impl Ran {

@@ -7,6 +7,7 @@ mod door;
 mod visitor;
 
 mod blueprints;
+mod console;
 mod creating;
 mod external;
 mod keeping;

@@ -72,6 +72,17 @@ impl Visitor {
         self
     }
 
+    /// Joins the console's organization by the link of `console --email`.
+    pub(crate) async fn join(mut self, link: &str) -> Self {
+        let link: Url = link.parse().unwrap();
+        assert_eq!(self.get(link.path()).await.status, StatusCode::OK);
+        let page = self.post(link.path(), &[("name", "Ada"), ("password", PASSWORD)]).await;
+        let page = page.unwrap();
+        assert_eq!((page.status, page.location.as_str()), (StatusCode::SEE_OTHER, "/o/local"));
+        self.cookie = page.cookie;
+        self
+    }
+
     /// Comes back as the owner by an admin link.
     pub(crate) async fn enter(mut self, admin_link: &str) -> Self {
         let link: Url = admin_link.parse().unwrap();

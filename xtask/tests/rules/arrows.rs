@@ -52,6 +52,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
         "create-ai-platform",
         &[
             "blueprint",
+            "control-plane",
             "remote",
             "web",
             "work",
