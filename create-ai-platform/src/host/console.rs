@@ -117,10 +117,12 @@ async fn open(host: &Host, tasks: &TaskTracker) -> Result<()> {
     let app = app.map_err(|error| unexpected(&format!("build the console's pages: {error}")))?;
     // Those that start and stop platforms end with the first word of an end, the rest with its last.
     let (ending, stop) = (inner.ending.clone(), inner.stop.clone());
-    let known = local.clone();
-    let (told, knows) = (ending.clone(), db.clone());
+    let looking = (local.clone(), db.clone(), ending.clone());
+    tasks.spawn(async move {
+        let (local, db, ending) = looking;
+        make_known(&local, &db, organization, ending).await;
+    });
     tasks.spawn(async move { local.run(ending).await });
-    tasks.spawn(async move { make_known(&known, &knows, organization, told).await });
     tasks.spawn(keeper::run(app.clone(), stop.clone()));
     tasks.spawn(herald::run(app.clone(), stop.clone()));
     tasks.spawn(courier::run(app.clone(), stop.clone()));

@@ -333,11 +333,16 @@ impl Local {
     }
 
     fn show(&self, now: BTreeMap<String, PlatformBlueprint>) {
-        let before = self.seen.write().unwrap_or_else(PoisonError::into_inner).replace(now.clone());
-        let before = before.unwrap_or_default();
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.take().unwrap_or_default();
         let names = before.keys().chain(now.keys());
-        for name in names.filter(|name| before.get(*name) != now.get(*name)) {
-            self.watched.changed(name);
+        let changed = names.filter(|name| before.get(*name) != now.get(*name));
+        let changed: Vec<_> = changed.cloned().collect();
+        // Whoever is told finds it.
+        *seen = Some(now);
+        drop(seen);
+        for name in changed {
+            self.watched.changed(&name);
         }
     }
 

@@ -65,7 +65,7 @@ async fn platforms_of_this_machine_are_made_changed_deleted_and_brought_back_in_
     // What the console makes runs in the same process.
     let written = "apiVersion: soulfra.io/v1alpha1\nkind: PlatformBlueprint\nmetadata:\n  name: school\n\
                    spec:\n  identity:\n    displayName: Night School\n";
-    let made = ann.post("/o/local/platforms", &[("blueprint", written)]).await.unwrap();
+    let made = ann.post("/o/local/new", &[("blueprint", written)]).await.unwrap();
     assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
     let school = Visitor::of(&host.site().replace("acme", "school"));
     let page = until(&school, "/", |page| page.status == StatusCode::OK).await;
