@@ -13,7 +13,7 @@ use crate::db::keys::{self, Known};
 use crate::db::organizations::{self, Organization};
 use crate::domain::id::{KeyId, OrganizationId};
 use crate::domain::key::Key;
-use crate::domain::policy::SecondFactor;
+use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
 use crate::http::invitations;
@@ -79,7 +79,7 @@ pub async fn organization(
         slug,
         name,
         plan,
-        second_factor: SecondFactor::Optional,
+        policy: Policy::default(),
         created_at: now,
     };
     let mut tx = db.begin().await?;
