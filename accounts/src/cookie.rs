@@ -1,11 +1,14 @@
-//! The session cookie, and the one of those who still owe a second factor.
+//! The session cookie, the one of those who still owe a second factor, and the one of those who are away
+//! at a provider that is to vouch for them.
 //!
 //! On HTTPS it has the `__Host-` prefix: browsers then take it from this very host only, over
 //! HTTPS only, so no neighbour on a parent domain can plant one. Plain HTTP is for localhost,
 //! where browsers refuse that prefix. Each is read only where it is set.
 use axum::http::header::{COOKIE, InvalidHeaderValue};
 use axum::http::{HeaderMap, HeaderValue};
+use jiff::SignedDuration;
 
+use crate::Token;
 use crate::halves::{self, NewHalf};
 use crate::sessions::{LIFETIME, NewSession};
 
@@ -55,6 +58,33 @@ impl Cookie {
         self.header(self.half_name(), "", 0)
     }
 
+    /// The name of the cookie of those who are away at a provider.
+    pub fn away_name(self) -> &'static str {
+        match self {
+            Self::Https => "__Host-away",
+            Self::PlainHttp => "away",
+        }
+    }
+
+    /// The value of a `Set-Cookie` header for who is sent to a provider, for so long.
+    pub fn set_away(
+        self,
+        token: &Token,
+        lifetime: SignedDuration,
+    ) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.away_name(), token.expose(), lifetime.as_secs())
+    }
+
+    /// The value of a `Set-Cookie` header that makes the browser forget that one.
+    pub fn clear_away(self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.away_name(), "", 0)
+    }
+
+    /// What those send who come back from a provider.
+    pub fn read_away(self, headers: &HeaderMap) -> Option<&str> {
+        named(self.away_name(), headers)
+    }
+
     /// The session id in a request's `Cookie` headers, as sent.
     pub fn read(self, headers: &HeaderMap) -> Option<&str> {
         named(self.name(), headers)
@@ -96,7 +126,6 @@ fn named<'h>(wanted: &str, headers: &'h HeaderMap) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Token;
 
     fn session() -> NewSession {
         let expires_at = "2026-08-31T10:00:00Z".parse().unwrap();

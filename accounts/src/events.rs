@@ -29,6 +29,8 @@ pub enum Kind {
     SignedInByRecoveryCode,
     /// By a key of a device.
     SignedInByPasskey,
+    /// By somebody else who vouched for them, in the place that trusts those alone.
+    SignedInByProvider,
     /// By the person; sessions that end by themselves leave no event.
     SignedOut,
     /// By the person, who proved the old one.
@@ -46,12 +48,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::SignedUp,
         Self::SignedIn,
         Self::SignedInByLink,
         Self::SignedInByRecoveryCode,
         Self::SignedInByPasskey,
+        Self::SignedInByProvider,
         Self::SignedOut,
         Self::PasswordChanged,
         Self::SecondFactorSetUp,
@@ -68,6 +71,7 @@ impl Kind {
             Self::SignedInByLink => "signed-in-by-link",
             Self::SignedInByRecoveryCode => "signed-in-by-recovery-code",
             Self::SignedInByPasskey => "signed-in-by-passkey",
+            Self::SignedInByProvider => "signed-in-by-provider",
             Self::SignedOut => "signed-out",
             Self::PasswordChanged => "password-changed",
             Self::SecondFactorSetUp => "second-factor-set-up",

@@ -5,6 +5,7 @@
 //! sign-in   sign_in::begin (counted) -> Begun::verify   -> sign_in::finish   -> Person + Session
 //! second    sign_in::finish_or_ask -> half a session -> second_factor::finish -> Person + Session
 //! passkey   passkeys::challenge -> the device -> passkeys::sign_in           -> Person + Session
+//! provider  whoever trusts it looks at what it says -> provider::sign_in      -> Session within that place
 //! request   Cookie::read -> sessions::find                                   -> SignedIn
 //! welcome   ownership::issue -> look -> claim_ownership | sign_in_by_link    -> Person + Session
 //! ```
@@ -68,6 +69,8 @@ pub mod sign_in;
 pub mod second_factor;
 
 pub mod passkeys;
+
+pub mod provider;
 
 pub mod change_password;
 

@@ -9,7 +9,7 @@ use crate::events::{self, Kind};
 use crate::links::{self, LinkError, NewLink, Purpose};
 use crate::passwords::PasswordHash;
 use crate::people::{self, CreateError, NewPerson};
-use crate::sessions::{self, NewSession};
+use crate::sessions::{self, Means, NewSession};
 use crate::{DisplayName, Email, Person, Role, Status, Token, Visit, credentials};
 
 /// What an admin link leads to.
@@ -145,7 +145,7 @@ pub async fn claim_ownership(
     let person = people::create(conn, &new, now).await?;
     credentials::set(conn, person.id, &owner.hash, now).await?;
     events::record(conn, Kind::SignedUp, person.id, 0, visit, now).await?;
-    let session = sessions::begin(conn, person.id, visit, now).await?;
+    let session = sessions::begin(conn, (person.id, Means::Link), visit, now).await?;
     Ok((person, session))
 }
 
@@ -160,7 +160,7 @@ pub async fn sign_in_by_link(
     let id = link.person_id.ok_or(WelcomeError::NoOwner)?;
     let person = people::get(conn, id).await?.filter(|who| who.status == Status::Active);
     let person = person.ok_or(WelcomeError::NotActive)?;
-    let session = sessions::begin(conn, person.id, visit, now).await?;
+    let session = sessions::begin(conn, (person.id, Means::Link), visit, now).await?;
     events::record(conn, Kind::SignedInByLink, person.id, 0, visit, now).await?;
     Ok((person, session))
 }

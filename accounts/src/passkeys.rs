@@ -17,7 +17,7 @@ use crate::events::{self, Kind};
 use crate::factors;
 use crate::id::new_id;
 use crate::second_factor::Proven;
-use crate::sessions::{self, NewSession, SignedIn};
+use crate::sessions::{self, Means, NewSession, SignedIn};
 use crate::sign_in::Verified;
 use crate::webauthn::{Answer, NewKey, Site};
 use crate::{DisplayName, Person, Status, Visit, attempts, credentials, people};
@@ -171,7 +171,7 @@ pub async fn sign_in(
     )
     .execute(&mut *conn)
     .await?;
-    let session = sessions::begin(conn, person.id, visit, now).await?;
+    let session = sessions::begin(conn, (person.id, Means::Passkey), visit, now).await?;
     events::record(conn, Kind::SignedInByPasskey, person.id, 0, visit, now).await?;
     Ok((person, session))
 }

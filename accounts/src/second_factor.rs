@@ -16,7 +16,7 @@ use crate::events::{self, Kind};
 use crate::factors::{self, Sealing, StoreError};
 use crate::halves::{self, Half};
 use crate::proof::{Proof, RecoveryCode};
-use crate::sessions::{self, NewSession, SignedIn};
+use crate::sessions::{self, Means, NewSession, SignedIn};
 use crate::sign_in::Verified;
 use crate::totp::Secret;
 use crate::{Person, Visit, Wait, credentials, passkeys, people};
@@ -116,7 +116,7 @@ pub async fn finish(
     }
     let person = people::get(conn, id).await?.ok_or(FactorError::Gone)?;
     let failures = attempts::succeeded(conn, &counted, now).await?.saturating_add(half.failures);
-    let session = sessions::begin(conn, id, &visit, now).await?;
+    let session = sessions::begin(conn, (id, Means::Password), &visit, now).await?;
     let kind = match proof {
         Proof::Code(_) => Kind::SignedIn,
         Proof::Recovery(_) => Kind::SignedInByRecoveryCode,

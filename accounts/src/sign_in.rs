@@ -19,7 +19,7 @@ use crate::credentials::{self, Credential};
 use crate::events::{self, Kind};
 use crate::halves::NewHalf;
 use crate::passwords::{PasswordHash, Passwords, PasswordsError, Turn, Verdict};
-use crate::sessions::{self, NewSession, SignedIn};
+use crate::sessions::{self, Means, NewSession, SignedIn};
 use crate::{Email, Person, Status, Visit, Wait, factors, halves, people};
 
 /// Somebody who wants in.
@@ -182,7 +182,7 @@ async fn begun(
     now: Timestamp,
 ) -> Result<(Person, NewSession), SignInError> {
     let failures = settled(conn, &verified, now).await?;
-    let session = sessions::begin(conn, person.id, &verified.visit, now).await?;
+    let session = sessions::begin(conn, (person.id, Means::Password), &verified.visit, now).await?;
     events::record(conn, Kind::SignedIn, person.id, failures, &verified.visit, now).await?;
     Ok((person, session))
 }

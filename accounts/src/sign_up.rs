@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use crate::events::{self, Kind};
 use crate::passwords::{PasswordHash, Passwords, PasswordsError, Turn};
 use crate::people::{self, CreateError, NewPerson};
-use crate::sessions::{self, NewSession};
+use crate::sessions::{self, Means, NewSession};
 use crate::{NewPassword, Person, Status, Visit, Wait, attempts, credentials};
 
 /// Why there is no new account.
@@ -81,7 +81,9 @@ pub async fn finish(
     credentials::set(conn, person.id, hash, now).await?;
     events::record(conn, Kind::SignedUp, person.id, 0, visit, now).await?;
     let session = match person.status {
-        Status::Active => Some(sessions::begin(conn, person.id, visit, now).await?),
+        Status::Active => {
+            Some(sessions::begin(conn, (person.id, Means::Password), visit, now).await?)
+        }
         Status::Pending | Status::Suspended => None,
     };
     Ok((person, session))

@@ -15,7 +15,7 @@ use crate::db::organizations::{self, Organization};
 use crate::db::platforms::{self, Owned};
 use crate::domain::id::{KeyId, OrganizationId, PlatformId};
 use crate::domain::key::Key;
-use crate::domain::policy::SecondFactor;
+use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
 use crate::http::invitations;
@@ -111,9 +111,9 @@ pub async fn once(db: &PgPool, new: &New, now: Timestamp) -> Result<Organization
     if organizations::create(&mut tx, &wanted).await? {
         written(&mut tx, &wanted, json!({}), now).await?;
     }
-    let there = organizations::by_slug(&mut tx, &wanted.slug).await?;
+    let there = organizations::id_of(&mut tx, &wanted.slug).await?;
     tx.commit().await?;
-    Ok(there.ok_or(sqlx::Error::RowNotFound)?.id)
+    Ok(there.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 /// The link by which somebody joins as an owner; `None` where they are in it already.
@@ -176,7 +176,7 @@ fn named(new: &New, now: Timestamp) -> Result<Organization, AdmitError> {
         slug: new.slug.clone(),
         name,
         plan: new.plan,
-        second_factor: SecondFactor::Optional,
+        policy: Policy::default(),
         created_at: now,
     })
 }

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pages::{Brand, BuildError, Engine};
 use plan::Installation;
+use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Transaction};
 use url::{Host, Url};
@@ -20,9 +21,10 @@ use work::sealed::{self, Place, RootKey};
 
 use crate::cluster::Cluster;
 use crate::console::view;
-use crate::domain::id::WebhookId;
+use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::providers::Providers;
 use crate::rates::Rates;
 
 /// As whose what is sealed in the database `control` is bound.
@@ -35,6 +37,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     origin: String,
+    providers: Providers,
     engine: Engine,
     brand: Brand,
 }
@@ -70,8 +73,9 @@ impl App {
     /// A template that cannot be used.
     pub fn new(parts: Parts) -> Result<Self, BuildError> {
         let origin = parts.url.origin().ascii_serialization();
+        let providers = Providers::new(parts.egress.clone());
         let (engine, brand) = (view::engine()?, view::brand());
-        Ok(Self(Arc::new(Inner { parts, origin, engine, brand })))
+        Ok(Self(Arc::new(Inner { parts, origin, providers, engine, brand })))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -110,6 +114,11 @@ impl App {
         &self.0.parts.egress
     }
 
+    /// Those who vouch for members of organizations, as they are met.
+    pub fn providers(&self) -> &Providers {
+        &self.0.providers
+    }
+
     /// What secrets are sealed with in the database.
     pub fn sealing(&self) -> Sealing<'_> {
         Sealing { key: &self.0.parts.root_key, tenant: TENANT }
@@ -120,7 +129,8 @@ impl App {
     /// # Errors
     /// [`Error::Internal`]
     pub fn sealed(&self, of: WebhookId, secret: &Secret) -> Result<Vec<u8>, Error> {
-        let sealed = sealed::seal(&self.0.parts.root_key, place(&of.to_string()), secret.text());
+        let (of_it, key) = (of.to_string(), &self.0.parts.root_key);
+        let sealed = sealed::seal(key, place("control.endpoint", &of_it), secret.text());
         sealed.map_err(|error| Error::Internal(format!("seal the secret of {of}: {error}")))
     }
 
@@ -129,10 +139,41 @@ impl App {
     /// # Errors
     /// [`Error::Internal`], where another root key sealed it.
     pub fn opened(&self, of: WebhookId, sealed: &[u8]) -> Result<Secret, Error> {
-        let opened = sealed::open(&self.0.parts.root_key, place(&of.to_string()), sealed);
+        let (of_it, key) = (of.to_string(), &self.0.parts.root_key);
+        let opened = sealed::open(key, place("control.endpoint", &of_it), sealed);
         opened
             .map(Secret::from)
             .map_err(|error| Error::Internal(format!("open the secret of {of}: {error}")))
+    }
+
+    /// What an organization's provider knows us by, as the database keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]
+    pub fn sealed_client_secret(
+        &self,
+        of: OrganizationId,
+        secret: &SecretString,
+    ) -> Result<Vec<u8>, Error> {
+        let of_it = of.to_string();
+        let place = place("control.single_sign_on", &of_it);
+        let sealed = sealed::seal(&self.0.parts.root_key, place, secret);
+        sealed.map_err(|error| Error::Internal(format!("seal the client secret of {of}: {error}")))
+    }
+
+    /// What an organization's provider knows us by, from what the database keeps.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], where another root key sealed it.
+    pub fn opened_client_secret(
+        &self,
+        of: OrganizationId,
+        sealed: &[u8],
+    ) -> Result<SecretString, Error> {
+        let of_it = of.to_string();
+        let place = place("control.single_sign_on", &of_it);
+        let opened = sealed::open(&self.0.parts.root_key, place, sealed);
+        opened.map_err(|error| Error::Internal(format!("open the client secret of {of}: {error}")))
     }
 
     /// Where people meet it.
@@ -174,6 +215,6 @@ impl App {
     }
 }
 
-fn place(field: &str) -> Place<'_> {
-    Place { tenant: TENANT, table: "control.endpoint", field }
+fn place<'a>(table: &'a str, field: &'a str) -> Place<'a> {
+    Place { tenant: TENANT, table, field }
 }

@@ -4,6 +4,7 @@ mod account;
 mod assets;
 mod audit;
 mod code;
+mod company;
 mod join;
 mod keys;
 mod passkeys;
@@ -14,6 +15,7 @@ mod preview;
 mod refused;
 mod second_factor;
 mod session;
+mod single_sign_on;
 pub mod view;
 mod visitor;
 
@@ -38,6 +40,8 @@ pub fn router() -> Router<App> {
         .route("/signin/code", get(code::page).post(code::sign_in))
         .route("/signin/recovery-code", get(code::paper_page).post(code::sign_in_by_paper))
         .route("/signin/passkey", get(passkeys::sign_in_page).post(passkeys::sign_in))
+        .route("/signin/company", get(company::page).post(company::go))
+        .route("/signin/company/return", get(company::back))
         .route("/signout", post(session::sign_out))
         .route("/join/{link}", get(join::page).post(join::join))
         .route("/account", get(account::page))
@@ -72,6 +76,8 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/keys/{id}/revoke", post(keys::revoke))
         .route("/o/{slug}/audit", get(audit::page))
         .route("/o/{slug}/settings", get(policy::page).post(policy::change))
+        .route("/o/{slug}/settings/single-sign-on", post(single_sign_on::change))
+        .route("/o/{slug}/settings/single-sign-on/remove", post(single_sign_on::remove))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
         .merge(
             Router::new()

@@ -9,4 +9,5 @@ pub mod policy;
 pub mod preview;
 pub mod role;
 pub mod scope;
+pub mod sign_on;
 pub mod webhook;

@@ -1,10 +1,12 @@
 //! What can go wrong while serving, and the one place where it becomes an answer.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use accounts::passwords::PasswordsError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use blueprint::Slug;
 use jiff::SignedDuration;
 use serde::Serialize;
 use web::Problem;
@@ -12,6 +14,7 @@ use web::Problem;
 use crate::cluster::ClusterError;
 use crate::domain::id::PlatformId;
 use crate::domain::page::NoPage;
+use crate::domain::policy::Barred;
 use crate::domain::scope::Scope;
 
 /// What a handler gives back.
@@ -29,6 +32,24 @@ pub enum Error {
     /// Their organization needs them to set up a second factor; where they wanted to go.
     #[error("no second factor")]
     SecondFactorFirst(String),
+    /// Their organization has them come by its single sign-on; where they wanted to go.
+    #[error("not by single sign-on")]
+    SingleSignOnFirst(Slug, String),
+    /// Their organization lets nobody in from there.
+    #[error("not from {0}")]
+    NotFromHere(IpAddr),
+    /// Their organization has keys end earlier.
+    #[error("the key is too old")]
+    OldKey,
+    /// What they ask of those who come in would keep themselves out.
+    #[error("it would shut out who asks it: {0:?}")]
+    ShutsYouOut(Barred),
+    /// Members come by single sign-on alone, so it stays.
+    #[error("single sign-on is the only way in")]
+    OnlyWayIn,
+    /// They have a passkey, and an organization of theirs asks for more than a password; where to go then.
+    #[error("no passkey was shown")]
+    PasskeyFirst(String),
     /// They are the last owner, and somebody has to be it.
     #[error("the last owner")]
     LastOwner,
@@ -228,7 +249,7 @@ impl Error {
             }
             error => {
                 let known = error.of_people().or_else(|| error.of_deletions());
-                let known = known.or_else(|| error.of_webhooks());
+                let known = known.or_else(|| error.of_webhooks()).or_else(|| error.of_policies());
                 known.unwrap_or_else(Problem::internal)
             }
         }
@@ -254,6 +275,52 @@ impl Error {
                 new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
                     .detail("Try again in a moment. Nothing was done.")
                     .retry_after(5)
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_policies(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::SingleSignOnFirst(..) => {
+                let title = "Sign in with your company first.";
+                new(StatusCode::FORBIDDEN, "single-sign-on", title)
+                    .detail("The organization has its members come by its own single sign-on.")
+            }
+            Self::NotFromHere(from) => {
+                let title = "The organization lets nobody in from this address.";
+                new(StatusCode::FORBIDDEN, "address", title).detail(format!(
+                    "You come from {from}. Come from one of its own networks, or ask an owner to add \
+                     this address to its settings."
+                ))
+            }
+            Self::OldKey => {
+                let title = "This key is too old for its organization.";
+                new(StatusCode::UNAUTHORIZED, "key-too-old", title)
+                    .detail("It has all keys end after so many days. Make a new one.")
+            }
+            Self::ShutsYouOut(barred) => {
+                let title = "This would shut you out yourself. Nothing was changed.";
+                let detail = match barred {
+                    Barred::Address => "You come from an address that is not in allowedAddresses.",
+                    Barred::OldKey => "Your key is older than that: make a new one first.",
+                    _ => {
+                        "That members come by single sign-on alone is said by an owner who is signed \
+                         in by it in the console: then it is known to work."
+                    }
+                };
+                new(StatusCode::CONFLICT, "shuts-you-out", title).detail(detail)
+            }
+            Self::OnlyWayIn => {
+                let title = "Members come in by single sign-on alone. Nothing was changed.";
+                new(StatusCode::CONFLICT, "only-way-in", title)
+                    .detail("Let them come in otherwise first: singleSignOnOnly of the policy.")
+            }
+            Self::PasskeyFirst(_) => {
+                let title = "Sign in with your passkey first.";
+                new(StatusCode::FORBIDDEN, "passkey", title)
+                    .detail("An organization of yours asks for more than a password.")
             }
             _ => return None,
         })
@@ -340,8 +407,16 @@ impl IntoResponse for Error {
             let to = format!("/account/second-factor?next={}", encoded(next));
             return Redirect::to(&to).into_response();
         }
+        if let Self::SingleSignOnFirst(slug, next) = &self {
+            let to = format!("/signin/company?who={slug}&next={}", encoded(next));
+            return Redirect::to(&to).into_response();
+        }
+        if let Self::PasskeyFirst(next) = &self {
+            let to = format!("/signin/passkey?next={}", encoded(next));
+            return Redirect::to(&to).into_response();
+        }
         let mut response = self.problem().into_response();
-        if let Self::NoKey = self {
+        if let Self::NoKey | Self::OldKey = self {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }

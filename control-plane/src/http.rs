@@ -11,4 +11,5 @@ pub mod platforms;
 pub mod policy;
 pub mod preview;
 pub mod sent;
+pub mod single_sign_on;
 pub mod webhooks;

@@ -22,6 +22,7 @@ pub mod keeper;
 pub mod lost;
 mod openapi;
 pub mod pool;
+pub mod providers;
 pub mod rates;
 pub mod router;
 pub mod settings;

@@ -17,7 +17,7 @@ use crate::deadline::in_time;
 use crate::http::platforms::{create, edit, events};
 use crate::http::{
     audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
-    webhooks,
+    single_sign_on, webhooks,
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;
@@ -51,6 +51,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (routes, document) = OpenApiRouter::with_openapi(Documented::openapi())
         .routes(routes!(organization::show))
         .routes(routes!(policy::set))
+        .routes(routes!(single_sign_on::show, single_sign_on::set, single_sign_on::delete))
         .routes(routes!(members::list))
         .routes(routes!(members::remove))
         .routes(routes!(members::set_role))

@@ -1,4 +1,4 @@
-//! Calls to addresses that people named: webhooks and the like. They end outside, or not at all.
+//! Calls to addresses that people named: webhooks, providers of single sign-on and the like. They end outside, or not at all.
 //!
 //! ```text
 //! URL -> parts that cannot be -> addresses of its name, each of them checked -> connected to one of these
@@ -135,6 +135,15 @@ impl Egress {
         }
     }
 
+    /// Asks for what is there, and reads the first 64 KiB of it.
+    ///
+    /// # Errors
+    /// [`CallError`]
+    pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Answer, CallError> {
+        self.check(url)?;
+        answered(self.client.get(url.clone()).headers(headers)).await
+    }
+
     /// Sends this there, and reads the first 64 KiB of the answer.
     ///
     /// # Errors
@@ -146,17 +155,20 @@ impl Egress {
         body: Bytes,
     ) -> Result<Answer, CallError> {
         self.check(url)?;
-        let sent = self.client.post(url.clone()).headers(headers).body(body).send().await;
-        let mut answer = sent.map_err(|error| because(&error))?;
-        let mut body = Vec::new();
-        while body.len() < MOST
-            && let Some(part) = answer.chunk().await.map_err(|error| because(&error))?
-        {
-            body.extend_from_slice(&part[..part.len().min(MOST - body.len())]);
-        }
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Ok(Answer { status, headers, body: body.into() })
+        answered(self.client.post(url.clone()).headers(headers).body(body)).await
     }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Result<Answer, CallError> {
+    let mut answer = request.send().await.map_err(|error| because(&error))?;
+    let mut body = Vec::new();
+    while body.len() < MOST
+        && let Some(part) = answer.chunk().await.map_err(|error| because(&error))?
+    {
+        body.extend_from_slice(&part[..part.len().min(MOST - body.len())]);
+    }
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok(Answer { status, headers, body: body.into() })
 }
 
 /// Names, of which only addresses outside are told.

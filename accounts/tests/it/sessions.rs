@@ -1,13 +1,16 @@
 //! Sessions: found by their secret, alive for a time, ended by people.
 use accounts::cookie::Cookie;
-use accounts::sessions::{begin, end, end_others, find, list};
+use accounts::sessions::{
+    Means, begin, end, end_of_person_within, end_others, end_within, find, find_any, list,
+};
 use accounts::visitor::person_of;
-use accounts::{Role, people};
+use accounts::{Role, people, provider};
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::{days, noon, seconds, signed_up_as, visit, visit_from};
 
@@ -84,8 +87,12 @@ async fn people_see_and_end_their_own_sessions_only(db: PgPool) {
     let (jane, first) = signed_up_as(&mut conn, "jane", Role::User).await;
     let (john, _) = signed_up_as(&mut conn, "john", Role::User).await;
     let elsewhere = visit_from("198.51.100.7");
-    let second = begin(&mut conn, jane.id, &elsewhere, noon() + seconds(9)).await.unwrap();
-    let third = begin(&mut conn, jane.id, &elsewhere, noon() + seconds(5)).await.unwrap();
+    let second = begin(&mut conn, (jane.id, Means::Password), &elsewhere, noon() + seconds(9))
+        .await
+        .unwrap();
+    let third = begin(&mut conn, (jane.id, Means::Password), &elsewhere, noon() + seconds(5))
+        .await
+        .unwrap();
 
     let listed = list(&mut conn, jane.id, noon()).await.unwrap();
     assert_eq!(listed.iter().map(|s| s.id).collect::<Vec<_>>(), [second.id, third.id, first.id]);
@@ -118,7 +125,7 @@ async fn a_session_that_slipped_past_a_suspension_counts_for_nothing(db: PgPool)
     let mut conn = db.acquire().await.unwrap();
     let (jane, _) = signed_up_as(&mut conn, "jane", Role::User).await;
     people::suspend(&mut conn, Role::Admin, jane.id).await.unwrap();
-    let session = begin(&mut conn, jane.id, &visit(), noon()).await.unwrap();
+    let session = begin(&mut conn, (jane.id, Means::Password), &visit(), noon()).await.unwrap();
     assert!(find(&mut conn, session.token.expose(), noon()).await.unwrap().is_none());
 }
 
@@ -138,7 +145,7 @@ async fn a_person_has_a_bounded_number_of_sessions(db: PgPool) {
     let mut last = None;
     for second in 1..=60 {
         let now = noon() + seconds(second);
-        last = Some(begin(&mut conn, jane.id, &visit(), now).await.unwrap());
+        last = Some(begin(&mut conn, (jane.id, Means::Password), &visit(), now).await.unwrap());
     }
     assert_eq!(count(&mut conn).await, 50);
     assert!(find(&mut conn, first.token.expose(), noon()).await.unwrap().is_none());
@@ -147,4 +154,37 @@ async fn a_person_has_a_bounded_number_of_sessions(db: PgPool) {
 
 async fn count(conn: &mut PgConnection) -> i64 {
     sqlx::query_scalar("select count(*) from accounts.session").fetch_one(conn).await.unwrap()
+}
+
+#[sqlx::test(migrator = "accounts::MIGRATOR")]
+async fn whom_a_provider_let_in_is_found_by_who_asks_for_such_sessions_and_by_nobody_else(
+    db: PgPool,
+) {
+    let mut conn = db.acquire().await.unwrap();
+    let (jane, own) = signed_up_as(&mut conn, "jane", Role::User).await;
+    let (here, there) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut begun = Vec::new();
+    for within in [here, there] {
+        let who = (jane.id, within);
+        let session = provider::sign_in(&mut conn, who, &visit(), noon()).await.unwrap().unwrap();
+        let token = session.token.expose().to_owned();
+        assert!(find(&mut conn, &token, noon()).await.unwrap().is_none());
+        let found = find_any(&mut conn, &token, noon()).await.unwrap().unwrap();
+        assert_eq!((found.person.id, found.means), (jane.id, Means::Provider(within)));
+        let late = noon() + seconds(12 * 3_600);
+        assert!(find_any(&mut conn, &token, late).await.unwrap().is_none());
+        begun.push(token);
+    }
+    // However many there are, they end none of those elsewhere.
+    for _ in 0..60 {
+        provider::sign_in(&mut conn, (jane.id, here), &visit(), noon()).await.unwrap();
+    }
+    assert!(find_any(&mut conn, &begun[1], noon()).await.unwrap().is_some());
+    let found = find(&mut conn, own.token.expose(), noon()).await.unwrap().unwrap();
+    assert_eq!((found.means, found.begun_at), (Means::Password, noon()));
+    assert_eq!(end_of_person_within(&mut conn, jane.id, there).await.unwrap(), 1);
+    assert_eq!(end_within(&mut conn, here).await.unwrap(), 50);
+    assert_eq!(list(&mut conn, jane.id, noon()).await.unwrap().len(), 1);
+    let nobody = (Uuid::from_u128(9), here);
+    assert!(provider::sign_in(&mut conn, nobody, &visit(), noon()).await.unwrap().is_none());
 }

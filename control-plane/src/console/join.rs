@@ -72,7 +72,7 @@ pub async fn join(
     let place = format!("/o/{}", invited.organization.slug);
     if let Some(visitor) = visitor.filter(|visitor| visitor.person.email == invited.email) {
         let mut tx = app.begin().await?;
-        if !accepted(&mut tx, &app, &invited, PersonId(visitor.person.id)).await? {
+        if !accepted(&mut tx, &app, &invited.invitation, PersonId(visitor.person.id)).await? {
             return gone(&app);
         }
         tx.commit().await?;
@@ -113,13 +113,13 @@ async fn invited(app: &App, link: &str) -> Result<Option<Invited>> {
 }
 
 /// They are a member from now on; false where the link was used or taken back meanwhile.
-async fn accepted(
+pub(super) async fn accepted(
     conn: &mut PgConnection,
     app: &App,
-    invited: &Invited,
+    invitation: &Invitation,
     person: PersonId,
 ) -> Result<bool> {
-    let (now, invitation) = (app.now(), &invited.invitation);
+    let now = app.now();
     organizations::lock(&mut *conn, invitation.organization).await?;
     if !invitations::accept(&mut *conn, invitation.id, now).await? {
         return Ok(false);
@@ -166,7 +166,7 @@ async fn with_account(
         Err(SignUpError::Passwords(error)) => return Err(error.into()),
         Err(error) => return Err(Error::Internal(error.to_string())),
     };
-    if !accepted(&mut tx, app, invited, PersonId(person.id)).await? {
+    if !accepted(&mut tx, app, &invited.invitation, PersonId(person.id)).await? {
         return Ok(None);
     }
     tx.commit().await?;

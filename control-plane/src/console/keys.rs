@@ -90,12 +90,13 @@ async fn listed(
     let names = names::of(&mut conn, organization, found.iter().map(|it| &*it.made_by)).await?;
     drop(conn);
     let listed = Page::of(found, limit, |key| key.id.to_string());
+    let rows = listed.items.into_iter().map(|key| key.under(&seat.organization.policy));
     let base = format!("/o/{}/keys", seat.organization.slug);
     let own = Scope::ALL.into_iter().filter(|scope| seat.caller.has(*scope));
     let body = Keys {
         refused: tried.refused,
         secret: tried.made.map(|made| made.secret),
-        rows: listed.items.iter().map(|key| KeyRow::of(key, &names, app.now())).collect(),
+        rows: rows.map(|key| KeyRow::of(&key, &names, app.now())).collect(),
         name: Field::text("name", "What it is for").required().max_length(80).value(tried.name),
         days: Field::select(
             "days",

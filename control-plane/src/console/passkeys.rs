@@ -1,7 +1,7 @@
 //! Passkeys: a device lets its person in. The one thing of the console that needs scripts.
 
 use accounts::passkeys::{self, PasskeyError};
-use accounts::sessions::{NewSession, SignedIn};
+use accounts::sessions::{Means, NewSession, SignedIn};
 use accounts::webauthn::{Answer, NewKey};
 use accounts::{DisplayName, Visit, factors};
 use axum::extract::{Form, Path, Query, State};
@@ -20,6 +20,8 @@ use super::session::{Next, shown_again, signed_in as enter};
 use super::view::{self, Device};
 use super::visitor::{From, Person, Visitor};
 use crate::app::App;
+use crate::db::members;
+use crate::domain::id::PersonId;
 use crate::error::{Error, Result};
 
 /// What a device says that signs.
@@ -63,7 +65,7 @@ pub async fn sign_in_page(
     Query(Next { next }): Query<Next>,
 ) -> Result<Response> {
     let next = safe_next(next.as_deref());
-    if signed_in.is_some() {
+    if signed_in.is_some_and(|it| it.means == Means::Passkey) {
         return Ok(Redirect::to(next).into_response());
     }
     asked(&app, next, None)
@@ -84,6 +86,7 @@ pub async fn sign_in(
 
 /// Asks who it is that wants to add one.
 pub async fn new_page(State(app): State<App>, Person(signed_in): Person) -> Result<Response> {
+    shown_enough(&app, &signed_in, "/account/passkeys/new").await?;
     let shown = to_show(&app, &signed_in).await?;
     form(&app, Some(&signed_in), proving(shown), None)
 }
@@ -95,6 +98,7 @@ pub async fn new(
     From(visit): From,
     Form(sent): Form<SentProof>,
 ) -> Result<Response> {
+    shown_enough(&app, &signed_in, "/account/passkeys/new").await?;
     let shown = to_show(&app, &signed_in).await?;
     let allowed = match shown {
         Shown::Password => by_password(&app, &signed_in, sent.proof, visit).await?,
@@ -129,12 +133,31 @@ pub async fn remove(
     From(visit): From,
     Path(id): Path<Uuid>,
 ) -> Result<Redirect> {
+    shown_enough(&app, &signed_in, "/account").await?;
     let mut tx = app.begin().await?;
     if !passkeys::remove(&mut tx, signed_in.person.id, id, &visit, app.now()).await? {
         return Err(Error::Nothing("passkey"));
     }
     tx.commit().await?;
     Ok(Redirect::to("/account"))
+}
+
+/// Nothing, where they may change how they sign in. Who has a passkey and is in an organization that asks
+/// for more than a password has to have come by it: a password alone would put another one in its place.
+/// Where there is a second factor, that is asked for in any case.
+pub(super) async fn shown_enough(app: &App, signed_in: &SignedIn, back: &str) -> Result<()> {
+    if signed_in.means == Means::Passkey {
+        return Ok(());
+    }
+    let (mut conn, id) = (app.conn().await?, signed_in.person.id);
+    if factors::has(&mut conn, id).await? || passkeys::list(&mut conn, id).await?.is_empty() {
+        return Ok(());
+    }
+    let seats = members::seats(&mut conn, PersonId(id)).await?;
+    if seats.iter().any(|(organization, _)| organization.policy.asks_for_factor()) {
+        return Err(Error::PasskeyFirst(back.to_owned()));
+    }
+    Ok(())
 }
 
 async fn let_in(

@@ -9,7 +9,7 @@ use pages::parts::{Action, EmptyState, Field, Pagination};
 use serde::Deserialize;
 
 use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
-use super::visitor::{Person, Seat};
+use super::visitor::{Seat, Somebody};
 use crate::app::App;
 use crate::cluster::{self, Version, version};
 use crate::db::platforms::{self, Owned};
@@ -21,9 +21,11 @@ use crate::error::{Error, Result};
 use crate::http::platforms::{DELETED, Platform, create, edit, seen_of, told};
 
 /// The organizations of a person; the only one's fleet, where there is one.
-pub async fn start(State(app): State<App>, Person(signed_in): Person) -> Result<Response> {
+pub async fn start(State(app): State<App>, somebody: Somebody) -> Result<Response> {
+    let Somebody { signed_in, within } = somebody;
     let mut conn = app.conn().await?;
-    let seats = members::seats(&mut conn, PersonId(signed_in.person.id)).await?;
+    let mut seats = members::seats(&mut conn, PersonId(signed_in.person.id)).await?;
+    seats.retain(|(organization, _)| within.is_none_or(|within| within == organization.id));
     drop(conn);
     if let [(only, _)] = &seats[..] {
         return Ok(Redirect::to(&format!("/o/{}", only.slug)).into_response());

@@ -1,17 +1,19 @@
 //! A person's second factor: set up, recovery codes anew, turned off.
 
-use accounts::factors;
 use accounts::second_factor::{self, FactorError, Proven};
 use accounts::sessions::SignedIn;
 use accounts::{Proof, RecoveryCode, Secret, Visit};
+use accounts::{factors, passkeys};
 use axum::extract::{Form, Query, State};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use pages::parts::{CardForm, Field};
+use pages::parts::{CardForm, Field, Other};
 use secrecy::SecretString;
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
+use url::form_urlencoded::byte_serialize;
 use web::next::safe_next;
 
+use super::passkeys::shown_enough;
 use super::refused::{Refused, form};
 use super::session::{Next, shown_again};
 use super::view::{self, RecoveryCodes, SetUp};
@@ -46,12 +48,19 @@ pub async fn page(
 ) -> Result<Response> {
     let mut conn = app.conn().await?;
     let is_on = factors::has(&mut conn, signed_in.person.id).await?;
+    let has_passkeys = !passkeys::list(&mut conn, signed_in.person.id).await?.is_empty();
     drop(conn);
     let next = safe_next(next.as_deref());
     if is_on {
         return Ok(Redirect::to("/account").into_response());
     }
-    form(&app, Some(&signed_in), password(next), None)
+    let mut asking = password(next);
+    if has_passkeys {
+        let next: String = byte_serialize(next.as_bytes()).collect();
+        let at = format!("/signin/passkey?next={next}");
+        asking.other = Some(Other::new("Your passkey stands for it:", "Sign in with it", at));
+    }
+    form(&app, Some(&signed_in), asking, None)
 }
 
 /// Shows a new secret to whoever knows the password.
@@ -62,6 +71,7 @@ pub async fn begin(
     Form(sent): Form<SentPassword>,
 ) -> Result<Response> {
     let next = safe_next(sent.next.as_deref());
+    shown_enough(&app, &signed_in, "/account/second-factor").await?;
     match offer(&app, &signed_in, sent.password, visit).await? {
         Ok(secret) => set_up(&app, &signed_in, &secret, next, None),
         Err(refused) => form(&app, Some(&signed_in), password(next), Some(&refused)),

@@ -15,7 +15,7 @@ use web::next::safe_next;
 
 use super::code::half_way;
 use super::refused::{Refused, form};
-use super::visitor::{From, Person, Visitor};
+use super::visitor::{From, Somebody, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -103,7 +103,7 @@ pub(super) async fn shown_again(
 /// Signs out.
 pub async fn sign_out(
     State(app): State<App>,
-    Person(signed_in): Person,
+    Somebody { signed_in, .. }: Somebody,
     From(visit): From,
 ) -> Result<Response> {
     out(&app, &signed_in, &visit).await
@@ -140,11 +140,14 @@ fn asking(app: &App, email: &str, next: &str) -> CardForm {
     ];
     let mut form = CardForm::new("Sign in", "/signin", "Sign in", fields);
     form.lead = Some("To the console of your AI platforms.".to_owned());
+    let encoded: String = byte_serialize(next.as_bytes()).collect();
     if app.site().is_some() {
-        let next: String = byte_serialize(next.as_bytes()).collect();
-        let at = format!("/signin/passkey?next={next}");
+        let at = format!("/signin/passkey?next={encoded}");
         form.other = Some(Other::new("Have a passkey?", "Sign in with it", at));
     }
+    let at = format!("/signin/company?next={encoded}");
+    form.also =
+        Some(Other::new("Does your organization let you in?", "Sign in with your company", at));
     next.clone_into(&mut form.next);
     form
 }

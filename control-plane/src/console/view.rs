@@ -8,7 +8,7 @@ mod samples;
 pub use contexts::{
     Account, Audit, AuditRow, DeletedRow, Device, EventRow, FactorRow, Fleet, InvitationRow,
     KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow,
-    Policy, RecoveryCodes, SessionRow, SetUp, domains,
+    Policy, Provider, RecoveryCodes, SessionRow, SetUp, domains,
 };
 
 pub use preview::{PreviewPage, Ways};

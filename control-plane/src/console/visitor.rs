@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 
-use accounts::sessions::SignedIn;
+use accounts::sessions::{Means, SignedIn};
 use accounts::{Visit, factors, sessions};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header;
@@ -14,17 +13,25 @@ use blueprint::Slug;
 use crate::app::App;
 use crate::db::members;
 use crate::db::organizations::Organization;
-use crate::domain::id::PersonId;
-use crate::domain::policy::SecondFactor;
+use crate::domain::id::{OrganizationId, PersonId};
+use crate::domain::policy::{Barred, Entrance, Shown, With};
 use crate::domain::role::Role;
 use crate::error::{Error, Result};
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, address};
 
-/// Anybody: signed in or not.
+/// Anybody: signed in or not. Whom an organization's single sign-on let in is nobody but there.
 pub struct Visitor(pub Option<SignedIn>);
 
-/// Somebody who is signed in.
+/// Somebody who is signed in by what they have here: who they are is theirs, and no organization's.
 pub struct Person(pub SignedIn);
+
+/// Somebody who is signed in, be it by an organization's single sign-on: that is good there alone.
+pub struct Somebody {
+    /// Who.
+    pub signed_in: SignedIn,
+    /// The one organization where they are.
+    pub within: Option<OrganizationId>,
+}
 
 /// Somebody who is signed in, in an organization that they are a member of, as it asks its members to be.
 /// To others there is no such organization.
@@ -58,11 +65,28 @@ impl FromRequestParts<App> for Person {
     }
 }
 
+impl FromRequestParts<App> for Somebody {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let first = || Error::SignInFirst(web::next::way_back(parts));
+        let token = app.cookie().read(&parts.headers).ok_or_else(first)?;
+        let mut conn = app.conn().await?;
+        let found = sessions::find_any(&mut conn, token, app.now()).await?;
+        let signed_in = found.ok_or_else(first)?;
+        let within = match signed_in.means {
+            Means::Provider(id) => Some(OrganizationId(id)),
+            Means::Password | Means::Link | Means::Passkey => None,
+        };
+        Ok(Self { signed_in, within })
+    }
+}
+
 impl FromRequestParts<App> for Seat {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Person(signed_in) = Person::from_request_parts(parts, app).await?;
+        let Somebody { signed_in, within } = Somebody::from_request_parts(parts, app).await?;
         let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
             .await
             .map_err(|_| Error::Nothing("organization"))?;
@@ -71,13 +95,38 @@ impl FromRequestParts<App> for Seat {
         let person = PersonId(signed_in.person.id);
         let mut conn = app.conn().await?;
         let seat = members::seat(&mut conn, &slug, person).await?;
+        // Another organization's provider may have made up who comes: to them this one is not there.
+        let seat = seat.filter(|(found, _)| within.is_none_or(|within| within == found.id));
         let (organization, role) = seat.ok_or(Error::Nothing("organization"))?;
-        let is_asked = organization.second_factor == SecondFactor::Required;
-        if is_asked && !factors::has(&mut conn, person.0).await? {
-            return Err(Error::SecondFactorFirst(web::next::way_back(parts)));
+        let shown = match signed_in.means {
+            Means::Provider(_) => Shown::Provider,
+            Means::Passkey => Shown::Factor,
+            _ if factors::has(&mut conn, person.0).await? => Shown::Factor,
+            Means::Password | Means::Link => Shown::Password,
+        };
+        let with = With::Session { begun_at: signed_in.begun_at, role, shown };
+        let entrance = Entrance { from: address(parts, app), with };
+        let place = (organization.id, &organization.policy);
+        match Caller::person(place, (person, role), entrance, app.now()) {
+            Ok(caller) => Ok(Self { signed_in, organization, role, caller }),
+            Err(barred) => {
+                if barred == Barred::OldSession {
+                    sessions::end(&mut conn, person.0, signed_in.session_id).await?;
+                }
+                let back = web::next::way_back(parts);
+                Err(kept_out(barred, &entrance, organization.slug, back))
+            }
         }
-        let caller = Caller::person(organization.id, person, role);
-        Ok(Self { signed_in, organization, role, caller })
+    }
+}
+
+/// What they can do about it.
+fn kept_out(barred: Barred, entrance: &Entrance, slug: Slug, back: String) -> Error {
+    match barred {
+        Barred::OldSession => Error::SignInFirst(back),
+        Barred::SingleSignOn => Error::SingleSignOnFirst(slug, back),
+        Barred::SecondFactor => Error::SecondFactorFirst(back),
+        Barred::Address | Barred::OldKey => Error::NotFromHere(entrance.from),
     }
 }
 
@@ -91,10 +140,7 @@ impl FromRequestParts<App> for From {
         parts: &mut Parts,
         app: &App,
     ) -> std::result::Result<Self, Infallible> {
-        // Behind nothing, in a test, the peer is unknown; all such share one address.
-        let peer = parts.extensions.get::<web::serve::Peer>();
-        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self(Visit::new(app.proxies().visitor(peer, &parts.headers), agent)))
+        Ok(Self(Visit::new(address(parts, app), agent)))
     }
 }

@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::id::{KeyId, OrganizationId};
 use crate::domain::key::KeyHash;
+use crate::domain::policy::Policy;
 use crate::domain::scope::Scope;
 
 /// That a key is used is written down at most this often.
@@ -40,6 +42,15 @@ pub struct Known {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl Known {
+    /// As it is under what its organization asks: it may end earlier than it was made for.
+    #[must_use]
+    pub fn under(self, policy: &Policy) -> Self {
+        let expires_at = policy.end_of_key(self.created_at, self.expires_at);
+        Self { expires_at, ..self }
+    }
+}
+
 /// Stores a new one.
 ///
 /// # Errors
@@ -65,7 +76,7 @@ pub async fn create(conn: &mut PgConnection, new: &Known, hash: KeyHash) -> sqlx
     Ok(())
 }
 
-/// The one with this hash, if it is good now. Writes down that it is used.
+/// The one with this hash, if it is good now, and what its organization asks. Writes down that it is used.
 ///
 /// # Errors
 /// The database.
@@ -73,13 +84,12 @@ pub async fn find(
     conn: &mut PgConnection,
     hash: KeyHash,
     now: Timestamp,
-) -> sqlx::Result<Option<Known>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, organization, name, prefix, scopes, made_by, created_at, expires_at,
-                used_at as \"used_at: _\", revoked_at as \"revoked_at: _\"
-         from control.api_key
-         where hash = $1 and revoked_at is null and expires_at > $2",
+) -> sqlx::Result<Option<(Known, Policy)>> {
+    let row = sqlx::query!(
+        r#"select key.id, organization, key.name, prefix, scopes, made_by, key.created_at, expires_at,
+                used_at as "used_at: jiff_sqlx::Timestamp", policy as "policy: Json<Policy>"
+         from control.api_key key join control.organization on organization.id = organization
+         where hash = $1 and revoked_at is null and expires_at > $2"#,
         hash.as_bytes(),
         now.to_sqlx(),
     )
@@ -98,7 +108,19 @@ pub async fn find(
             }
         }
     }
-    Known::try_from(row).map(Some)
+    let known = Row {
+        id: row.id,
+        organization: row.organization,
+        name: row.name,
+        prefix: row.prefix,
+        scopes: row.scopes,
+        made_by: row.made_by,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        used_at: row.used_at,
+        revoked_at: None,
+    };
+    Ok(Some((known.try_into()?, row.policy.0)))
 }
 
 /// Those of an organization, the newest first, from behind this one on.

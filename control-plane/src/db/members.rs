@@ -1,13 +1,15 @@
 //! The people of organizations.
 
-use accounts::Email;
+use accounts::{Email, sessions};
 use blueprint::{PlanName, Slug};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::db::organizations::{self, Organization};
 use crate::domain::id::{OrganizationId, PersonId};
+use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 
 /// A person in an organization.
@@ -68,9 +70,9 @@ pub async fn seat(
 ) -> sqlx::Result<Option<(Organization, Role)>> {
     // In one question: an organization that they are not in takes as long as one that is nowhere.
     let row = sqlx::query!(
-        "select organization.id, name, plan, second_factor, created_at, role
+        r#"select organization.id, name, plan, policy as "policy: Json<Policy>", created_at, role
          from control.organization join control.member on organization = organization.id
-         where slug = $1 and person = $2",
+         where slug = $1 and person = $2"#,
         slug.as_str(),
         person.0,
     );
@@ -79,9 +81,8 @@ pub async fn seat(
     let (slug, name) = (slug.clone(), row.name);
     let plan = row.plan.parse::<PlanName>();
     let plan = plan.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let second_factor = row.second_factor.parse();
-    let second_factor = second_factor.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let organization = Organization { id, slug, name, plan, second_factor, created_at };
+    let policy = row.policy.0;
+    let organization = Organization { id, slug, name, plan, policy, created_at };
     Ok(Some((organization, parsed(&row.role)?)))
 }
 
@@ -111,9 +112,10 @@ pub async fn seats(
     person: PersonId,
 ) -> sqlx::Result<Vec<(Organization, Role)>> {
     let rows = sqlx::query!(
-        "select organization.id, slug, name, plan, second_factor, created_at, role
+        r#"select organization.id, slug, name, plan, policy as "policy: Json<Policy>", created_at,
+             role
          from control.member join control.organization on organization.id = organization
-         where person = $1 order by name, slug limit 200",
+         where person = $1 order by name, slug limit 200"#,
         person.0,
     );
     let rows = rows.fetch_all(conn).await?.into_iter();
@@ -126,10 +128,7 @@ pub async fn seats(
                 .plan
                 .parse::<PlanName>()
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-            second_factor: row
-                .second_factor
-                .parse()
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            policy: row.policy.0,
             created_at: row.created_at.to_jiff(),
         };
         Ok((organization, parsed(&row.role)?))
@@ -229,8 +228,10 @@ pub async fn remove(
             organization.0,
             person.0,
         )
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+        // Should they come back, what they came in by here is to be shown anew.
+        sessions::end_of_person_within(conn, person.0, organization.0).await?;
     }
     Ok(changed)
 }

@@ -4,9 +4,10 @@ use blueprint::{PlanName, Slug};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use crate::domain::id::OrganizationId;
-use crate::domain::policy::SecondFactor;
+use crate::domain::policy::Policy;
 
 /// Who owns platforms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub struct Organization {
     pub name: String,
     /// What it pays for.
     pub plan: PlanName,
-    /// Whether members need something beside a password.
-    pub second_factor: SecondFactor,
+    /// What it asks of those who come in.
+    pub policy: Policy,
     /// Since when.
     pub created_at: Timestamp,
 }
@@ -31,14 +32,14 @@ pub struct Organization {
 /// The database.
 pub async fn create(conn: &mut PgConnection, new: &Organization) -> sqlx::Result<bool> {
     let made = sqlx::query!(
-        "insert into control.organization (id, slug, name, plan, second_factor, created_at)
+        "insert into control.organization (id, slug, name, plan, policy, created_at)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (slug) do nothing",
         new.id.0,
         new.slug.as_str(),
         new.name,
         new.plan.as_str(),
-        new.second_factor.word(),
+        Json(&new.policy) as _,
         new.created_at.to_sqlx(),
     );
     Ok(made.execute(conn).await?.rows_affected() == 1)
@@ -54,25 +55,21 @@ pub async fn get(
 ) -> sqlx::Result<Option<Organization>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, slug, name, plan, second_factor, created_at
+        "select id, slug, name, plan, policy as \"policy: _\", created_at
          from control.organization where id = $1",
         id.0,
     );
     row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
 }
 
-/// The one that blueprints name so.
+/// The id of the one that blueprints name so.
 ///
 /// # Errors
 /// The database.
-pub async fn by_slug(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<Organization>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, slug, name, plan, second_factor, created_at
-         from control.organization where slug = $1",
-        slug.as_str(),
-    );
-    row.fetch_optional(conn).await?.map(Organization::try_from).transpose()
+pub async fn id_of(conn: &mut PgConnection, slug: &Slug) -> sqlx::Result<Option<OrganizationId>> {
+    let id = "select id from control.organization where slug = $1";
+    let id = sqlx::query_scalar(id).bind(slug.as_str()).fetch_optional(conn).await?;
+    Ok(id.map(OrganizationId))
 }
 
 /// Until the transaction ends nobody else changes who is in it, or writes a line of its audit. What
@@ -86,27 +83,35 @@ pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<(
     Ok(())
 }
 
-/// From now on this is asked of its members; what it was before.
+/// What it asks of those who come in.
+///
+/// # Errors
+/// The database; where there is no such organization.
+pub async fn policy(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<Policy> {
+    let policy = sqlx::query_scalar!(
+        r#"select policy as "policy: Json<Policy>" from control.organization where id = $1"#,
+        id.0,
+    );
+    Ok(policy.fetch_one(conn).await?.0)
+}
+
+/// From now on it asks this. Lock it before.
 ///
 /// # Errors
 /// The database.
-pub async fn set_second_factor(
+pub async fn set_policy(
     conn: &mut PgConnection,
     id: OrganizationId,
-    wanted: SecondFactor,
-) -> sqlx::Result<SecondFactor> {
-    lock(&mut *conn, id).await?;
-    let before =
-        sqlx::query_scalar!("select second_factor from control.organization where id = $1", id.0,);
-    let before = before.fetch_one(&mut *conn).await?;
+    wanted: &Policy,
+) -> sqlx::Result<()> {
     sqlx::query!(
-        "update control.organization set second_factor = $2 where id = $1",
+        "update control.organization set policy = $2 where id = $1",
         id.0,
-        wanted.word(),
+        Json(wanted) as _,
     )
     .execute(conn)
     .await?;
-    before.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    Ok(())
 }
 
 struct Row {
@@ -114,7 +119,7 @@ struct Row {
     slug: String,
     name: String,
     plan: String,
-    second_factor: String,
+    policy: Json<Policy>,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -127,10 +132,7 @@ impl TryFrom<Row> for Organization {
             slug: row.slug.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             name: row.name,
             plan: row.plan.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-            second_factor: row
-                .second_factor
-                .parse()
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            policy: row.policy.0,
             created_at: row.created_at.to_jiff(),
         })
     }

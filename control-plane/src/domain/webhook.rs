@@ -11,16 +11,19 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 23] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
     "key.create",
     "key.revoke",
+    "member.link",
     "member.remove",
     "member.role",
     "member.second-factor.forget",
     "organization.policy",
+    "organization.single-sign-on",
+    "organization.single-sign-on.remove",
     "platform.change",
     "platform.create",
     "platform.create.refused",

@@ -1,14 +1,18 @@
-//! Who asks.
+//! Who asks, and whether their organization lets them in: the API and the console ask it here.
+
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::db::{keys, members};
+use crate::db::{keys, members, organizations};
 use crate::domain::id::{KeyId, OrganizationId, PersonId};
 use crate::domain::key::KeyHash;
+use crate::domain::policy::{Barred, Entrance, Policy, With};
 use crate::domain::role::Role;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
@@ -19,6 +23,7 @@ use crate::rates;
 pub struct Caller {
     organization: OrganizationId,
     who: Who,
+    entrance: Entrance,
     actor: String,
     scopes: Vec<Scope>,
 }
@@ -31,10 +36,35 @@ enum Who {
 }
 
 impl Caller {
-    /// A person, as what they are in an organization.
-    pub fn person(organization: OrganizationId, person: PersonId, role: Role) -> Self {
+    /// A person, as what they are in an organization that lets them in.
+    ///
+    /// # Errors
+    /// [`Barred`]
+    pub fn person(
+        (organization, policy): (OrganizationId, &Policy),
+        (person, role): (PersonId, Role),
+        entrance: Entrance,
+        now: Timestamp,
+    ) -> std::result::Result<Self, Barred> {
+        policy.lets_in(&entrance, now)?;
         let (who, actor) = (Who::Person(person), person.to_string());
-        Self { organization, who, actor, scopes: role.scopes() }
+        Ok(Self { organization, who, entrance, actor, scopes: role.scopes() })
+    }
+
+    /// A key, in an organization that lets it in.
+    fn key(key: keys::Known, policy: &Policy, from: IpAddr, now: Timestamp) -> Result<Self> {
+        let entrance = Entrance { from, with: With::Key { made_at: key.created_at } };
+        policy.lets_in(&entrance, now).map_err(|barred| match barred {
+            Barred::OldKey => Error::OldKey,
+            _ => Error::NotFromHere(from),
+        })?;
+        let (who, actor) = (Who::Key(key.id), key.id.to_string());
+        Ok(Self { organization: key.organization, who, entrance, actor, scopes: key.scopes })
+    }
+
+    /// How they came in.
+    pub fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     /// In which organization.
@@ -49,12 +79,17 @@ impl Caller {
         }
     }
 
-    /// Nothing, where they have this scope by now as well: roles change, keys end and are taken back.
+    /// Nothing, where they have this scope by now as well: roles and policies change, keys end and are
+    /// taken back.
     ///
     /// # Errors
     /// [`Error::NotAllowed`], the database.
     pub async fn still_may(&self, app: &App, scope: Scope) -> Result<()> {
         let mut conn = app.conn().await?;
+        let policy = organizations::policy(&mut conn, self.organization).await?;
+        if policy.lets_in(&self.entrance, app.now()).is_err() {
+            return Err(Error::NotAllowed(scope));
+        }
         let scopes = match self.who {
             Who::Person(person) => {
                 let role = members::role(&mut conn, self.organization, person).await?;
@@ -90,15 +125,12 @@ impl Caller {
     }
 }
 
-impl From<keys::Known> for Caller {
-    fn from(key: keys::Known) -> Self {
-        Self {
-            organization: key.organization,
-            who: Who::Key(key.id),
-            actor: key.id.to_string(),
-            scopes: key.scopes,
-        }
-    }
+/// Where a request came from.
+pub fn address(parts: &Parts, app: &App) -> IpAddr {
+    // Behind nothing, in a test, the peer is unknown; all such share one address.
+    let peer = parts.extensions.get::<web::serve::Peer>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+    app.proxies().visitor(peer, &parts.headers)
 }
 
 impl FromRequestParts<App> for Caller {
@@ -116,12 +148,12 @@ impl FromRequestParts<App> for Caller {
         let mut conn = app.conn().await?;
         let known = keys::find(&mut conn, hash, app.now()).await?;
         drop(conn);
-        let caller = known.map(Self::from).ok_or(Error::NoKey)?;
-        let asked = app.rates().ask(caller.organization());
+        let (key, policy) = known.ok_or(Error::NoKey)?;
+        let asked = app.rates().ask(key.organization);
         if let Some(known) = parts.extensions.get::<rates::Known>() {
             known.is(asked.unwrap_or_else(|too_much| too_much.left));
         }
         asked.map_err(|too_much| Error::TooMuch(too_much.wait))?;
-        Ok(caller)
+        Self::key(key, &policy, address(parts, app), app.now())
     }
 }

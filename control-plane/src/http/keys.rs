@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::db::audit::{self, Done};
-use crate::db::keys;
+use crate::db::{keys, organizations};
 use crate::domain::id::KeyId;
 use crate::domain::key;
 use crate::domain::page::{Page, Wanted};
@@ -22,7 +22,7 @@ use crate::http::sent::{Key as Idempotency, Sent};
 
 /// The longest life of a key, in days.
 const LONGEST: i64 = 366;
-/// Where nothing is said.
+/// Where nothing is said, or what the organization's policy allows where that is less.
 const USUAL: i64 = 90;
 
 /// A key, as its organization sees it.
@@ -74,7 +74,7 @@ pub struct WantedKey {
     /// What it may do: nothing that the key may not do that makes it.
     #[schema(min_items = 1)]
     pub scopes: Vec<Scope>,
-    /// After so many days it ends, 366 at most; left out: 90.
+    /// After so many days it ends, 366 at most, or as many as the organization's policy says; left out: 90.
     #[schema(minimum = 1, maximum = 366)]
     pub days: Option<i64>,
 }
@@ -111,7 +111,8 @@ pub async fn list(
     let after = after.map_err(|error| Error::Unreadable(error.to_string()))?;
     let mut conn = app.conn().await?;
     let found = keys::list(&mut conn, caller.organization(), after, limit + 1).await?;
-    let items = found.into_iter().map(Key::from).collect();
+    let policy = organizations::policy(&mut conn, caller.organization()).await?;
+    let items = found.into_iter().map(|key| key.under(&policy).into()).collect();
     Ok(Json(Page::of(items, limit, |key| key.id.clone())))
 }
 
@@ -145,10 +146,6 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedKey) -> Result<NewKe
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(Error::Unreadable("name: 1 to 80 letters".to_owned()));
     }
-    let days = days.unwrap_or(USUAL);
-    if !(1..=LONGEST).contains(&days) {
-        return Err(Error::Unreadable(format!("days: from 1 to {LONGEST}")));
-    }
     scopes.sort_unstable();
     scopes.dedup();
     if scopes.is_empty() {
@@ -156,6 +153,13 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedKey) -> Result<NewKe
     }
     for scope in &scopes {
         caller.may(*scope)?;
+    }
+    let mut tx = app.begin().await?;
+    let policy = organizations::policy(&mut tx, caller.organization()).await?;
+    let longest = policy.longest_key_days.map_or(LONGEST, i64::from);
+    let days = days.unwrap_or(USUAL.min(longest));
+    if !(1..=longest).contains(&days) {
+        return Err(Error::Unreadable(format!("days: from 1 to {longest}")));
     }
     let (now, secret) = (app.now(), key::Key::random());
     let known = keys::Known {
@@ -170,7 +174,6 @@ pub async fn make(app: &App, caller: &Caller, wanted: WantedKey) -> Result<NewKe
         used_at: None,
         revoked_at: None,
     };
-    let mut tx = app.begin().await?;
     keys::create(&mut tx, &known, secret.hash()).await?;
     let done = Done {
         organization: known.organization,

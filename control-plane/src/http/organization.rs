@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::db::organizations;
+use crate::domain::policy::Policy;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
-use crate::http::policy::Policy;
 
 /// Who owns platforms.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,7 +29,7 @@ pub struct Organization {
     /// What that gives each of its platforms.
     #[schema(value_type = Object)]
     entitlements: Entitlements,
-    /// What it asks of its members.
+    /// What it asks of those who come in.
     policy: Policy,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
@@ -52,7 +52,7 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Organiz
         name: found.name,
         plan: found.plan.to_string(),
         entitlements: found.plan.entitlements(),
-        policy: Policy { second_factor: found.second_factor },
+        policy: found.policy,
         created_at: found.created_at,
     }))
 }

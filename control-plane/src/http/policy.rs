@@ -1,54 +1,48 @@
-//! What an organization asks of its members.
+//! What an organization asks of those who come in.
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::db::audit::{self, Done};
 use crate::db::organizations;
-use crate::domain::policy::SecondFactor;
+use crate::domain::policy::Policy;
 use crate::domain::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::caller::Caller;
 use crate::http::sent::Sent;
 
-/// What an organization asks of its members.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Policy {
-    /// Whether they need a second factor to do anything in the console. Keys of the API are asked for none.
-    pub second_factor: SecondFactor,
-}
-
-/// Says what is asked of members, from their next request on.
+/// Says what is asked of those who come in, all of it, from their next request on. What would shut out
+/// whoever says it is refused.
 #[utoipa::path(
     put, path = "/v1/organization/policy", operation_id = "setPolicy", tag = "organization",
     request_body = Policy, responses((status = 204))
 )]
 pub async fn set(State(app): State<App>, caller: Caller, sent: Sent<Policy>) -> Result<StatusCode> {
-    change(&app, &caller, sent.value).await?;
+    change(&app, &caller, &sent.value).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks this of members.
+/// Asks this of those who come in.
 ///
 /// # Errors
-/// [`Error::NotAllowed`](crate::error::Error::NotAllowed), the database.
-pub async fn change(app: &App, caller: &Caller, wanted: Policy) -> Result<()> {
+/// [`Error::NotAllowed`], [`Error::Unreadable`], [`Error::ShutsYouOut`], the database.
+pub async fn change(app: &App, caller: &Caller, wanted: &Policy) -> Result<()> {
     caller.may(Scope::PolicyWrite)?;
+    wanted.check().map_err(Error::Unreadable)?;
     let (mut tx, organization) = (app.begin().await?, caller.organization());
-    let Policy { second_factor } = wanted;
-    let before = organizations::set_second_factor(&mut tx, organization, second_factor).await?;
-    if before != second_factor {
+    organizations::lock(&mut tx, organization).await?;
+    let before = organizations::policy(&mut tx, organization).await?;
+    wanted.may_follow(&before, caller.entrance(), app.now()).map_err(Error::ShutsYouOut)?;
+    if before != *wanted {
+        organizations::set_policy(&mut tx, organization, wanted).await?;
         let done = Done {
             organization,
             actor: caller.actor(),
             action: "organization.policy",
             target: &organization.to_string(),
-            detail: json!({"secondFactor": {"before": before, "now": second_factor}}),
+            detail: json!({"before": before, "now": wanted}),
         };
         audit::write(&mut tx, done, app.now()).await?;
     }

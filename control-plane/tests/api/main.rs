@@ -16,9 +16,12 @@ mod members;
 mod passkeys;
 mod platforms;
 mod played;
+mod policy;
 mod preview;
+mod provider;
 mod rig;
 mod second_factor;
+mod single_sign_on;
 mod webhooks;
 
 use rig::Rig;

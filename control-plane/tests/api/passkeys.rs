@@ -105,3 +105,32 @@ async fn where_there_is_a_second_factor_a_passkey_is_added_by_it(db: PgPool) {
     let page = Browser::new(&rig).open("/signin/passkey").await;
     sign_in(&mut Browser::new(&rig), &phone.signed(&asked(&page))).await.is(422);
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_passkey_stands_for_a_second_factor_and_a_password_puts_none_in_its_place(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let admitted = rig.admitted("acme", PlanName::Starter, Some("olive@acme.test")).await;
+    let mut olive = Browser::join(&rig, &admitted.invitation.unwrap(), "Olive").await;
+    let (mut phone, new) = (Device::new("console.test", crate::rig::URL), "/account/passkeys/new");
+    let page = olive.fill(new, &[("proof", PASSWORD)]).await;
+    add(&mut olive, &phone.made(&asked(&page))).await.leads_to("/account");
+    let account = olive.open("/account").await;
+    let id = account.between("/account/passkeys/", "/remove\"");
+    olive.fill("/o/acme/settings", &[("second_factor", "required")]).await.is(200);
+    // Signed in by a password, they are shown the way.
+    let set_up = "/account/second-factor";
+    olive.open("/o/acme").await.leads_to(&format!("{set_up}?next=%2Fo%2Facme"));
+    let shown = olive.open(&format!("{set_up}?next=%2Fo%2Facme")).await;
+    shown.says("Your passkey stands for it").says("/signin/passkey?next");
+    // Whoever stole the password makes nothing of it.
+    let remove = format!("/account/passkeys/{id}/remove");
+    for (path, back) in [(new, new), (set_up, set_up), (&*remove, "/account")] {
+        let led = olive.fill(path, &[("proof", PASSWORD), ("password", PASSWORD)]).await;
+        led.leads_to(&format!("/signin/passkey?next={}", back.replace('/', "%2F")));
+    }
+    let page = olive.open("/signin/passkey?next=/o/acme").await;
+    sign_in(&mut olive, &phone.signed(&asked(&page))).await.leads_to("/o/acme");
+    olive.open("/o/acme").await.is(200);
+    olive.open("/signin/passkey?next=/o/acme").await.leads_to("/o/acme");
+    olive.fill(&remove, &[]).await.leads_to("/account");
+}

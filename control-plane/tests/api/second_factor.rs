@@ -209,7 +209,10 @@ async fn the_policy_is_set_by_a_key_that_may_and_told(db: PgPool) {
         caller.send("PUT", "/v1/organization/policy", &[], policy.to_string()).await
     };
     let told = acme.get("/v1/organization").await;
-    assert_eq!(told.body["policy"], json!({"secondFactor": "optional"}));
+    assert_eq!(
+        told.body["policy"],
+        json!({"secondFactor": "optional", "singleSignOnOnly": false, "allowedAddresses": []})
+    );
     for _ in 0..2 {
         assert_eq!(put(&acme, json!({"secondFactor": "required"})).await.status, 204);
     }

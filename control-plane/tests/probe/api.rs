@@ -223,7 +223,21 @@ fn body(
     match operation.path.as_str() {
         "/v1/members/{id}/role" => "{\"role\": \"developer\"}".to_owned(),
         "/v1/keys" => format!("{{\"name\": \"{}\", \"scopes\": [\"audit:read\"]}}", own.canary),
-        "/v1/organization/policy" => "{\"secondFactor\": \"optional\"}".to_owned(),
+        // What would keep everybody out is refused, so it is asked too.
+        "/v1/organization/policy" => (*one(
+            chance,
+            &[
+                r#"{"secondFactor": "optional"}"#,
+                r#"{"secondFactor": "optional", "allowedAddresses": ["192.0.2.0/24"]}"#,
+                r#"{"secondFactor": "optional", "singleSignOnOnly": true}"#,
+            ],
+        ))
+        .to_owned(),
+        "/v1/organization/single-sign-on" => format!(
+            "{{\"issuer\": \"https://10.0.0.1\", \"clientId\": \"x\", \"clientSecret\": \"{0}\", \
+             \"domains\": [\"{0}.test\"]}}",
+            own.canary
+        ),
         "/v1/webhooks" => format!("{{\"url\": \"https://{}.test/more\"}}", own.canary),
         "/v1/invitations" => {
             let email = format!("{}@{}.test", one(chance, &["owner", "new", "newer"]), own.canary);

@@ -26,6 +26,8 @@ pub struct CardForm {
     pub button: Option<String>,
     /// The other way in.
     pub other: Option<Other>,
+    /// And another one.
+    pub also: Option<Other>,
 }
 
 /// A link to the other way in.
@@ -65,6 +67,7 @@ impl CardForm {
             next: "/".to_owned(),
             button: Some(button.to_owned()),
             other: None,
+            also: None,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Sample for CardForm {
             notice: Some(Notice::samples().remove(0)),
             next: format!("/{ODD}"),
             other: Some(Other::new("New here?", "Create an account", "/signup".to_owned())),
+            also: Some(Other::new("Have a passkey?", "Sign in with it", "/signin".to_owned())),
             ..Self::new(ODD, "/signup", "Create account", fields(Some(ODD)))
         };
         vec![plain, nothing_to_send, full]

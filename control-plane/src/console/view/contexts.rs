@@ -24,4 +24,4 @@ pub use people::{InvitationRow, MemberRow, People};
 pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, domains};
 #[cfg(test)]
 pub use platforms::{DomainRow, TemplateRow};
-pub use policy::Policy;
+pub use policy::{Policy, Provider};

@@ -279,10 +279,26 @@ impl Sample for RecoveryCodes {
 
 impl Sample for Policy {
     fn samples() -> Vec<Self> {
-        let second_factor = Field::select("second_factor", "A second factor", &[("optional", "x")]);
-        let base = "/o/acme/settings".to_owned();
-        let plain = Self { is_changed: false, base, second_factor, without: 1 };
-        vec![Self { is_changed: true, ..plain.clone() }, plain]
+        let select = Field::select("second_factor", "A second factor", &[("optional", "x")]);
+        let networks = Field::textarea("allowed_addresses", "Networks", 3).value(odd());
+        let provider = Provider {
+            action: "/o/acme/settings/single-sign-on".to_owned(),
+            remove: None,
+            redirect_url: "https://console.example/signin/company/return".to_owned(),
+            fields: vec![Field::text("issuer", "Issuer").hint(odd()).value(odd())],
+        };
+        let plain = Self {
+            is_changed: false,
+            notice: None,
+            base: "/o/acme/settings".to_owned(),
+            fields: vec![select, networks],
+            without: 1,
+            provider,
+        };
+        let remove = Some("/o/acme/settings/single-sign-on/remove".to_owned());
+        let provider = Provider { remove, ..plain.provider.clone() };
+        let notice = Some(Notice::samples().remove(0));
+        vec![Self { is_changed: true, notice, provider, ..plain.clone() }, plain]
     }
 }
 

@@ -52,6 +52,7 @@ impl From<Event> for EventRow {
             Kind::SignedInByLink => "Signed in by a link",
             Kind::SignedInByRecoveryCode => "Signed in by a recovery code",
             Kind::SignedInByPasskey => "Signed in by a passkey",
+            Kind::SignedInByProvider => "Signed in by an organization's single sign-on",
             Kind::SignedOut => "Signed out",
             Kind::PasswordChanged => "Password changed",
             Kind::SecondFactorSetUp => "Second factor set up",
