@@ -11,6 +11,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use blueprint::Slug;
 
+use super::told::Told;
 use crate::app::App;
 use crate::db::members;
 use crate::db::organizations::Organization;
@@ -37,6 +38,8 @@ pub struct Seat {
     pub role: Role,
     /// The same, as the API knows it.
     pub caller: Caller,
+    /// What their last form did, where they were not told yet.
+    pub told: Told,
 }
 
 impl FromRequestParts<App> for Visitor {
@@ -77,7 +80,8 @@ impl FromRequestParts<App> for Seat {
             return Err(Error::SecondFactorFirst(web::next::way_back(parts)));
         }
         let caller = Caller::person(organization.id, person, role);
-        Ok(Self { signed_in, organization, role, caller })
+        let Ok(told) = Told::from_request_parts(parts, app).await;
+        Ok(Self { signed_in, organization, role, caller, told })
     }
 }
 

@@ -19,6 +19,7 @@ mod played;
 mod preview;
 mod rig;
 mod second_factor;
+mod told;
 mod webhooks;
 
 use rig::Rig;
