@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { sticksOut, violations } from '../browser/accessibility.mjs';
 import { newPage } from '../browser/browser.mjs';
 import { OWNER, asked, blueprint, saw } from './control-plane.mjs';
-import { codeOf, tabThrough } from './people.mjs';
+import { codeOf, complaints, tabThrough } from './people.mjs';
 
 const DOMAIN = {
   name: 'shop.lighthouse.example',
@@ -128,8 +128,7 @@ export async function wrongWith(page) {
   note('at 200 %', await sticksOut(page));
   const headings = await page.locator('h1').count();
   if (headings !== 1) wrong.push(`${headings} headings of the first level`);
-  const refusals = /the server responded with a status of 4/;
-  note('in the browser', page.complaints.filter((complaint) => !refusals.test(complaint)));
+  note('in the browser', complaints(page));
   return wrong;
 }
 

@@ -23,6 +23,12 @@ export async function says(page, text) {
   await said.filter({ hasText: text }).first().waitFor();
 }
 
+/** What the browser complains of, but that a form was refused. */
+export function complaints(page) {
+  const refusals = /the server responded with a status of 4/;
+  return page.complaints.filter((complaint) => !refusals.test(complaint));
+}
+
 /** Presses Tab until this has the focus; each step on the way can be seen. */
 export async function tabTo(page, target) {
   for (let tabs = 0; tabs < MOST_TABS; tabs += 1) {
