@@ -1,5 +1,5 @@
-//! The session cookie, the one of those who still owe a second factor, and the one of those who are away
-//! at a provider that is to vouch for them.
+//! The session cookie, the one of those who still owe a second factor, the one of those who are away
+//! at a provider that is to vouch for them, and the one that says what came of the last form.
 //!
 //! On HTTPS it has the `__Host-` prefix: browsers then take it from this very host only, over
 //! HTTPS only, so no neighbour on a parent domain can plant one. Plain HTTP is for localhost,
@@ -11,6 +11,9 @@ use jiff::SignedDuration;
 use crate::Token;
 use crate::halves::{self, NewHalf};
 use crate::sessions::{LIFETIME, NewSession};
+
+/// How long a browser waits for the page that tells what was done, in seconds.
+const PATIENCE: i64 = 60;
 
 /// Which cookie, by how the visitor came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,29 @@ impl Cookie {
     /// What those send who come back from a provider.
     pub fn read_away(self, headers: &HeaderMap) -> Option<&str> {
         named(self.away_name(), headers)
+    }
+
+    /// The name of the cookie that says what was done.
+    pub fn done_name(self) -> &'static str {
+        match self {
+            Self::Https => "__Host-done",
+            Self::PlainHttp => "done",
+        }
+    }
+
+    /// The value of a `Set-Cookie` header that has the next page tell what was done.
+    pub fn set_done(self, what: &'static str) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.done_name(), what, PATIENCE)
+    }
+
+    /// The value of a `Set-Cookie` header that has no page tell it again.
+    pub fn clear_done(self) -> Result<HeaderValue, InvalidHeaderValue> {
+        self.header(self.done_name(), "", 0)
+    }
+
+    /// What was done, as sent.
+    pub fn read_done(self, headers: &HeaderMap) -> Option<&str> {
+        named(self.done_name(), headers)
     }
 
     /// The session id in a request's `Cookie` headers, as sent.
@@ -175,6 +201,17 @@ mod tests {
         assert_eq!(read(&["a=b;__Host-session=xyz"]).as_deref(), Some("xyz"));
         assert_eq!(read(&["x__Host-session=xyz; __host-session=abc; broken"]), None);
         assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn what_was_done_is_told_for_a_minute() {
+        assert_eq!(
+            Cookie::Https.set_done("agent-saved").unwrap().to_str().unwrap(),
+            "__Host-done=agent-saved; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
+        );
+        let sent = sent(&["session=x; done=agent-saved"]);
+        assert_eq!(Cookie::PlainHttp.read_done(&sent), Some("agent-saved"));
+        assert_eq!(Cookie::Https.read_done(&sent), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod assets;
 mod audit;
 mod code;
 mod company;
+mod confirm;
 mod join;
 mod keys;
 mod passkeys;
@@ -16,8 +17,10 @@ mod refused;
 mod second_factor;
 mod session;
 mod single_sign_on;
+pub mod told;
 pub mod view;
 mod visitor;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -70,10 +73,15 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/platforms/{name}/undelete", post(platforms::undelete))
         .route("/o/{slug}/people", get(people::page).post(people::invite))
         .route("/o/{slug}/people/{id}/role", post(people::set_role))
-        .route("/o/{slug}/people/{id}/remove", post(people::remove))
-        .route("/o/{slug}/invitations/{id}/revoke", post(people::revoke))
+        .route("/o/{slug}/people/{id}/remove", get(people::removal).post(people::remove))
+        .route("/o/{slug}/invitations/{id}/revoke", get(people::revocation).post(people::revoke))
         .route("/o/{slug}/keys", get(keys::page).post(keys::create))
-        .route("/o/{slug}/keys/{id}/revoke", post(keys::revoke))
+        .route("/o/{slug}/keys/{id}/revoke", get(keys::revocation).post(keys::revoke))
+        .route("/o/{slug}/webhooks", get(webhooks::page).post(webhooks::create))
+        .route("/o/{slug}/webhooks/{id}", get(webhooks::show))
+        .route("/o/{slug}/webhooks/{id}/secret", post(webhooks::renew))
+        .route("/o/{slug}/webhooks/{id}/deliveries/{delivery}/replay", post(webhooks::replay))
+        .route("/o/{slug}/webhooks/{id}/remove", get(webhooks::removal).post(webhooks::remove))
         .route("/o/{slug}/audit", get(audit::page))
         .route("/o/{slug}/settings", get(policy::page).post(policy::change))
         .route("/o/{slug}/settings/single-sign-on", post(single_sign_on::change))

@@ -37,6 +37,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn(rates::told))
         .layer(middleware::from_fn(told))
         .layer(DefaultBodyLimit::max(LARGEST));
+    let routes = routes.layer(middleware::from_fn_with_state(app.clone(), console::told::once));
     let routes = web::security::same_origin(routes).layer(middleware::from_fn(in_time));
     let routes = routes.layer(middleware::from_fn_with_state(app.clone(), console::shown));
     web::security::headers(routes).with_state(app)

@@ -12,6 +12,7 @@
 pub mod assets;
 pub mod brand;
 pub mod color;
+mod done;
 pub mod engine;
 pub mod html;
 pub mod markdown;

@@ -3,6 +3,7 @@
 
 mod browser;
 mod cluster;
+mod console;
 mod counts;
 mod crates;
 mod domains;
@@ -11,6 +12,7 @@ mod one_build;
 mod openai_clients;
 mod supply_chain;
 mod table;
+mod walks;
 
 use std::time::Instant;
 
@@ -42,6 +44,8 @@ pub(crate) enum Suite {
     Crates,
     /// Tests that need a real Kubernetes, against an API server of this run's own. As root.
     Cluster,
+    /// The console of the control plane, seen through a real browser. As root.
+    Console,
     /// Tests that need a certificate authority, with one of this run's own.
     Domains,
     /// OpenAI's own clients, unmodified, against the model server.
@@ -160,6 +164,7 @@ impl Suite {
             Self::Drift => drift(project),
             Self::Crates => crates::all(project),
             Self::Cluster => cluster::run(project),
+            Self::Console => console::run(project),
             Self::Domains => domains::run(project),
             Self::OpenaiClients => openai_clients::run(project),
             Self::OneBuild => one_build::run(project),

@@ -2,10 +2,11 @@
 
 use accounts::{events, factors, passkeys, sessions};
 use axum::extract::{Path, State};
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::response::{Html, Response};
 use uuid::Uuid;
 
 use super::session::out;
+use super::told::{Done, Told};
 use super::view::{self, Account, EventRow, FactorRow, PasskeyRow, SessionRow};
 use super::visitor::{From, Person};
 use crate::app::App;
@@ -15,7 +16,11 @@ use crate::error::{Error, Result};
 const EVENTS: usize = 20;
 
 /// Name, address, second factor, the list of sessions, and what happened of late.
-pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<Html<String>> {
+pub async fn page(
+    State(app): State<App>,
+    Person(signed_in): Person,
+    Told(told): Told,
+) -> Result<Html<String>> {
     let mut conn = app.conn().await?;
     let list = sessions::list(&mut conn, signed_in.person.id, app.now()).await?;
     let factor = factors::of(&mut conn, signed_in.person.id).await?;
@@ -40,7 +45,8 @@ pub async fn page(State(app): State<App>, Person(signed_in): Person) -> Result<H
         sessions,
         events: events.into_iter().map(EventRow::from).collect(),
     };
-    let page = view::page(&app, Some(&signed_in), "Your account", body);
+    let mut page = view::page(&app, Some(&signed_in), "Your account", body);
+    page.flash = told.map(Done::flash);
     Ok(Html(app.engine().render("account", &page)?))
 }
 
@@ -58,15 +64,15 @@ pub async fn end_session(
     if !sessions::end(&mut conn, signed_in.person.id, id).await? {
         return Err(Error::Nothing("session"));
     }
-    Ok(Redirect::to("/account").into_response())
+    Ok(Done::SessionEnded.and_go(&app, "/account"))
 }
 
 /// Ends all of the person's sessions but this one.
 pub async fn end_other_sessions(
     State(app): State<App>,
     Person(signed_in): Person,
-) -> Result<Redirect> {
+) -> Result<Response> {
     let mut conn = app.conn().await?;
     sessions::end_others(&mut conn, signed_in.person.id, signed_in.session_id).await?;
-    Ok(Redirect::to("/account"))
+    Ok(Done::SessionsEnded.and_go(&app, "/account"))
 }

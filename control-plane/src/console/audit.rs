@@ -2,7 +2,6 @@
 
 use axum::extract::{Query, State};
 use axum::response::Html;
-use pages::parts::Pagination;
 
 use super::view::{self, Audit, AuditRow};
 use super::visitor::Seat;
@@ -31,11 +30,7 @@ pub async fn page(
     let base = format!("/o/{}/audit", seat.organization.slug);
     let body = Audit {
         rows: listed.items.iter().map(|entry| AuditRow::of(entry, &names)).collect(),
-        pages: Pagination {
-            summary: None,
-            previous: wanted.after.is_some().then(|| base.clone()),
-            next: listed.next.map(|next| format!("{base}?after={next}")),
-        },
+        pages: view::paged(&base, &wanted, listed.next),
     };
     let page = view::in_organization(&app, &seat, "/audit", "Audit", body);
     Ok(Html(app.engine().render("audit", &page)?))

@@ -151,14 +151,16 @@ fn with(path: &str, next: &str) -> String {
 }
 
 fn asking(asked: Asked, next: &str) -> CardForm {
-    let (action, lead, field, other) = match asked {
+    let (heading, action, lead, field, other) = match asked {
         Asked::App => (
+            "Second factor",
             "/signin/code",
             "Your password is right. Open your authenticator app: which code does it show?",
             Field::one_time_code("code", "Code of six digits"),
             Other::new("No phone at hand?", "Use a recovery code", at(Asked::Paper, next)),
         ),
         Asked::Paper => (
+            "Recovery code",
             "/signin/recovery-code",
             "Your password is right. Type one of the codes that you kept when you set up the second \
              factor; each works once.",
@@ -167,7 +169,7 @@ fn asking(asked: Asked, next: &str) -> CardForm {
         ),
     };
     let fields = vec![field.required().max_length(40).autofocus()];
-    let mut form = CardForm::new("Second factor", action, "Sign in", fields);
+    let mut form = CardForm::new(heading, action, "Sign in", fields);
     form.lead = Some(lead.to_owned());
     form.other = Some(other);
     next.clone_into(&mut form.next);

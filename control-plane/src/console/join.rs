@@ -6,7 +6,7 @@ use accounts::sign_up::{self, SignUpError};
 use accounts::{DisplayName, Email, NewPassword, Status, Visit};
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use pages::parts::{CardForm, Field, Other};
 use pages::sentence;
 use secrecy::SecretString;
@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::session::signed_in;
+use super::session::with_session;
+use super::told;
 use super::view;
 use super::visitor::{From, Visitor};
 use crate::app::App;
@@ -76,7 +77,7 @@ pub async fn join(
             return gone(&app);
         }
         tx.commit().await?;
-        return Ok(Redirect::to(&place).into_response());
+        return Ok(told::Done::Joined.and_go(&app, &place));
     }
     let refused = StatusCode::UNPROCESSABLE_ENTITY;
     if invited.is_known {
@@ -95,7 +96,7 @@ pub async fn join(
         }
     };
     match with_account(&app, &invited, name, &password, &visit).await? {
-        Some(session) => signed_in(&app, &session, &place),
+        Some(session) => with_session(&app, &session, told::Done::Joined.and_go(&app, &place)),
         None => gone(&app),
     }
 }

@@ -3,10 +3,12 @@
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use pages::parts::{Field, Pagination};
+use axum::response::{Html, IntoResponse as _, Response};
+use pages::parts::Field;
 
-use super::view::{self, KeyRow, Keys};
+use super::confirm::asked;
+use super::told::Done;
+use super::view::{self, Confirm, KeyRow, Keys};
 use super::visitor::Seat;
 use crate::app::App;
 use crate::db::{keys, names};
@@ -62,15 +64,37 @@ pub async fn create(State(app): State<App>, seat: Seat, form: Bytes) -> Result<R
     listed(&app, &seat, &Wanted::default(), status, tried).await
 }
 
+/// Asks whether one is to be taken back.
+pub async fn revocation(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response> {
+    seat.caller.may(Scope::KeysWrite)?;
+    let id: KeyId = id.parse().map_err(|_| Error::Nothing("key"))?;
+    let key = keys::get(&mut *app.conn().await?, seat.organization.id, id).await?;
+    let key = key.ok_or(Error::Nothing("key"))?;
+    let base = format!("/o/{}/keys", seat.organization.slug);
+    let body = Confirm {
+        heading: format!("Take back the key {}?", key.name),
+        text: "Whoever uses it is refused from the next request on. It cannot be given back: what needs \
+               one is given a new one.",
+        action: format!("{base}/{id}/revoke"),
+        button: "Take back",
+        back: base,
+    };
+    asked(&app, &seat, "/keys", body)
+}
+
 /// Takes one back.
 pub async fn revoke(
     State(app): State<App>,
     seat: Seat,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     let id: KeyId = id.parse().map_err(|_| Error::Nothing("key"))?;
     take_back(&app, &seat.caller, id).await?;
-    Ok(Redirect::to(&format!("/o/{}/keys", seat.organization.slug)))
+    Ok(Done::KeyBack.and_go(&app, &format!("/o/{}/keys", seat.organization.slug)))
 }
 
 async fn listed(
@@ -108,11 +132,7 @@ async fn listed(
         scopes: own
             .map(|it| Field::checkbox(it.word(), it.title(), tried.scopes.contains(&it)))
             .collect(),
-        pages: Pagination {
-            summary: None,
-            previous: wanted.after.is_some().then(|| base.clone()),
-            next: listed.next.map(|next| format!("{base}?after={next}")),
-        },
+        pages: view::paged(&base, wanted, listed.next),
         base,
     };
     let page = view::in_organization(app, seat, "/keys", "Keys", body);

@@ -17,6 +17,7 @@ use web::next::safe_next;
 use super::refused::{Refused, form};
 use super::second_factor::proven;
 use super::session::{Next, shown_again, signed_in as enter};
+use super::told::Done;
 use super::view::{self, Device};
 use super::visitor::{From, Person, Visitor};
 use crate::app::App;
@@ -118,7 +119,7 @@ pub async fn add(
     Form(sent): Form<SentKey>,
 ) -> Result<Response> {
     match added(&app, &signed_in, &sent, &visit).await {
-        Ok(()) => Ok(Redirect::to("/account").into_response()),
+        Ok(()) => Ok(Done::PasskeyAdded.and_go(&app, "/account")),
         Err(error) => {
             let shown = to_show(&app, &signed_in).await?;
             form(&app, Some(&signed_in), proving(shown), Some(&refused(error)?))
@@ -132,14 +133,14 @@ pub async fn remove(
     Person(signed_in): Person,
     From(visit): From,
     Path(id): Path<Uuid>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     shown_enough(&app, &signed_in, "/account").await?;
     let mut tx = app.begin().await?;
     if !passkeys::remove(&mut tx, signed_in.person.id, id, &visit, app.now()).await? {
         return Err(Error::Nothing("passkey"));
     }
     tx.commit().await?;
-    Ok(Redirect::to("/account"))
+    Ok(Done::PasskeyRemoved.and_go(&app, "/account"))
 }
 
 /// Nothing, where they may change how they sign in. Who has a passkey and is in an organization that asks

@@ -2,12 +2,14 @@
 
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use pages::parts::{Field, Pagination};
+use axum::response::{Html, IntoResponse as _, Response};
+use pages::parts::Field;
 use pages::sentence;
 use serde::Deserialize;
 
-use super::view::{self, InvitationRow, MemberRow, People};
+use super::confirm::asked;
+use super::told::Done;
+use super::view::{self, Confirm, InvitationRow, MemberRow, People};
 use super::visitor::Seat;
 use crate::app::App;
 use crate::db::{invitations, members, names};
@@ -87,6 +89,31 @@ pub async fn set_role(
     changed(&app, &seat, &id, Some(wished.role)).await
 }
 
+/// Asks whether a member is to be taken out.
+pub async fn removal(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response> {
+    seat.caller.may(Scope::MembersWrite)?;
+    let person: PersonId = id.parse().map_err(|_| Error::Nothing("member"))?;
+    let (mut conn, organization) = (app.conn().await?, seat.organization.id);
+    let role = members::role(&mut conn, organization, person).await?;
+    seat.caller.may(role.ok_or(Error::Nothing("member"))?.needs())?;
+    let names = names::of(&mut conn, organization, [&*id].into_iter()).await?;
+    drop(conn);
+    let base = base(&seat);
+    let body = Confirm {
+        heading: format!("Take out {}?", names.name(&id)),
+        text: "They see nothing of the organization any more, and keys, webhooks and invitations that \
+               they made work no more. Platforms stay.",
+        action: format!("{base}/{id}/remove"),
+        button: "Take out",
+        back: base,
+    };
+    asked(&app, &seat, "/people", body)
+}
+
 /// Takes a member out.
 pub async fn remove(
     State(app): State<App>,
@@ -96,15 +123,36 @@ pub async fn remove(
     changed(&app, &seat, &id, None).await
 }
 
+/// Asks whether an invitation is to be taken back.
+pub async fn revocation(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Response> {
+    seat.caller.may(Scope::MembersWrite)?;
+    let id: InvitationId = id.parse().map_err(|_| Error::Nothing("invitation"))?;
+    let found = invitations::get(&mut *app.conn().await?, seat.organization.id, id).await?;
+    let invitation = found.ok_or(Error::Nothing("invitation"))?;
+    seat.caller.may(invitation.role.needs())?;
+    let body = Confirm {
+        heading: format!("Take back the invitation of {}?", invitation.email),
+        text: "Its link does nothing any more. You can make another one.",
+        action: format!("/o/{}/invitations/{id}/revoke", seat.organization.slug),
+        button: "Take back",
+        back: base(&seat),
+    };
+    asked(&app, &seat, "/people", body)
+}
+
 /// Takes an invitation back.
 pub async fn revoke(
     State(app): State<App>,
     seat: Seat,
     Path((_, id)): Path<(String, String)>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     let id: InvitationId = id.parse().map_err(|_| Error::Nothing("invitation"))?;
     take_back(&app, &seat.caller, id).await?;
-    Ok(back(&seat))
+    Ok(Done::InvitationBack.and_go(&app, &base(&seat)))
 }
 
 async fn changed(app: &App, seat: &Seat, id: &str, role: Option<Role>) -> Result<Response> {
@@ -112,9 +160,12 @@ async fn changed(app: &App, seat: &Seat, id: &str, role: Option<Role>) -> Result
     match change(app, &seat.caller, person, role).await {
         // Who took themselves out sees the list no more.
         Ok(()) if role.is_none() && person.0 == seat.signed_in.person.id => {
-            Ok(Redirect::to("/").into_response())
+            Ok(Done::Left.and_go(app, "/"))
         }
-        Ok(()) => Ok(back(seat).into_response()),
+        Ok(()) => {
+            let done = if role.is_some() { Done::RoleSet } else { Done::MemberOut };
+            Ok(done.and_go(app, &base(seat)))
+        }
         Err(Error::LastOwner) => {
             let why = "Nothing was changed: this is the only owner, and there has to be one. Make \
                        somebody else an owner first.";
@@ -142,7 +193,7 @@ async fn listed(
     let names = names::of(&mut conn, organization, open.iter().map(|it| &*it.made_by)).await?;
     drop(conn);
     let listed = Page::of(found, limit, |member| member.person.to_string());
-    let base = format!("/o/{}/people", seat.organization.slug);
+    let base = base(seat);
     let may = |role: Role| seat.caller.has(Scope::MembersWrite) && seat.caller.has(role.needs());
     let given: Vec<Role> = Role::ALL.into_iter().filter(|role| may(*role)).collect();
     let choices: Vec<_> = given.iter().map(|role| (role.word(), role.title())).collect();
@@ -164,17 +215,13 @@ async fn listed(
         invitations: open.iter().map(|it| InvitationRow::of(it, &names, may(it.role))).collect(),
         fields: if given.is_empty() { Vec::new() } else { fields },
         invitations_base: format!("/o/{}/invitations", seat.organization.slug),
-        pages: Pagination {
-            summary: None,
-            previous: wanted.after.is_some().then(|| base.clone()),
-            next: listed.next.map(|next| format!("{base}?after={next}")),
-        },
+        pages: view::paged(&base, wanted, listed.next),
         base,
     };
     let page = view::in_organization(app, seat, "/people", "People", body);
     Ok((status, Html(app.engine().render("people", &page)?)).into_response())
 }
 
-fn back(seat: &Seat) -> Redirect {
-    Redirect::to(&format!("/o/{}/people", seat.organization.slug))
+fn base(seat: &Seat) -> String {
+    format!("/o/{}/people", seat.organization.slug)
 }

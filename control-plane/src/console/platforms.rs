@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use blueprint::{BlueprintName, Overrides, PlatformBlueprint, templates};
 use pages::Flash;
-use pages::parts::{Action, EmptyState, Field, Pagination};
+use pages::parts::{Action, EmptyState, Field};
 use serde::Deserialize;
 
+use super::told::{Done, Told};
 use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
 use super::visitor::{Seat, Somebody};
 use crate::app::App;
@@ -21,7 +22,11 @@ use crate::error::{Error, Result};
 use crate::http::platforms::{DELETED, Platform, create, edit, seen_of, told};
 
 /// The organizations of a person; the only one's fleet, where there is one.
-pub async fn start(State(app): State<App>, somebody: Somebody) -> Result<Response> {
+pub async fn start(
+    State(app): State<App>,
+    somebody: Somebody,
+    Told(told): Told,
+) -> Result<Response> {
     let Somebody { signed_in, within } = somebody;
     let mut conn = app.conn().await?;
     let mut seats = members::seats(&mut conn, PersonId(signed_in.person.id)).await?;
@@ -31,7 +36,8 @@ pub async fn start(State(app): State<App>, somebody: Somebody) -> Result<Respons
         return Ok(Redirect::to(&format!("/o/{}", only.slug)).into_response());
     }
     let body = Organizations::of(seats);
-    let page = view::page(&app, Some(&signed_in), "Organizations", body);
+    let mut page = view::page(&app, Some(&signed_in), "Organizations", body);
+    page.flash = told.map(Done::flash);
     Ok(Html(app.engine().render("organizations", &page)?).into_response())
 }
 
@@ -61,11 +67,7 @@ pub async fn fleet(
             text: "Each is a site of its own with its own people, agents and data.".to_owned(),
             action: can_make.then(make),
         },
-        pages: Pagination {
-            summary: None,
-            previous: wanted.after.is_some().then(|| format!("/o/{slug}")),
-            next: listed.next.map(|next| format!("/o/{slug}?after={next}")),
-        },
+        pages: view::paged(&format!("/o/{slug}"), &wanted, listed.next),
     };
     let page = view::in_organization(&app, &seat, "", "Platforms", body);
     Ok(Html(app.engine().render("fleet", &page)?))
@@ -146,7 +148,7 @@ pub async fn create(
         new.make(&app, &seat.caller).await
     };
     match made.await {
-        Ok((owned, _)) => Ok(to_page(&seat, &owned)),
+        Ok((owned, _)) => Ok(to_page(&app, &seat, &owned, Done::PlatformMade)),
         Err(error) => match in_the_way(error) {
             Ok(problems) => drafted(&app, &seat, refused, written.blueprint, problems),
             Err(error) => Err(error),
@@ -177,7 +179,7 @@ pub async fn change(
         Ok(read) => {
             let seen = version_of(&written.seen).ok_or(Error::Changed)?;
             match edit::change(&app, &seat.caller, &owned, seen, read).await {
-                Ok(_) => return Ok(to_page(&seat, &owned)),
+                Ok(_) => return Ok(to_page(&app, &seat, &owned, Done::PlatformChanged)),
                 Err(error) => in_the_way(error)?,
             }
         }
@@ -195,7 +197,7 @@ pub async fn suspend(
 ) -> Result<Response> {
     let owned = owned(&app, &seat, &name).await?;
     edit::set_suspended(&app, &seat.caller, &owned, true).await?;
-    Ok(to_page(&seat, &owned))
+    Ok(to_page(&app, &seat, &owned, Done::PlatformStopped))
 }
 
 /// Takes it up again.
@@ -206,7 +208,7 @@ pub async fn resume(
 ) -> Result<Response> {
     let owned = owned(&app, &seat, &name).await?;
     edit::set_suspended(&app, &seat.caller, &owned, false).await?;
-    Ok(to_page(&seat, &owned))
+    Ok(to_page(&app, &seat, &owned, Done::PlatformResumed))
 }
 
 /// Whoever deletes a platform types what it is called.
@@ -230,7 +232,7 @@ pub async fn delete(
         return shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await;
     }
     match edit::remove(&app, &seat.caller, &owned, typed).await {
-        Ok(_) => Ok(to_page(&seat, &owned)),
+        Ok(_) => Ok(to_page(&app, &seat, &owned, Done::PlatformDeleted)),
         Err(error @ Error::TooManyDeleted(_)) => {
             let (status, why) = (StatusCode::TOO_MANY_REQUESTS, error.detail());
             let tried = Tried { name: Some((typed.to_owned(), why)), ..Tried::default() };
@@ -248,7 +250,7 @@ pub async fn undelete(
 ) -> Result<Response> {
     let owned = owned(&app, &seat, &name).await?;
     edit::bring_back(&app, &seat.caller, &owned).await?;
-    Ok(to_page(&seat, &owned))
+    Ok(to_page(&app, &seat, &owned, Done::PlatformBack))
 }
 
 /// What somebody tried on a platform's page, and what is in the way.
@@ -417,6 +419,6 @@ fn version_of(text: &str) -> Option<Version> {
     Some(Version { uid: uid.parse().ok()?, generation: generation.parse().ok()? })
 }
 
-fn to_page(seat: &Seat, owned: &Owned) -> Response {
-    Redirect::to(&format!("/o/{}/platforms/{}", seat.organization.slug, owned.name)).into_response()
+fn to_page(app: &App, seat: &Seat, owned: &Owned, done: Done) -> Response {
+    done.and_go(app, &format!("/o/{}/platforms/{}", seat.organization.slug, owned.name))
 }

@@ -16,6 +16,7 @@ use web::next::safe_next;
 use super::passkeys::shown_enough;
 use super::refused::{Refused, form};
 use super::session::{Next, shown_again};
+use super::told::Done;
 use super::view::{self, RecoveryCodes, SetUp};
 use super::visitor::{From, Person};
 use crate::app::App;
@@ -147,7 +148,7 @@ pub async fn turn_off(
         Ok(())
     };
     match turned_off.await {
-        Ok(()) => Ok(Redirect::to("/account").into_response()),
+        Ok(()) => Ok(Done::SecondFactorOff.and_go(&app, "/account")),
         Err(error) => form(&app, Some(&signed_in), turning_off(), Some(&Refused::of_code(error)?)),
     }
 }

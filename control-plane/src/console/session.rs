@@ -6,7 +6,7 @@ use accounts::sign_in::{self, Entered, SignIn, SignInError, Verified};
 use accounts::{Email, Visit};
 use axum::extract::{Form, Query, State};
 use axum::http::header;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use pages::parts::{CardForm, Field, Other};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -15,6 +15,8 @@ use web::next::safe_next;
 
 use super::code::half_way;
 use super::refused::{Refused, form};
+use super::told::{Done, Told};
+use super::view;
 use super::visitor::{From, Somebody, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -39,13 +41,16 @@ pub struct Sent {
 pub async fn sign_in_page(
     State(app): State<App>,
     Visitor(signed_in): Visitor,
+    Told(told): Told,
     Query(Next { next }): Query<Next>,
 ) -> Result<Response> {
     let next = safe_next(next.as_deref());
     if signed_in.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    form(&app, None, asking(&app, "", next), None)
+    let mut page = view::page(&app, None, "Sign in", asking(&app, "", next));
+    page.flash = told.map(Done::flash);
+    Ok(Html(app.engine().render("card-form", &page)?).into_response())
 }
 
 /// Signs in, or says why not.
@@ -113,7 +118,7 @@ pub async fn sign_out(
 pub(super) async fn out(app: &App, signed_in: &SignedIn, visit: &Visit) -> Result<Response> {
     let mut conn = app.conn().await?;
     sign_in::sign_out(&mut conn, signed_in, visit, app.now()).await?;
-    let mut response = Redirect::to("/signin").into_response();
+    let mut response = Done::SignedOut.and_go(app, "/signin");
     let clear = app.cookie().clear().map_err(|error| Error::Internal(error.to_string()))?;
     response.headers_mut().append(header::SET_COOKIE, clear);
     Ok(response)
@@ -121,7 +126,15 @@ pub(super) async fn out(app: &App, signed_in: &SignedIn, visit: &Visit) -> Resul
 
 /// Sends a new session to the browser, and the person on.
 pub(super) fn signed_in(app: &App, session: &NewSession, next: &str) -> Result<Response> {
-    let mut response = Redirect::to(next).into_response();
+    with_session(app, session, Done::SignedIn.and_go(app, next))
+}
+
+/// Sends a new session to the browser with an answer.
+pub(super) fn with_session(
+    app: &App,
+    session: &NewSession,
+    mut response: Response,
+) -> Result<Response> {
     let cookie = app.cookie().set(session);
     let cookie = cookie.map_err(|error| Error::Internal(error.to_string()))?;
     response.headers_mut().append(header::SET_COOKIE, cookie);

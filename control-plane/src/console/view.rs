@@ -6,20 +6,23 @@ mod preview;
 mod samples;
 
 pub use contexts::{
-    Account, Audit, AuditRow, DeletedRow, Device, EventRow, FactorRow, Fleet, InvitationRow,
-    KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage, PlatformRow,
-    Policy, Provider, RecoveryCodes, SessionRow, SetUp, domains,
+    Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, EventRow, FactorRow, Fleet,
+    InvitationRow, KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage,
+    PlatformRow, Policy, Provider, RecoveryCodes, SessionRow, SetUp, WebhookPage, WebhookRow,
+    Webhooks, domains,
 };
 
 pub use preview::{PreviewPage, Ways};
 
 use accounts::sessions::SignedIn;
-use pages::parts::Avatar;
+use pages::parts::{Avatar, Pagination};
 use pages::{Brand, BrandInput, BuildError, Color, Engine, NavItem, Page, Person};
 use serde::Serialize;
 
+use super::told::Done;
 use super::visitor::Seat;
 use crate::app::App;
+use crate::domain::page::Wanted;
 use crate::domain::scope::Scope;
 
 macro_rules! templates {
@@ -32,7 +35,7 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "preview", "people", "keys", "audit", "account",
-    "second-factor", "recovery-codes", "passkey", "policy",
+    "second-factor", "recovery-codes", "passkey", "policy", "webhooks", "webhook", "confirm",
 }
 
 /// What pages are made with.
@@ -79,11 +82,14 @@ pub fn in_organization<C: Serialize>(
     body: C,
 ) -> Page<C> {
     let base = format!("/o/{}", seat.organization.slug);
-    let mut page = page(app, Some(&seat.signed_in), title, body);
+    let title = format!("{title} · {}", seat.organization.name);
+    let mut page = page(app, Some(&seat.signed_in), &title, body);
+    page.flash = seat.told.0.map(Done::flash);
     let parts = [
         ("Platforms", "", Scope::PlatformsRead),
         ("People", "/people", Scope::MembersRead),
         ("Keys", "/keys", Scope::KeysWrite),
+        ("Webhooks", "/webhooks", Scope::WebhooksWrite),
         ("Audit", "/audit", Scope::AuditRead),
         ("Settings", "/settings", Scope::PolicyWrite),
     ];
@@ -100,6 +106,15 @@ pub fn in_organization<C: Serialize>(
         person.role = format!("{} of {}", seat.role.title(), seat.organization.name);
     }
     page
+}
+
+/// Where a list goes on whose first page is this.
+pub fn paged(base: &str, wanted: &Wanted, next: Option<String>) -> Pagination {
+    Pagination {
+        summary: None,
+        first: wanted.after.is_some().then(|| base.to_owned()),
+        next: next.map(|next| format!("{base}?after={next}")),
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +146,9 @@ mod tests {
             "recovery-codes": RecoveryCodes,
             "passkey": Device,
             "policy": Policy,
+            "webhooks": Webhooks,
+            "webhook": WebhookPage,
+            "confirm": Confirm,
         }
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(tried, TEMPLATES.iter().map(|(name, _)| *name).collect());

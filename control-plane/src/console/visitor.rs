@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use blueprint::Slug;
 
+use super::told::Told;
 use crate::app::App;
 use crate::db::members;
 use crate::db::organizations::Organization;
@@ -44,6 +45,8 @@ pub struct Seat {
     pub role: Role,
     /// The same, as the API knows it.
     pub caller: Caller,
+    /// What their last form did, where they were not told yet.
+    pub told: Told,
 }
 
 impl FromRequestParts<App> for Visitor {
@@ -108,7 +111,10 @@ impl FromRequestParts<App> for Seat {
         let entrance = Entrance { from: address(parts, app), with };
         let place = (organization.id, &organization.policy);
         match Caller::person(place, (person, role), entrance, app.now()) {
-            Ok(caller) => Ok(Self { signed_in, organization, role, caller }),
+            Ok(caller) => {
+                let Ok(told) = Told::from_request_parts(parts, app).await;
+                Ok(Self { signed_in, organization, role, caller, told })
+            }
             Err(barred) => {
                 if barred == Barred::OldSession {
                     sessions::end(&mut conn, person.0, signed_in.session_id).await?;

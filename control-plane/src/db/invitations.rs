@@ -202,21 +202,23 @@ pub async fn revoke_of(
     Ok(revoked.execute(conn).await?.rows_affected())
 }
 
-/// What it makes of whom it is for; `None` where it is not this organization's.
+/// One that the organization has or had.
 ///
 /// # Errors
 /// The database.
-pub async fn role_of(
+pub async fn get(
     conn: &mut PgConnection,
     organization: OrganizationId,
     id: InvitationId,
-) -> sqlx::Result<Option<Role>> {
-    let role = sqlx::query_scalar!(
-        "select role from control.invitation where organization = $1 and id = $2",
+) -> sqlx::Result<Option<Invitation>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, organization, email, role, made_by, created_at, expires_at
+         from control.invitation where organization = $1 and id = $2",
         organization.0,
         id.0,
     );
-    role.fetch_optional(conn).await?.map(|role| parsed(&role)).transpose()
+    row.fetch_optional(conn).await?.map(Invitation::try_from).transpose()
 }
 
 struct Row {

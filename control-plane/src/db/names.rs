@@ -12,6 +12,11 @@ use crate::domain::id::{KeyId, OrganizationId, PersonId};
 pub struct Names(HashMap<String, String>);
 
 impl Names {
+    /// The name; the id, where nobody is called so.
+    pub fn name(&self, id: &str) -> String {
+        self.0.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+
     /// A name and the id; the id alone, where nobody is called so.
     pub fn of(&self, id: &str) -> String {
         self.0.get(id).map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))

@@ -214,8 +214,8 @@ pub async fn take_back(app: &App, caller: &Caller, id: InvitationId) -> Result<(
     caller.may(Scope::MembersWrite)?;
     let (mut tx, now) = (app.begin().await?, app.now());
     let organization = caller.organization();
-    let role = invitations::role_of(&mut tx, organization, id).await?;
-    caller.may(role.ok_or(Error::Nothing("invitation"))?.needs())?;
+    let known = invitations::get(&mut tx, organization, id).await?;
+    caller.may(known.ok_or(Error::Nothing("invitation"))?.role.needs())?;
     revoked(&mut tx, (organization, id), caller.actor(), now).await?;
     Ok(tx.commit().await?)
 }

@@ -241,12 +241,20 @@ pub async fn delete(
     Path(id): Path<String>,
     _: Idempotency,
 ) -> Result<StatusCode> {
+    stop(&app, &caller, id.parse().map_err(|_| Error::Nothing("webhook"))?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Has an address be told nothing more.
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Nothing`], the database.
+pub async fn stop(app: &App, caller: &Caller, id: WebhookId) -> Result<()> {
     caller.may(Scope::WebhooksWrite)?;
-    let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
     let (mut tx, organization) = (app.begin().await?, caller.organization());
     // In the same order as whoever writes to the audit, which looks at webhooks afterwards.
     organizations::lock(&mut tx, organization).await?;
-    own(&mut tx, &caller, id).await?;
+    own(&mut tx, caller, id).await?;
     webhooks::delete(&mut tx, organization, id).await?;
     let done = Done {
         organization,
@@ -256,8 +264,7 @@ pub async fn delete(
         detail: json!({}),
     };
     audit::write(&mut tx, done, app.now()).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(tx.commit().await?)
 }
 
 /// Makes a new secret. For a day all is signed with the one before as well, so that nothing is missed
@@ -279,14 +286,23 @@ pub async fn renew(
             "a secret is shown once, so no answer is kept: leave out Idempotency-Key".to_owned(),
         ));
     }
-    let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
+    let id = id.parse().map_err(|_| Error::Nothing("webhook"))?;
+    Ok(Json(renewed(&app, &caller, id).await?))
+}
+
+/// Makes a new secret.
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Nothing`], the database.
+pub async fn renewed(app: &App, caller: &Caller, id: WebhookId) -> Result<NewSecret> {
+    caller.may(Scope::WebhooksWrite)?;
     let secret = Secret::random().map_err(|error| Error::Internal(error.to_string()))?;
     let (now, organization) = (app.now(), caller.organization());
     let before_until = now.saturating_add(OVERLAP).unwrap_or(Timestamp::MAX);
     let sealed = app.sealed(id, &secret)?;
     let mut tx = app.begin().await?;
     organizations::lock(&mut tx, organization).await?;
-    own(&mut tx, &caller, id).await?;
+    own(&mut tx, caller, id).await?;
     webhooks::set_secret(&mut tx, (organization, id), &sealed, before_until).await?;
     let done = Done {
         organization,
@@ -297,7 +313,7 @@ pub async fn renew(
     };
     audit::write(&mut tx, done, now).await?;
     tx.commit().await?;
-    Ok(Json(NewSecret { secret: secret.expose().to_owned(), before_until }))
+    Ok(NewSecret { secret: secret.expose().to_owned(), before_until })
 }
 
 /// What a webhook was told in the last 30 days, the newest first.
@@ -341,11 +357,25 @@ pub async fn replay(
     Path((id, delivery)): Path<(String, String)>,
     _: Idempotency,
 ) -> Result<StatusCode> {
+    let id = id.parse().map_err(|_| Error::Nothing("webhook"))?;
+    let delivery = delivery.parse().map_err(|_| Error::Nothing("delivery"))?;
+    tell_again(&app, &caller, id, delivery).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Tells a webhook something once more.
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Nothing`], [`Error::WebhookGone`], [`Error::StillTold`], the database.
+pub async fn tell_again(
+    app: &App,
+    caller: &Caller,
+    id: WebhookId,
+    delivery: DeliveryId,
+) -> Result<()> {
     caller.may(Scope::WebhooksWrite)?;
-    let id: WebhookId = id.parse().map_err(|_| Error::Nothing("webhook"))?;
-    let delivery: DeliveryId = delivery.parse().map_err(|_| Error::Nothing("delivery"))?;
     let mut tx = app.begin().await?;
-    let webhook = own(&mut tx, &caller, id).await?;
+    let webhook = own(&mut tx, caller, id).await?;
     if webhook.gone_at.is_some() {
         return Err(Error::WebhookGone);
     }
@@ -354,12 +384,18 @@ pub async fn replay(
         Replayed::StillTold => return Err(Error::StillTold),
         Replayed::Nothing => return Err(Error::Nothing("delivery")),
     }
-    tx.commit().await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(tx.commit().await?)
 }
 
 /// One of the caller's organization that tells nothing which they may not know.
-async fn own(conn: &mut PgConnection, caller: &Caller, id: WebhookId) -> Result<webhooks::Known> {
+///
+/// # Errors
+/// [`Error::NotAllowed`], [`Error::Nothing`], the database.
+pub async fn own(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    id: WebhookId,
+) -> Result<webhooks::Known> {
     let known = webhooks::get(conn, caller.organization(), id).await?;
     let known = known.ok_or(Error::Nothing("webhook"))?;
     may_know(caller, &known.kinds)?;

@@ -18,6 +18,8 @@ pub(crate) struct Browser<'a> {
 pub(crate) struct Page {
     pub(crate) status: StatusCode,
     pub(crate) location: String,
+    /// What the next page will say was done.
+    told: Option<String>,
     pub(crate) html: String,
 }
 
@@ -68,7 +70,13 @@ impl<'a> Browser<'a> {
         let request = Request::post(path)
             .header(header::CONTENT_TYPE, kind)
             .header("sec-fetch-site", "same-origin");
-        self.send(request, form.finish()).await
+        let page = self.send(request, form.finish()).await;
+        // Who has to show first who they are has done nothing yet.
+        let first = ["/signin", "/account/second-factor"];
+        let leads_on = page.status == StatusCode::SEE_OTHER
+            && !first.iter().any(|first| page.location.starts_with(first));
+        assert!(!leads_on || page.told.is_some(), "nobody is told what became of {path}");
+        page
     }
 
     /// What it would send.
@@ -102,6 +110,7 @@ impl<'a> Browser<'a> {
             .header(header::COOKIE, cookies.join("; "))
             .body(Body::from(body));
         let (head, body) = self.rig.answer(request.unwrap()).await.into_parts();
+        let mut told = None;
         for cookie in head.headers.get_all(header::SET_COOKIE) {
             let (pair, about) = cookie.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
@@ -110,6 +119,7 @@ impl<'a> Browser<'a> {
                 self.cookies.remove(name);
             } else {
                 self.cookies.insert(name.to_owned(), value.to_owned());
+                told = (name == "__Host-done").then(|| value.to_owned()).or(told);
             }
         }
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -120,6 +130,7 @@ impl<'a> Browser<'a> {
         Page {
             status: head.status,
             location: location.map_or("", |value| value.to_str().unwrap()).to_owned(),
+            told,
             html: String::from_utf8_lossy(&body).into_owned(),
         }
     }

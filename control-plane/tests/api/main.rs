@@ -22,6 +22,7 @@ mod provider;
 mod rig;
 mod second_factor;
 mod single_sign_on;
+mod told;
 mod webhooks;
 
 use rig::Rig;

@@ -93,6 +93,8 @@ fn named(
         (&own.people, &other.people)
     } else if path.contains("/invitations/") {
         (&own.invitations, &other.invitations)
+    } else if path.contains("/webhooks/") {
+        (&own.webhooks, &other.webhooks)
     } else {
         (&own.keys, &other.keys)
     };
@@ -112,6 +114,10 @@ fn named(
         "{id}" => {
             let nobodys = absent(&looks_at.1.kept, chance);
             (looks_at.0.spare.clone(), looks_at.1.kept.clone(), nobodys)
+        }
+        "{delivery}" => {
+            let nobodys = absent(&other.delivery, chance);
+            (own.delivery.clone(), other.delivery.clone(), nobodys)
         }
         "{link}" => {
             let used = other.used_link.rsplit_once('/').unwrap().1.to_owned();
@@ -153,6 +159,7 @@ fn form(path: &str, own: &Organization, chance: &mut Chance) -> String {
             ("days", "7".to_owned()),
             ("audit:read", "on".to_owned()),
         ],
+        "/o/{slug}/webhooks" => vec![("url", format!("https://{}.test/more", own.canary))],
         "/o/{slug}/platforms/{name}/delete" => vec![("name", own.names.spare.clone())],
         "/o/{slug}/new" => vec![("blueprint", written(&own.names.spare, &own.canary))],
         "/o/{slug}/platforms/{name}/blueprint" => vec![
@@ -176,7 +183,7 @@ async fn open(world: &World, (method, path): (&str, &'static str), mut chance: C
     if path == "/signout" && visitor.is_in() {
         return 0;
     }
-    let words = ["{slug}", "{name}", "{id}", "{link}", "{file}"];
+    let words = ["{slug}", "{name}", "{id}", "{delivery}", "{link}", "{file}"];
     let words = words.into_iter().filter(|word| path.contains(word));
     let named: Vec<_> = words.map(|word| named(word, path, (mine, others), &mut chance)).collect();
     let place = |by: fn(&Named) -> &String| {

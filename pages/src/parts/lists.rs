@@ -181,8 +181,8 @@ pub struct AgentCard {
 pub struct Pagination {
     /// What the reader sees: `1 to 50 of 412`.
     pub summary: Option<String>,
-    /// The page before.
-    pub previous: Option<String>,
+    /// The first page, for who is on another one.
+    pub first: Option<String>,
     /// The page after.
     pub next: Option<String>,
 }
@@ -273,8 +273,8 @@ impl Sample for Pagination {
         let href = || Some("/x?after=1&n=2".to_owned());
         vec![
             Self::default(),
-            Self { summary: Some("1 to 50 of 412".to_owned()), previous: None, next: href() },
-            Self { summary: None, previous: href(), next: href() },
+            Self { summary: Some("1 to 50 of 412".to_owned()), first: None, next: href() },
+            Self { summary: None, first: href(), next: href() },
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod confirm;
 mod factors;
 mod keys;
 mod organizations;
@@ -9,9 +10,11 @@ mod passkeys;
 mod people;
 mod platforms;
 mod policy;
+mod webhooks;
 
 pub use account::{Account, EventRow, FactorRow, SessionRow};
 pub use audit::{Audit, AuditRow};
+pub use confirm::Confirm;
 pub use factors::{RecoveryCodes, SetUp};
 pub use keys::{KeyRow, Keys};
 #[cfg(test)]
@@ -25,3 +28,4 @@ pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, domains};
 #[cfg(test)]
 pub use platforms::{DomainRow, TemplateRow};
 pub use policy::{Policy, Provider};
+pub use webhooks::{DeliveryRow, WebhookPage, WebhookRow, Webhooks};

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::PreviewPage;
 use super::contexts::{
-    Account, Audit, AuditRow, DeletedRow, Device, DomainRow, EventRow, FactorRow, Fleet,
-    InvitationRow, KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations, PasskeyRow,
-    People, PlatformPage, PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow, SetUp,
-    TemplateRow,
+    Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, DomainRow, EventRow,
+    FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations,
+    PasskeyRow, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow,
+    SetUp, TemplateRow, WebhookPage, WebhookRow, Webhooks,
 };
 
 /// What nobody should be able to break a page with.
@@ -202,6 +202,72 @@ impl Sample for Keys {
             scopes: vec![Field::checkbox("audit:read", "See what was done", false)],
         };
         vec![Self { refused: None, secret: None, rows: vec![], ..full.clone() }, full]
+    }
+}
+
+impl Sample for Webhooks {
+    fn samples() -> Vec<Self> {
+        let full = Self {
+            refused: Some(odd()),
+            secret: Some("whsec_x".to_owned()),
+            base: "/o/acme/webhooks".to_owned(),
+            rows: vec![webhook()],
+            pages: paged(),
+            url: Field::input("url", "Address", "url").error(Some(odd())),
+            unticked: "All of it.",
+            kinds: vec![Field::checkbox("platform.phase", "platform.phase", true)],
+        };
+        vec![Self { refused: None, secret: None, rows: vec![], ..full.clone() }, full]
+    }
+}
+
+impl Sample for WebhookPage {
+    fn samples() -> Vec<Self> {
+        let failed = DeliveryRow {
+            id: "dlv_1".to_owned(),
+            kind: "platform.phase".to_owned(),
+            created_at: WHEN,
+            state: "Failed",
+            tone: "danger",
+            attempts: 8,
+            answer: odd(),
+            can_replay: true,
+        };
+        let waits = DeliveryRow { id: "dlv_2".to_owned(), can_replay: false, ..failed.clone() };
+        let full = Self {
+            webhook: webhook(),
+            secret: Some("whsec_x".to_owned()),
+            before_until: Some(WHEN),
+            refused: Some(odd()),
+            rows: vec![failed, waits],
+            pages: paged(),
+        };
+        let (secret, before_until, refused) = (None, None, None);
+        vec![Self { secret, before_until, refused, rows: vec![], ..full.clone() }, full]
+    }
+}
+
+impl Sample for Confirm {
+    fn samples() -> Vec<Self> {
+        vec![Self {
+            heading: odd(),
+            text: "It is gone for ever.",
+            action: "/o/acme/people/usr_1/remove".to_owned(),
+            button: "Take out",
+            back: "/o/acme/people".to_owned(),
+        }]
+    }
+}
+
+fn webhook() -> WebhookRow {
+    WebhookRow {
+        base: "/o/acme/webhooks/whk_1".to_owned(),
+        url: "https://acme.example/told?x=1&y".to_owned(),
+        kinds: "everything".to_owned(),
+        made_by: odd(),
+        created_at: WHEN,
+        state: "Listens",
+        tone: "success",
     }
 }
 

@@ -1,0 +1,29 @@
+//! The console of the control plane through a real browser, over a real Postgres and a real API
+//! server: `tests/console`.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::cluster::{Own, Parts};
+use crate::postgres::Postgres;
+use crate::process::Deadline;
+use crate::project::Project;
+use crate::suites::{OF_CLUSTERS, Outcome, walks};
+
+pub(crate) fn run(project: &Project) -> Result<Outcome> {
+    let deadline = Deadline::in_minutes(30);
+    walks::prepare(project, deadline)?;
+    // Selected as the suite `crates` does, so that nothing is compiled again.
+    let program = project.build(&OF_CLUSTERS, "control-plane", deadline)?;
+    let postgres = Postgres::start(project, deadline)?;
+    let cluster = Own::start(project, Parts::BARE)?;
+    let (kubeconfig, database) = (cluster.kubeconfig(), postgres.url("postgres"));
+    let environment = [
+        ("SOULFRA_CONTROL_PLANE", &*program),
+        ("DATABASE_URL", Path::new(&database)),
+        ("KUBECONFIG", &*kubeconfig),
+        ("SOULFRA_TEST_KUBECTL", cluster.kubectl()),
+    ];
+    walks::run(project, "tests/console", &environment, deadline)
+}
