@@ -61,9 +61,10 @@ pub async fn create(State(app): State<App>, seat: Seat, form: Bytes) -> Result<R
         }
     }
     let wanted = WantedWebhook { url: url.clone(), kinds: kinds.clone() };
-    let made = match may_tell(&seat, &kinds) {
-        true => make(&app, &seat.caller, wanted).await,
-        false => Err(Error::Unreadable("Tick at least one thing that it is told.".to_owned())),
+    let made = if may_tell(&seat, &kinds) {
+        make(&app, &seat.caller, wanted).await
+    } else {
+        Err(Error::Unreadable("Tick at least one thing that it is told.".to_owned()))
     };
     let (status, tried) = match made {
         Ok(made) => (StatusCode::CREATED, Tried { made: Some(made), ..Tried::default() }),
@@ -183,9 +184,10 @@ async fn listed(
             .hint("On the internet, as in https://example.com/told.")
             .value(&tried.url)
             .error(tried.wrong),
-        unticked: match may_tell(seat, &[]) {
-            true => "Where nothing is ticked it is told everything, also what comes later.",
-            false => "What becomes of platforms: you may not see more.",
+        unticked: if may_tell(seat, &[]) {
+            "Where nothing is ticked it is told everything, also what comes later."
+        } else {
+            "What becomes of platforms: you may not see more."
         },
         kinds: kinds.map(box_of).collect(),
         base,
