@@ -50,6 +50,8 @@ pub mod links;
 
 pub mod factors;
 
+pub mod resealing;
+
 mod halves;
 
 mod challenge;

@@ -16,7 +16,7 @@ use url::{Host, Url};
 use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
-use work::sealed::{self, Place, RootKey};
+use work::sealed::{KeyRing, Place};
 
 use crate::cluster::Cluster;
 use crate::console::view;
@@ -24,6 +24,7 @@ use crate::domain::id::WebhookId;
 use crate::domain::webhook::Secret;
 use crate::error::Error;
 use crate::rates::Rates;
+use crate::root_keys::Held;
 
 /// As whose what is sealed in the database `control` is bound.
 const TENANT: &str = "control";
@@ -34,6 +35,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    root_keys: Held,
     origin: String,
     engine: Engine,
     brand: Brand,
@@ -49,8 +51,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What people's passwords are hashed with.
     pub passwords: Passwords,
-    /// What secrets are sealed with in the database.
-    pub root_key: Arc<RootKey>,
+    /// What secrets are sealed with in the database, to begin with.
+    pub root_keys: KeyRing,
     /// How addresses are called that people named.
     pub egress: Egress,
     /// How much organizations may ask.
@@ -71,7 +73,8 @@ impl App {
     pub fn new(parts: Parts) -> Result<Self, BuildError> {
         let origin = parts.url.origin().ascii_serialization();
         let (engine, brand) = (view::engine()?, view::brand());
-        Ok(Self(Arc::new(Inner { parts, origin, engine, brand })))
+        let root_keys = Held::new(parts.root_keys.clone());
+        Ok(Self(Arc::new(Inner { parts, root_keys, origin, engine, brand })))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -110,9 +113,14 @@ impl App {
         &self.0.parts.egress
     }
 
-    /// What secrets are sealed with in the database.
-    pub fn sealing(&self) -> Sealing<'_> {
-        Sealing { key: &self.0.parts.root_key, tenant: TENANT }
+    /// What secrets are sealed with in the database, now: see [`sealing`].
+    pub fn root_keys(&self) -> Arc<KeyRing> {
+        self.0.root_keys.get()
+    }
+
+    /// From now on they are sealed with these.
+    pub(crate) fn hold(&self, keys: KeyRing) {
+        self.0.root_keys.put(keys);
     }
 
     /// A webhook's secret, as the database keeps it.
@@ -120,7 +128,7 @@ impl App {
     /// # Errors
     /// [`Error::Internal`]
     pub fn sealed(&self, of: WebhookId, secret: &Secret) -> Result<Vec<u8>, Error> {
-        let sealed = sealed::seal(&self.0.parts.root_key, place(&of.to_string()), secret.text());
+        let sealed = self.root_keys().seal(of_webhook(&of.to_string()), secret.text());
         sealed.map_err(|error| Error::Internal(format!("seal the secret of {of}: {error}")))
     }
 
@@ -129,7 +137,7 @@ impl App {
     /// # Errors
     /// [`Error::Internal`], where another root key sealed it.
     pub fn opened(&self, of: WebhookId, sealed: &[u8]) -> Result<Secret, Error> {
-        let opened = sealed::open(&self.0.parts.root_key, place(&of.to_string()), sealed);
+        let opened = self.root_keys().open(of_webhook(&of.to_string()), sealed);
         opened
             .map(Secret::from)
             .map_err(|error| Error::Internal(format!("open the secret of {of}: {error}")))
@@ -174,6 +182,12 @@ impl App {
     }
 }
 
-fn place(field: &str) -> Place<'_> {
+/// How second factors are sealed with these keys.
+pub fn sealing(keys: &KeyRing) -> Sealing<'_> {
+    Sealing { keys, tenant: TENANT }
+}
+
+/// Where the secret of the webhook of this id is stored.
+pub(crate) fn of_webhook(field: &str) -> Place<'_> {
     Place { tenant: TENANT, table: "control.endpoint", field }
 }

@@ -10,4 +10,5 @@ pub mod members;
 pub mod names;
 pub mod organizations;
 pub mod platforms;
+pub mod root_keys;
 pub mod webhooks;

@@ -23,6 +23,7 @@ pub mod lost;
 mod openapi;
 pub mod pool;
 pub mod rates;
+pub mod root_keys;
 pub mod router;
 pub mod settings;
 

@@ -18,6 +18,8 @@ mod platforms;
 mod played;
 mod preview;
 mod rig;
+mod root_keys;
+mod rotated;
 mod second_factor;
 mod webhooks;
 
