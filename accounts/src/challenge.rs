@@ -1,7 +1,7 @@
 //! What a device is asked to sign: a number that we know again without having kept it.
 //!
 //! Whoever opens the page to sign in gets one, so a table of them would grow with strangers. It carries
-//! when it ends, and a code over that and what it is for, under a key derived from the root key. That
+//! when it ends, and a code over that and what it is for, under a key derived from the root key that seals. That
 //! none is answered twice is written down when one is answered.
 use aws_lc_rs::hmac;
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use jiff_sqlx::ToSqlx;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 
 /// So long there is time to answer.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -26,10 +26,10 @@ pub(crate) enum Purpose {
 }
 
 /// A new one.
-pub(crate) fn new(key: &RootKey, purpose: Purpose, now: Timestamp) -> Vec<u8> {
+pub(crate) fn new(keys: &KeyRing, purpose: Purpose, now: Timestamp) -> Vec<u8> {
     let mut told = (now + LIFETIME).as_second().to_be_bytes().to_vec();
     told.extend(rand::random::<[u8; 16]>());
-    let code = hmac::sign(&mac_key(key), &message(&told, purpose));
+    let code = hmac::sign(&mac_key(keys.seals()), &message(&told, purpose));
     told.extend(code.as_ref());
     told
 }
@@ -38,12 +38,13 @@ pub(crate) fn new(key: &RootKey, purpose: Purpose, now: Timestamp) -> Vec<u8> {
 /// in the transaction of what it allows.
 pub(crate) async fn consume(
     conn: &mut PgConnection,
-    key: &RootKey,
+    keys: &KeyRing,
     (challenge, purpose): (&[u8], Purpose),
     now: Timestamp,
 ) -> sqlx::Result<bool> {
     let Some((told, code)) = challenge.split_at_checked(TOLD) else { return Ok(false) };
-    if hmac::verify(&mac_key(key), &message(told, purpose), code).is_err() {
+    let message = message(told, purpose);
+    if !keys.keys().any(|key| hmac::verify(&mac_key(key), &message, code).is_ok()) {
         return Ok(false);
     }
     let end = told.first_chunk().map(|end| i64::from_be_bytes(*end));

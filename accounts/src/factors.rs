@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
-use work::sealed::{self, Place, RootKey};
+use work::sealed::{self, KeyRing, Place};
 
 use crate::proof::{Proof, RecoveryCode};
 use crate::totp::Secret;
@@ -18,8 +18,8 @@ const CODES: usize = 10;
 /// What secrets are sealed with here.
 #[derive(Clone, Copy, Debug)]
 pub struct Sealing<'a> {
-    /// The root key.
-    pub key: &'a RootKey,
+    /// The root keys.
+    pub keys: &'a KeyRing,
     /// The platform's name, or `control`.
     pub tenant: &'a str,
 }
@@ -218,13 +218,23 @@ pub(crate) async fn take(
 impl Sealing<'_> {
     fn seal(&self, person_id: Uuid, secret: &Secret) -> Result<Vec<u8>, sealed::Error> {
         let field = format!("secret of {person_id}");
-        sealed::seal(self.key, self.place(&field), &secret.text())
+        self.keys.seal(self.place(&field), &secret.text())
     }
 
     fn open(&self, person_id: Uuid, sealed: &[u8]) -> Result<Secret, sealed::Error> {
         let field = format!("secret of {person_id}");
-        let text = sealed::open(self.key, self.place(&field), sealed)?;
+        let text = self.keys.open(self.place(&field), sealed)?;
         Secret::read(&text).ok_or(sealed::Error::Malformed)
+    }
+
+    /// A person's secret, sealed by the key that seals now.
+    pub(crate) fn sealed_anew(
+        &self,
+        person_id: Uuid,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, sealed::Error> {
+        let field = format!("secret of {person_id}");
+        self.keys.sealed_anew(self.place(&field), sealed)
     }
 
     fn place<'b>(&'b self, field: &'b str) -> Place<'b> {

@@ -51,6 +51,8 @@ pub mod links;
 
 pub mod factors;
 
+pub mod resealing;
+
 mod halves;
 
 mod challenge;

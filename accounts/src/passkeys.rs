@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use uuid::Uuid;
-use work::sealed::RootKey;
+use work::sealed::KeyRing;
 
 use crate::challenge::{self, Purpose};
 use crate::events::{self, Kind};
@@ -58,15 +58,15 @@ pub enum PasskeyError {
 }
 
 /// What a device is to sign for somebody to come in.
-pub fn challenge(key: &RootKey, now: Timestamp) -> Vec<u8> {
-    challenge::new(key, Purpose::SignIn, now)
+pub fn challenge(keys: &KeyRing, now: Timestamp) -> Vec<u8> {
+    challenge::new(keys, Purpose::SignIn, now)
 }
 
 /// What a device is to sign, for somebody who has shown the password again. Who has a second factor
 /// shows that. Call it in a transaction.
 pub async fn allow_by_password(
     conn: &mut PgConnection,
-    key: &RootKey,
+    keys: &KeyRing,
     verified: Verified,
     signed_in: &SignedIn,
     now: Timestamp,
@@ -78,12 +78,12 @@ pub async fn allow_by_password(
         return Err(PasskeyError::NotShown);
     }
     attempts::succeeded(conn, &counted, now).await?;
-    Ok(challenge::new(key, Purpose::Add(signed_in.session_id), now))
+    Ok(challenge::new(keys, Purpose::Add(signed_in.session_id), now))
 }
 
 /// What a device is to sign, for somebody who has shown the second factor again.
 pub fn allow_by_code(
-    key: &RootKey,
+    keys: &KeyRing,
     proven: &Proven,
     signed_in: &SignedIn,
     now: Timestamp,
@@ -91,13 +91,13 @@ pub fn allow_by_code(
     if proven.person_id != signed_in.person.id {
         return Err(PasskeyError::NotShown);
     }
-    Ok(challenge::new(key, Purpose::Add(signed_in.session_id), now))
+    Ok(challenge::new(keys, Purpose::Add(signed_in.session_id), now))
 }
 
 /// Adds the device's key. Call it in a transaction, and roll back on an error.
 pub async fn add(
     conn: &mut PgConnection,
-    (key, site): (&RootKey, Site<'_>),
+    (keys, site): (&KeyRing, Site<'_>),
     signed_in: &SignedIn,
     (new, name, visit): (&NewKey, &DisplayName, &Visit),
     now: Timestamp,
@@ -107,7 +107,7 @@ pub async fn add(
     let asked = (&challenge[..], Purpose::Add(signed_in.session_id));
     // Who was signed out while the device was asked adds nothing any more.
     let is_on = sessions::is_on(conn, signed_in.session_id, now).await?;
-    if !is_on || !challenge::consume(conn, key, asked, now).await? {
+    if !is_on || !challenge::consume(conn, keys, asked, now).await? {
         return Err(PasskeyError::Refused);
     }
     let done = sqlx::query!(
@@ -137,7 +137,7 @@ pub async fn add(
 /// Lets in whose device has signed. Call it in a transaction, and roll back on an error.
 pub async fn sign_in(
     conn: &mut PgConnection,
-    (key, site): (&RootKey, Site<'_>),
+    (keys, site): (&KeyRing, Site<'_>),
     answer: &Answer,
     visit: &Visit,
     now: Timestamp,
@@ -157,7 +157,7 @@ pub async fn sign_in(
     // Devices that count begin at one, and others say nothing but zero.
     let was_copied = (count > 0 || known.signatures > 0) && count <= known.signatures;
     let asked = (&challenge[..], Purpose::SignIn);
-    if was_copied || !challenge::consume(conn, key, asked, now).await? {
+    if was_copied || !challenge::consume(conn, keys, asked, now).await? {
         return Err(PasskeyError::Refused);
     }
     let person = people::get(conn, known.person_id).await?;

@@ -17,7 +17,7 @@ use url::{Host, Url};
 use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
-use work::sealed::{self, Place, RootKey};
+use work::sealed::{KeyRing, Place};
 
 use crate::cluster::Cluster;
 use crate::console::view;
@@ -26,6 +26,7 @@ use crate::domain::webhook::Secret;
 use crate::error::Error;
 use crate::providers::Providers;
 use crate::rates::Rates;
+use crate::root_keys::Held;
 
 /// As whose what is sealed in the database `control` is bound.
 const TENANT: &str = "control";
@@ -36,6 +37,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    root_keys: Held,
     origin: String,
     providers: Providers,
     engine: Engine,
@@ -52,8 +54,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What people's passwords are hashed with.
     pub passwords: Passwords,
-    /// What secrets are sealed with in the database.
-    pub root_key: Arc<RootKey>,
+    /// What secrets are sealed with in the database, to begin with.
+    pub root_keys: KeyRing,
     /// How addresses are called that people named.
     pub egress: Egress,
     /// How much organizations may ask.
@@ -75,7 +77,8 @@ impl App {
         let origin = parts.url.origin().ascii_serialization();
         let providers = Providers::new(parts.egress.clone());
         let (engine, brand) = (view::engine()?, view::brand());
-        Ok(Self(Arc::new(Inner { parts, origin, providers, engine, brand })))
+        let root_keys = Held::new(parts.root_keys.clone());
+        Ok(Self(Arc::new(Inner { parts, root_keys, origin, providers, engine, brand })))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -119,9 +122,14 @@ impl App {
         &self.0.providers
     }
 
-    /// What secrets are sealed with in the database.
-    pub fn sealing(&self) -> Sealing<'_> {
-        Sealing { key: &self.0.parts.root_key, tenant: TENANT }
+    /// What secrets are sealed with in the database, now: see [`sealing`].
+    pub fn root_keys(&self) -> Arc<KeyRing> {
+        self.0.root_keys.get()
+    }
+
+    /// From now on they are sealed with these.
+    pub(crate) fn hold(&self, keys: KeyRing) {
+        self.0.root_keys.put(keys);
     }
 
     /// A webhook's secret, as the database keeps it.
@@ -129,8 +137,7 @@ impl App {
     /// # Errors
     /// [`Error::Internal`]
     pub fn sealed(&self, of: WebhookId, secret: &Secret) -> Result<Vec<u8>, Error> {
-        let (of_it, key) = (of.to_string(), &self.0.parts.root_key);
-        let sealed = sealed::seal(key, place("control.endpoint", &of_it), secret.text());
+        let sealed = self.root_keys().seal(of_webhook(&of.to_string()), secret.text());
         sealed.map_err(|error| Error::Internal(format!("seal the secret of {of}: {error}")))
     }
 
@@ -139,8 +146,7 @@ impl App {
     /// # Errors
     /// [`Error::Internal`], where another root key sealed it.
     pub fn opened(&self, of: WebhookId, sealed: &[u8]) -> Result<Secret, Error> {
-        let (of_it, key) = (of.to_string(), &self.0.parts.root_key);
-        let opened = sealed::open(key, place("control.endpoint", &of_it), sealed);
+        let opened = self.root_keys().open(of_webhook(&of.to_string()), sealed);
         opened
             .map(Secret::from)
             .map_err(|error| Error::Internal(format!("open the secret of {of}: {error}")))
@@ -155,9 +161,7 @@ impl App {
         of: OrganizationId,
         secret: &SecretString,
     ) -> Result<Vec<u8>, Error> {
-        let of_it = of.to_string();
-        let place = place("control.single_sign_on", &of_it);
-        let sealed = sealed::seal(&self.0.parts.root_key, place, secret);
+        let sealed = self.root_keys().seal(of_provider(&of.to_string()), secret);
         sealed.map_err(|error| Error::Internal(format!("seal the client secret of {of}: {error}")))
     }
 
@@ -170,9 +174,7 @@ impl App {
         of: OrganizationId,
         sealed: &[u8],
     ) -> Result<SecretString, Error> {
-        let of_it = of.to_string();
-        let place = place("control.single_sign_on", &of_it);
-        let opened = sealed::open(&self.0.parts.root_key, place, sealed);
+        let opened = self.root_keys().open(of_provider(&of.to_string()), sealed);
         opened.map_err(|error| Error::Internal(format!("open the client secret of {of}: {error}")))
     }
 
@@ -215,6 +217,17 @@ impl App {
     }
 }
 
-fn place<'a>(table: &'a str, field: &'a str) -> Place<'a> {
-    Place { tenant: TENANT, table, field }
+/// How second factors are sealed with these keys.
+pub fn sealing(keys: &KeyRing) -> Sealing<'_> {
+    Sealing { keys, tenant: TENANT }
+}
+
+/// Where the secret of the webhook of this id is stored.
+pub(crate) fn of_webhook(field: &str) -> Place<'_> {
+    Place { tenant: TENANT, table: "control.endpoint", field }
+}
+
+/// Where the client secret of the organization of this id is stored.
+pub(crate) fn of_provider(field: &str) -> Place<'_> {
+    Place { tenant: TENANT, table: "control.single_sign_on", field }
 }

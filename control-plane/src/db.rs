@@ -10,5 +10,6 @@ pub mod members;
 pub mod names;
 pub mod organizations;
 pub mod platforms;
+pub mod root_keys;
 pub mod sign_on;
 pub mod webhooks;

@@ -24,6 +24,7 @@ mod openapi;
 pub mod pool;
 pub mod providers;
 pub mod rates;
+pub mod root_keys;
 pub mod router;
 pub mod settings;
 

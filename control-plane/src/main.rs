@@ -1,7 +1,7 @@
 //! `control-plane`: serves the API, admits organizations, checks an audit.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
 use control_plane::pool::pool;
 use control_plane::rates::Rates;
+use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
 use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
 use sqlx::{ConnectOptions as _, PgPool};
@@ -43,6 +44,9 @@ enum Command {
     /// Takes away the second factor and the passkeys of somebody who lost phone and codes, and signs them out everywhere:
     /// from then on their password lets them in. Ask first who it is that asks.
     ForgetSecondFactor(Forget),
+    /// Tells which root key seals, how much is sealed under which, and how many control planes that run have them: what
+    /// nothing is sealed under may be thrown away.
+    RootKeys(At),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
@@ -114,14 +118,15 @@ fn run(command: Command) -> Result<(), String> {
             Command::Serve(At { settings }) => serve(&settings).await,
             Command::Admit(wanted) => admitted(wanted).await,
             Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
+            Command::RootKeys(At { settings }) => told(&settings).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
 }
 
-async fn serve(settings: &std::path::Path) -> Result<(), String> {
-    let settings = Settings::read(settings).map_err(|error| error.to_string())?;
-    let root_key = Arc::new(settings.root_key().map_err(|error| error.to_string())?);
+async fn serve(file: &Path) -> Result<(), String> {
+    let settings = Settings::read(file).map_err(|error| error.to_string())?;
+    let root_keys = settings.root_keys().map_err(|error| error.to_string())?;
     let db = database(&settings).await?;
     let stop = web::stop::when_told().map_err(|error| error.to_string())?;
     let client = api_server::connect().await.map_err(|error| error.to_string())?;
@@ -138,7 +143,7 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
         cluster,
         clock,
         passwords,
-        root_key,
+        root_keys,
         egress,
         rates: Rates::default(),
         url,
@@ -150,6 +155,7 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     if files < wanted {
         tracing::warn!(files, wanted, "fewer files may be open than callers need: allow more");
     }
+    let replica = Replica::join(&app).await.map_err(|error| error.to_string())?;
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
@@ -158,6 +164,7 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
         tokio::spawn(keeper::run(app.clone(), stop.clone())),
         tokio::spawn(herald::run(app.clone(), stop.clone())),
         tokio::spawn(courier::run(app.clone(), stop.clone())),
+        tokio::spawn(root_keys::run(app.clone(), replica, file.to_owned(), stop.clone())),
     ];
     web::serve::serve(listener, Transport::Plain, router(app), stop, places).await;
     for other in others {
@@ -186,7 +193,16 @@ async fn forgotten(wanted: Forget) -> Result<(), String> {
     say(&format!("{person} is signed out everywhere; the password alone lets them in now"))
 }
 
-fn verified(file: &std::path::Path) -> Result<(), String> {
+async fn told(settings: &Path) -> Result<(), String> {
+    let settings = Settings::read(settings).map_err(|error| error.to_string())?;
+    let listed = settings.root_keys_that_are_there().map_err(|error| error.to_string())?;
+    let db = database(&settings).await?;
+    let mut conn = db.acquire().await.map_err(|error| error.to_string())?;
+    let lines = root_keys::told::status(&mut conn, &listed, Clock::System.now()).await;
+    lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
+}
+
+fn verified(file: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let lines = text.lines().filter(|line| !line.trim().is_empty()).enumerate();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
 use web::serve::Networks;
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 use work::settings::{self, SettingsError};
 
 /// What it is told.
@@ -20,9 +20,13 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The file that holds the URL of the database `control`.
     pub database: PathBuf,
-    /// The file of 32 bytes that secrets in the database are sealed with; made once if it is not there.
+    /// The file of 32 bytes that secrets in the database are sealed with; made at the start if it is not there.
     pub root_key: PathBuf,
-    /// The file is of a Secret that Kubernetes has mounted: it is a link and the group may read it,
+    /// Files of root keys that open and do not seal: the one that is to be `rootKey` next, or was before.
+    /// These two settings are read again while it runs.
+    #[serde(default)]
+    pub other_root_keys: Vec<PathBuf>,
+    /// These files are of Secrets that Kubernetes has mounted: such a one is a link and the group may read it,
     /// which is refused of a file else; and none is made, since each process would have its own.
     #[serde(default)]
     pub root_key_is_mounted: bool,
@@ -107,15 +111,28 @@ impl Settings {
         settings::database("database", &self.database)
     }
 
-    /// What secrets in the database are sealed with.
+    /// What secrets in the database are sealed with, where it starts: the first key is made then.
     ///
     /// # Errors
     /// [`SettingsError`]
-    pub fn root_key(&self) -> Result<RootKey, SettingsError> {
-        let file = &self.root_key;
-        let read =
-            if self.root_key_is_mounted { RootKey::read_mounted } else { RootKey::read_or_create };
-        Ok(read(file)?)
+    pub fn root_keys(&self) -> Result<KeyRing, SettingsError> {
+        if !self.root_key_is_mounted {
+            RootKey::read_or_create(&self.root_key)?;
+        }
+        self.root_keys_that_are_there()
+    }
+
+    /// The same without making one: of a name that is misspelt while it runs comes no key.
+    ///
+    /// # Errors
+    /// [`SettingsError`]
+    pub fn root_keys_that_are_there(&self) -> Result<KeyRing, SettingsError> {
+        let read = if self.root_key_is_mounted { RootKey::read_mounted } else { RootKey::read };
+        let mut keys = KeyRing::of(read(&self.root_key)?);
+        for file in &self.other_root_keys {
+            keys = keys.and(read(file)?);
+        }
+        Ok(keys)
     }
 }
 
@@ -159,10 +176,25 @@ mod tests {
         let mut settings = read("http://localhost", "[]").unwrap();
         settings.root_key = folder.path().join("root.key");
         settings.root_key_is_mounted = true;
-        assert!(settings.root_key().is_err() && !settings.root_key.exists());
+        assert!(settings.root_keys().is_err() && !settings.root_key.exists());
         settings.root_key_is_mounted = false;
-        let made = settings.root_key().unwrap().id();
-        assert_eq!(settings.root_key().unwrap().id(), made);
+        assert!(settings.root_keys_that_are_there().is_err() && !settings.root_key.exists());
+        let made = settings.root_keys().unwrap().seals().id();
+        assert_eq!(settings.root_keys().unwrap().seals().id(), made);
+    }
+
+    #[test]
+    fn other_root_keys_open_and_none_of_them_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = read("http://localhost", "[]").unwrap();
+        let [first, next] = ["first.key", "next.key"].map(|it| folder.path().join(it));
+        (settings.root_key, settings.other_root_keys) = (first.clone(), vec![next.clone()]);
+        assert!(settings.root_keys().is_err() && !next.exists());
+        RootKey::read_or_create(&next).unwrap();
+        let before: Vec<_> = settings.root_keys().unwrap().ids().collect();
+        (settings.root_key, settings.other_root_keys) = (next, vec![first]);
+        let after: Vec<_> = settings.root_keys().unwrap().ids().collect();
+        assert_eq!(after, [before[1], before[0]]);
     }
 
     #[test]

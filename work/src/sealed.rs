@@ -6,10 +6,12 @@
 //! The associated data is the header and the [`Place`]: a ciphertext copied to another tenant,
 //! table or field does not open. Who must also bind it to one row puts the row's id into `field`.
 
+mod key_ring;
 mod root_key;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
+pub use key_ring::KeyRing;
 pub use root_key::{KeyId, RootKey, RootKeyError};
 use secrecy::SecretString;
 
@@ -76,12 +78,19 @@ pub fn seal(key: &RootKey, place: Place<'_>, secret: &SecretString) -> Result<Ve
     Ok(sealed)
 }
 
+/// Under which key it is sealed; whether that opens it is another matter. In the database it is
+/// `substr(sealed, 2, 8)`.
+pub fn sealed_under(sealed: &[u8]) -> Result<KeyId, Error> {
+    let (header, _) = sealed.split_at_checked(HEADER).ok_or(Error::Malformed)?;
+    let ([VERSION], rest) = header.split_at(1) else { return Err(Error::Malformed) };
+    rest[..KEY_ID].try_into().map(KeyId).map_err(|_| Error::Malformed)
+}
+
 /// Opens what [`seal`] made for the same place.
 pub fn open(key: &RootKey, place: Place<'_>, sealed: &[u8]) -> Result<SecretString, Error> {
+    let sealed_under = sealed_under(sealed)?;
     let (header, ciphertext) = sealed.split_at_checked(HEADER).ok_or(Error::Malformed)?;
-    let ([VERSION], rest) = header.split_at(1) else { return Err(Error::Malformed) };
-    let (id, nonce) = rest.split_at(KEY_ID);
-    let sealed_under = KeyId(id.try_into().map_err(|_| Error::Malformed)?);
+    let nonce = &header[1 + KEY_ID..];
     if sealed_under != key.id() {
         return Err(Error::OtherKey { sealed_under, here: key.id() });
     }

@@ -6,7 +6,7 @@ use accounts::webauthn::{Answer, NewKey, Site};
 use accounts::{Person, Role, people, sessions, sign_in};
 use jiff::Timestamp;
 use sqlx::{Connection as _, PgConnection, PgPool};
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 
 use crate::device::{Device, SEEN};
 use crate::{PASSWORD, noon, passwords, seconds, signed_up_as, trying, visit};
@@ -17,8 +17,8 @@ fn device() -> Device {
     Device::new("acme.test", "https://acme.test")
 }
 
-fn root_key() -> RootKey {
-    RootKey::from_bytes([7; 32])
+fn root_key() -> KeyRing {
+    KeyRing::of(RootKey::from_bytes([7; 32]))
 }
 
 async fn jane(conn: &mut PgConnection) -> SignedIn {
@@ -120,7 +120,7 @@ async fn what_is_not_as_it_should_be_lets_nobody_in(db: PgPool) {
     used("nobody was there", &|it| it.flags = 0, &challenge());
     used("whoever was there", &|it| it.flags = SEEN & 1, &challenge());
     used("counts back", &|it| it.count = 0, &challenge());
-    let other = RootKey::from_bytes([8; 32]);
+    let other = KeyRing::of(RootKey::from_bytes([8; 32]));
     used("somebody else's challenge", &|_| (), &passkeys::challenge(&other, noon()));
     used("no challenge of ours", &|_| (), &[0; 56]);
     used("no challenge", &|_| (), b"");

@@ -8,17 +8,17 @@ use accounts::{NewHalf, Person, Proof, RecoveryCode, Role, Secret, people, sessi
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection, PgPool};
-use work::sealed::{self, RootKey};
+use work::sealed::{self, KeyRing, RootKey};
 
 use crate::{PASSWORD, noon, passwords, seconds, signed_up_as, trying, visit, visit_from};
 
 /// What is sealed with, where nobody looks at the key.
-fn root_key() -> RootKey {
-    RootKey::from_bytes([7; 32])
+fn root_key() -> KeyRing {
+    KeyRing::of(RootKey::from_bytes([7; 32]))
 }
 
-fn with(key: &RootKey) -> Sealing<'_> {
-    Sealing { key, tenant: "acme" }
+fn with(keys: &KeyRing) -> Sealing<'_> {
+    Sealing { keys, tenant: "acme" }
 }
 
 fn typed(text: &str) -> Proof {
@@ -327,7 +327,7 @@ async fn a_sealed_secret_opens_in_its_persons_row_and_under_its_key_alone(db: Pg
     let moved = second_factor::prove(&mut conn, with(&root_key()), asked, &proof, noon()).await;
     let refused = sealed::Error::Refused;
     assert!(matches!(moved, Err(FactorError::Store(StoreError::Sealed(it))) if it == refused));
-    let other = RootKey::from_bytes([8; 32]);
+    let other = KeyRing::of(RootKey::from_bytes([8; 32]));
     let asked = second_factor::ask(&mut conn, &signed_in, visit(), noon()).await.unwrap();
     let told = second_factor::prove(&mut conn, with(&other), asked, &proof, noon()).await;
     assert!(told.unwrap_err().to_string().contains("bring back the file of that key"));

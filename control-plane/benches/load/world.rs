@@ -28,7 +28,7 @@ use uuid::Uuid;
 use web::egress::Egress;
 use web::serve::{Limits, Places, Proxies, Transport};
 use work::Clock;
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 
 use crate::asked::Kind;
 
@@ -87,7 +87,7 @@ impl World {
             cluster: cluster.clone(),
             clock: Clock::System,
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
-            root_key: Arc::new(RootKey::from_bytes([7; 32])),
+            root_keys: KeyRing::of(RootKey::from_bytes([7; 32])),
             egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
             rates: Rates::new(PLENTY, PLENTY),
             url: url.parse().unwrap(),

@@ -15,7 +15,7 @@ use web::next::safe_next;
 use super::refused::{Refused, form};
 use super::session::{Next, again, signed_in};
 use super::visitor::From;
-use crate::app::App;
+use crate::app::{App, sealing};
 use crate::error::{Error, Result};
 
 /// What is asked for. Either is taken by both.
@@ -128,7 +128,8 @@ async fn enter(
     let now = app.now();
     let begun = second_factor::begin(&mut *app.conn().await?, half, visit, now).await?;
     let mut tx = app.begin().await?;
-    let (_, session) = second_factor::finish(&mut tx, app.sealing(), begun, proof, now).await?;
+    let (_, session) =
+        second_factor::finish(&mut tx, sealing(&app.root_keys()), begun, proof, now).await?;
     tx.commit().await?;
     Ok(session)
 }

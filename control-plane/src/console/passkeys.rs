@@ -173,8 +173,8 @@ async fn let_in(
         device_data: read(&sent.device_data)?,
         signature: read(&sent.signature)?,
     };
-    let (mut tx, ours) = (app.begin().await?, (app.sealing().key, site));
-    let (_, session) = passkeys::sign_in(&mut tx, ours, &answer, visit, app.now()).await?;
+    let (mut tx, keys) = (app.begin().await?, app.root_keys());
+    let (_, session) = passkeys::sign_in(&mut tx, (&keys, site), &answer, visit, app.now()).await?;
     tx.commit().await?;
     Ok(session)
 }
@@ -195,8 +195,8 @@ async fn added(
     // Whoever gave it no name that can be shown finds it by its day.
     let unnamed = || "Passkey".parse::<DisplayName>();
     let name = sent.name.parse().or_else(|_| unnamed()).map_err(|_| PasskeyError::Refused)?;
-    let (mut tx, ours) = (app.begin().await?, (app.sealing().key, site));
-    passkeys::add(&mut tx, ours, signed_in, (&new, &name, visit), app.now()).await?;
+    let (mut tx, keys) = (app.begin().await?, app.root_keys());
+    passkeys::add(&mut tx, (&keys, site), signed_in, (&new, &name, visit), app.now()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -210,8 +210,8 @@ async fn by_password(
         Ok(verified) => verified,
         Err(refused) => return Ok(Err(refused)),
     };
-    let (mut tx, key) = (app.begin().await?, app.sealing().key);
-    match passkeys::allow_by_password(&mut tx, key, verified, signed_in, app.now()).await {
+    let (mut tx, keys) = (app.begin().await?, app.root_keys());
+    match passkeys::allow_by_password(&mut tx, &keys, verified, signed_in, app.now()).await {
         Ok(challenge) => {
             tx.commit().await?;
             Ok(Ok(challenge))
@@ -231,7 +231,7 @@ async fn by_code(
         Err(error) => return Ok(Err(Refused::of_code(error)?)),
     };
     tx.commit().await?;
-    let allowed = passkeys::allow_by_code(app.sealing().key, &proven, signed_in, app.now());
+    let allowed = passkeys::allow_by_code(&app.root_keys(), &proven, signed_in, app.now());
     allowed.map(Ok).or_else(|error| Ok(Err(refused(error)?)))
 }
 
@@ -273,7 +273,7 @@ fn asked(app: &App, next: &str, refused: Option<&Refused>) -> Result<Response> {
         heading: "Sign in with a passkey",
         notice: refused.map(Refused::notice),
         lead: "Your device asks whether it is you, as when you unlock it.",
-        challenge: URL_SAFE_NO_PAD.encode(passkeys::challenge(app.sealing().key, app.now())),
+        challenge: URL_SAFE_NO_PAD.encode(passkeys::challenge(&app.root_keys(), app.now())),
         site: host(app)?,
         user: String::new(),
         account: String::new(),

@@ -19,7 +19,7 @@ use super::session::{Next, shown_again};
 use super::told::Done;
 use super::view::{self, RecoveryCodes, SetUp};
 use super::visitor::{From, Person};
-use crate::app::App;
+use crate::app::{App, sealing};
 use crate::error::Result;
 
 /// What apps call us.
@@ -94,7 +94,8 @@ pub async fn confirm(
                 "This is not the code that the app shows now. Is the time of your phone right?";
             let mut conn = app.conn().await?;
             let secret =
-                second_factor::offered(&mut conn, app.sealing(), &signed_in, app.now()).await;
+                second_factor::offered(&mut conn, sealing(&app.root_keys()), &signed_in, app.now())
+                    .await;
             drop(conn);
             match secret {
                 Ok(secret) => set_up(&app, &signed_in, &secret, next, Some(&Refused::because(why))),
@@ -165,7 +166,9 @@ async fn offer(
         Err(refused) => return Ok(Err(refused)),
     };
     let mut tx = app.begin().await?;
-    match second_factor::offer(&mut tx, app.sealing(), verified, signed_in, app.now()).await {
+    match second_factor::offer(&mut tx, sealing(&app.root_keys()), verified, signed_in, app.now())
+        .await
+    {
         Ok(secret) => {
             tx.commit().await?;
             Ok(Ok(secret))
@@ -182,7 +185,9 @@ async fn confirmed(
 ) -> std::result::Result<Vec<RecoveryCode>, FactorError> {
     let proof = Proof::read(code).ok_or(FactorError::Refused)?;
     let (mut tx, with) = (app.begin().await?, (&proof, visit));
-    let codes = second_factor::confirm(&mut tx, app.sealing(), signed_in, with, app.now()).await?;
+    let codes =
+        second_factor::confirm(&mut tx, sealing(&app.root_keys()), signed_in, with, app.now())
+            .await?;
     tx.commit().await?;
     Ok(codes)
 }
@@ -197,7 +202,8 @@ pub(super) async fn proven(
     let (now, proof) = (app.now(), Proof::read(code).ok_or(FactorError::Refused)?);
     let asked = second_factor::ask(&mut *app.conn().await?, signed_in, visit, now).await?;
     let mut tx = app.begin().await?;
-    let proven = second_factor::prove(&mut tx, app.sealing(), asked, &proof, now).await?;
+    let proven =
+        second_factor::prove(&mut tx, sealing(&app.root_keys()), asked, &proof, now).await?;
     Ok((tx, proven))
 }
 

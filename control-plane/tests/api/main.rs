@@ -20,6 +20,8 @@ mod policy;
 mod preview;
 mod provider;
 mod rig;
+mod root_keys;
+mod rotated;
 mod second_factor;
 mod single_sign_on;
 mod told;

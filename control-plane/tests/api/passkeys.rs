@@ -11,12 +11,12 @@ use crate::browser::{Browser, PASSWORD, Page};
 use crate::device::Device;
 
 /// What the page asks the device.
-fn asked(page: &Page) -> Vec<u8> {
+pub(crate) fn asked(page: &Page) -> Vec<u8> {
     page.is(200).says("data-site=\"console.test\"").says("Passkeys need scripts");
     URL_SAFE_NO_PAD.decode(page.between("data-challenge=\"", "\"")).unwrap()
 }
 
-async fn add(browser: &mut Browser<'_>, new: &NewKey) -> Page {
+pub(crate) async fn add(browser: &mut Browser<'_>, new: &NewKey) -> Page {
     let [client, device, key] = [&new.client_data, &new.device_data, &new.public_key]
         .map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
     let fields = [
@@ -29,7 +29,7 @@ async fn add(browser: &mut Browser<'_>, new: &NewKey) -> Page {
     browser.fill("/account/passkeys", &fields).await
 }
 
-async fn sign_in(browser: &mut Browser<'_>, answer: &Answer) -> Page {
+pub(crate) async fn sign_in(browser: &mut Browser<'_>, answer: &Answer) -> Page {
     let Answer { credential_id, client_data, device_data, signature } = answer;
     let [id, client, device, signature] = [credential_id, client_data, device_data, signature]
         .map(|bytes| URL_SAFE_NO_PAD.encode(bytes));

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 
 use crate::played::Played;
 
@@ -73,12 +73,26 @@ impl Rig {
     pub(crate) async fn within(db: PgPool, rates: Rates) -> Self {
         control_plane::migrate(&mut db.acquire().await.unwrap()).await.unwrap();
         let (cluster, clock) = (Arc::new(Played::default()), Clock::fixed(NOW.parse().unwrap()));
+        Self::of((db, cluster, clock), rates, key_ring(&[7]))
+    }
+
+    /// Another control plane on the same database, with these root keys.
+    pub(crate) fn beside(&self, root_keys: KeyRing) -> Self {
+        let shared = (self.db.clone(), self.cluster.clone(), self.clock.clone());
+        Self::of(shared, Rates::new(PLENTY, PLENTY), root_keys)
+    }
+
+    fn of(
+        (db, cluster, clock): (PgPool, Arc<Played>, Clock),
+        rates: Rates,
+        root_keys: KeyRing,
+    ) -> Self {
         let parts = Parts {
             db: db.clone(),
             cluster: cluster.clone(),
             clock: clock.clone(),
             passwords: Passwords::new(Cost::CHEAP, 4).unwrap(),
-            root_key: Arc::new(RootKey::from_bytes([7; 32])),
+            root_keys,
             egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
             rates,
             url: URL.parse().unwrap(),
@@ -116,7 +130,12 @@ impl Rig {
     }
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    /// The same before another control plane.
+    pub(crate) fn at(&self, rig: &'a Rig) -> Self {
+        Caller { rig, key: self.key.clone() }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], String::new()).await
     }
@@ -150,6 +169,13 @@ impl Caller<'_> {
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body).into_owned()));
         Answer { status: head.status, headers: head.headers, body }
     }
+}
+
+/// Root keys, the one first that seals.
+pub(crate) fn key_ring(bytes: &[u8]) -> KeyRing {
+    let mut keys = bytes.iter().map(|byte| RootKey::from_bytes([*byte; 32]));
+    let first = KeyRing::of(keys.next().unwrap());
+    keys.fold(first, KeyRing::and)
 }
 
 /// What is the same for all platforms.

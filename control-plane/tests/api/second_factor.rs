@@ -22,6 +22,11 @@ impl App<'_> {
     /// What it shows half a minute later than the last time.
     pub(crate) fn next(&self) -> String {
         self.rig.clock.advance(SignedDuration::from_secs(30));
+        self.shown()
+    }
+
+    /// What it shows.
+    pub(crate) fn shown(&self) -> String {
         self.secret.code_at(self.rig.clock.now())
     }
 }

@@ -22,7 +22,7 @@ use crate::rig::{Caller, written};
 
 /// What came.
 #[derive(Clone, Debug)]
-struct Came {
+pub(crate) struct Came {
     headers: HeaderMap,
     body: Bytes,
 }
@@ -40,18 +40,26 @@ impl Came {
     fn is_signed_by(&self, secret: &str) -> bool {
         Webhook::new(secret).unwrap().verify(&self.body, &self.headers).is_ok()
     }
+
+    /// The same where it came long ago.
+    pub(crate) fn was_signed_by(&self, secret: &str) -> bool {
+        let told = |name: &str| self.headers[name].to_str().unwrap();
+        let at = told("webhook-timestamp").parse().unwrap();
+        let signed = Webhook::new(secret).unwrap().sign(self.id(), at, &self.body).unwrap();
+        told("webhook-signature").split(' ').any(|signature| signature == signed)
+    }
 }
 
 /// Somebody who is told, and answers as they are bid.
 #[derive(Clone)]
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     came: Arc<Mutex<Vec<Came>>>,
     answers: Arc<Mutex<StatusCode>>,
 }
 
 impl Receiver {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (came, answers) = (Arc::default(), Arc::new(Mutex::new(StatusCode::NO_CONTENT)));
@@ -70,13 +78,13 @@ impl Receiver {
     }
 
     /// What came since it was asked last.
-    fn came(&self) -> Vec<Came> {
+    pub(crate) fn came(&self) -> Vec<Came> {
         std::mem::take(&mut *self.came.lock().unwrap())
     }
 }
 
 /// The id and the secret of a webhook that was made.
-async fn listens(caller: &Caller<'_>, url: &str, kinds: &[&str]) -> (String, String) {
+pub(crate) async fn listens(caller: &Caller<'_>, url: &str, kinds: &[&str]) -> (String, String) {
     let made = caller.post("/v1/webhooks", &json!({"url": url, "kinds": kinds})).await;
     assert_eq!(made.status, 201, "{:?}", made.body);
     let of = |field: &str| made.body[field].as_str().unwrap().to_owned();

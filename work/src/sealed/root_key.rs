@@ -19,7 +19,7 @@ pub struct RootKey {
 }
 
 /// Names a root key without telling it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(super) [u8; 8]);
 
 /// Why there is no root key.
@@ -143,6 +143,18 @@ impl RootKey {
     /// the root key or another one.
     pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         mac(self.bytes.expose_secret(), &format!("derived: {purpose}"))
+    }
+}
+
+impl KeyId {
+    /// As it stands in each sealed value.
+    pub fn bytes(self) -> [u8; 8] {
+        self.0
+    }
+
+    /// What [`KeyId::bytes`] told.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 }
 
