@@ -14,7 +14,7 @@ use control_plane::domain::audit::{self, Entry};
 use control_plane::pool::pool;
 use control_plane::rates::Rates;
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
+use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router};
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -156,6 +156,7 @@ async fn serve(settings: &std::path::Path) -> Result<(), String> {
     tracing::info!(%at, "listening");
     let others = [
         tokio::spawn(keeper::run(app.clone(), stop.clone())),
+        tokio::spawn(observer::run(app.clone(), stop.clone())),
         tokio::spawn(herald::run(app.clone(), stop.clone())),
         tokio::spawn(courier::run(app.clone(), stop.clone())),
     ];

@@ -11,7 +11,7 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 23] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
@@ -22,11 +22,14 @@ pub const KINDS: [&str; 20] = [
     "member.second-factor.forget",
     "organization.policy",
     "platform.change",
+    "platform.claim",
     "platform.create",
     "platform.create.refused",
     "platform.delete",
     PHASE,
+    "platform.release",
     "platform.resume",
+    "platform.retry",
     "platform.suspend",
     "platform.undelete",
     "webhook.create",
