@@ -150,7 +150,7 @@ pub async fn platform(
 ) -> sqlx::Result<Option<PlatformId>> {
     let mut tx = db.begin().await?;
     let (id, name) = (PlatformId(Uuid::now_v7()), name.clone());
-    let new = Owned { id, name, organization, created_at: now };
+    let new = Owned { id, name, organization, created_at: now, found: None };
     if platforms::take(&mut tx, &new).await? {
         let done = Done {
             organization,

@@ -7,9 +7,12 @@
 mod kubernetes;
 mod watched;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
+use jiff::Timestamp;
 use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
@@ -21,11 +24,34 @@ pub use watched::Watched;
 pub const MANAGED_BY: &str = "soulfra.io/managed-by";
 /// What it says of ours.
 pub const CONTROL_PLANE: &str = "control-plane";
+/// What it says of what is in somebody's files; where there is no label, it is as if it said so.
+const KUBECTL: &str = "kubectl";
 /// The annotation of a blueprint that names the platform the control plane knows it as.
 pub const PLATFORM: &str = "soulfra.io/platform-id";
 
 /// The annotation of a blueprint by which the operator brings back what was deleted under its name.
 pub const UNDELETE: &str = "soulfra.io/undelete";
+/// The annotation of a blueprint by which the operator looks at it again at once, its names too: a time.
+pub const RECHECK: &str = "soulfra.io/recheck";
+
+/// Who writes the `spec` of a blueprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// We do.
+    ControlPlane,
+    /// Whoever has it in files.
+    Kubectl,
+}
+
+impl Writer {
+    /// As the label says it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ControlPlane => CONTROL_PLANE,
+            Self::Kubectl => KUBECTL,
+        }
+    }
+}
 
 /// What a blueprint is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +107,9 @@ pub trait Cluster: Send + Sync {
     /// while the cluster answers.
     fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>>;
 
+    /// Blueprints that somebody else writes and that name an organization, as they were seen last.
+    fn written_elsewhere(&self) -> Vec<Arc<PlatformBlueprint>>;
+
     /// Hears of each change of what was seen of this name, from now on; of several at once, of one.
     fn watch(&self, name: &BlueprintName) -> Receiver<()>;
 
@@ -117,6 +146,29 @@ pub trait Cluster: Send + Sync {
     /// [`ClusterError`]
     async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError>;
 
+    /// Has a blueprint that says what was seen be this platform's, and be written by somebody else from now
+    /// on. Its spec stays as it is. Done again it changes nothing more.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn hand_over(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        (platform, to): (&str, Writer),
+    ) -> Result<PlatformBlueprint, ClusterError>;
+
+    /// Has the operator look at it again at once.
+    ///
+    /// # Errors
+    /// [`ClusterError`]
+    async fn nudge(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        now: Timestamp,
+    ) -> Result<PlatformBlueprint, ClusterError>;
+
     /// Confirms whose it is, and what that gives.
     ///
     /// # Errors
@@ -135,6 +187,17 @@ pub fn is_of(blueprint: &PlatformBlueprint, platform: &str) -> bool {
     named.is_some_and(|named| named == platform)
 }
 
+/// Who writes its spec, in a word.
+pub fn writer(blueprint: &PlatformBlueprint) -> &str {
+    let label = blueprint.metadata.labels.as_ref().and_then(|all| all.get(MANAGED_BY));
+    label.map_or(KUBECTL, String::as_str)
+}
+
+/// Which one of those that had its name it is.
+pub fn uid(blueprint: &PlatformBlueprint) -> Option<Uuid> {
+    blueprint.metadata.uid.as_ref()?.parse().ok()
+}
+
 /// Whether it was deleted, and is being stopped.
 pub fn is_going(blueprint: &PlatformBlueprint) -> bool {
     blueprint.metadata.deletion_timestamp.is_some()
@@ -142,6 +205,5 @@ pub fn is_going(blueprint: &PlatformBlueprint) -> bool {
 
 /// Which state of it this is; `None` of one that is in no cluster.
 pub fn version(blueprint: &PlatformBlueprint) -> Option<Version> {
-    let uid = blueprint.metadata.uid.as_ref()?.parse().ok()?;
-    Some(Version { uid, generation: blueprint.metadata.generation? })
+    Some(Version { uid: uid(blueprint)?, generation: blueprint.metadata.generation? })
 }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod breaker;
 pub mod id;
 pub mod key;
+pub mod operation;
 pub mod page;
 pub mod policy;
 pub mod preview;

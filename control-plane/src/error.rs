@@ -104,6 +104,16 @@ pub enum Error {
     /// Somebody else writes its spec.
     #[error("its spec is written by {0}")]
     ManagedBy(String),
+    /// Somebody else writes its spec, and it was asked to be otherwise: who does, and what would change.
+    #[error("the spec of {platform} is written by {who}")]
+    WrittenElsewhere {
+        /// Which platform.
+        platform: PlatformId,
+        /// What its label says.
+        who: String,
+        /// A line for each field; none where nothing of its spec was to change.
+        changes: Vec<String>,
+    },
     /// The same `Idempotency-Key` came with another request.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
@@ -219,6 +229,16 @@ impl Error {
                 let title = "This platform's blueprint is written by somebody else.";
                 new(StatusCode::CONFLICT, "managed-elsewhere", title)
                     .detail(format!("Its label soulfra.io/managed-by says {who}: change it there."))
+            }
+            Self::WrittenElsewhere { platform, who, changes } => {
+                let title = "This platform's blueprint is written by somebody else.";
+                let mut lines = vec![format!(
+                    "Nothing was done. Its label soulfra.io/managed-by says {who}: change it there, or have \
+                     it be written here from now on: POST /v1/platforms/{platform}/claim, with the `ETag` \
+                     of its blueprint as `If-Match`."
+                )];
+                lines.extend(changes.iter().cloned());
+                new(StatusCode::CONFLICT, "managed-elsewhere", title).detail(lines.join("\n"))
             }
             Self::TooMuch(wait) => {
                 let title = "Your organization asks more than there is for each at the moment.";

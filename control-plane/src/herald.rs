@@ -7,12 +7,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::cluster::is_of;
 use crate::courier;
 use crate::db::deliveries;
 use crate::db::platforms::{self, Listened};
 use crate::domain::webhook::{PHASE, Told};
-use crate::http::platforms::Platform;
+use crate::http::platforms::{Platform, is_it};
 
 /// Between two rounds.
 const EVERY: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         last.owned.name.as_str().clone_into(&mut after);
         let names: Vec<_> = batch.iter().map(|it| it.owned.name.clone()).collect();
         for (it, seen) in batch.iter().zip(app.cluster().seen(&names)) {
-            let seen = seen.filter(|seen| is_of(seen, &it.owned.id.to_string()));
+            let seen = seen.filter(|seen| is_it(&it.owned, seen));
             // That one is gone the audit tells.
             let Some(seen) = seen else { continue };
             told += usize::from(tell(app, it, &Platform::of(&it.owned, Some(&seen))).await?);

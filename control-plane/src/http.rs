@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod invitations;
 pub mod keys;
 pub mod members;
+pub mod operations;
 pub mod organization;
 pub mod platforms;
 pub mod policy;

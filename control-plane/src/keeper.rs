@@ -7,8 +7,9 @@ use blueprint::status::Account;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::cluster::{is_of, version};
+use crate::cluster::uid;
 use crate::db::platforms;
+use crate::http::platforms::is_it;
 
 /// Between two rounds.
 const EVERY: Duration = Duration::from_secs(30);
@@ -46,12 +47,12 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         let names: Vec<_> = batch.iter().map(|(owned, _, _)| owned.name.clone()).collect();
         for ((owned, slug, plan), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
             let account = Account { organization: slug, plan, entitlements: plan.entitlements() };
-            let Some(seen) = seen.filter(|seen| is_of(seen, &owned.id.to_string())) else {
-                continue;
-            };
+            // What an organization has not claimed is not confirmed to be its own.
+            let is_own = owned.found.is_none();
+            let Some(seen) = seen.filter(|seen| is_own && is_it(&owned, seen)) else { continue };
             let told = seen.status.as_ref().and_then(|status| status.account.as_ref());
-            let Some(version) = version(&seen).filter(|_| told != Some(&account)) else { continue };
-            match app.cluster().confirm(&owned.name, version.uid, &account).await {
+            let Some(uid) = uid(&seen).filter(|_| told != Some(&account)) else { continue };
+            match app.cluster().confirm(&owned.name, uid, &account).await {
                 Ok(()) => confirmed += 1,
                 Err(error) => tracing::warn!(name = %owned.name, %error, "not confirmed"),
             }

@@ -15,7 +15,7 @@ use control_plane::pool::pool;
 use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, router};
+use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router};
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -162,6 +162,7 @@ async fn serve(file: &Path) -> Result<(), String> {
     tracing::info!(%at, "listening");
     let others = [
         tokio::spawn(keeper::run(app.clone(), stop.clone())),
+        tokio::spawn(observer::run(app.clone(), stop.clone())),
         tokio::spawn(herald::run(app.clone(), stop.clone())),
         tokio::spawn(courier::run(app.clone(), stop.clone())),
         tokio::spawn(root_keys::run(app.clone(), replica, file.to_owned(), stop.clone())),

@@ -14,10 +14,10 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::deadline::in_time;
-use crate::http::platforms::{create, edit, events};
+use crate::http::platforms::{claim, copy, create, edit, events, history};
 use crate::http::{
-    audit, catalogue, invitations, keys, members, organization, platforms, policy, preview,
-    single_sign_on, webhooks,
+    audit, catalogue, invitations, keys, members, operations, organization, platforms, policy,
+    preview, single_sign_on, webhooks,
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;
@@ -70,6 +70,14 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(edit::suspend))
         .routes(routes!(edit::resume))
         .routes(routes!(edit::undelete))
+        .routes(routes!(claim::claim))
+        .routes(routes!(claim::release))
+        .routes(routes!(claim::retry))
+        .routes(routes!(copy::copy))
+        .routes(routes!(history::list))
+        .routes(routes!(history::show))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::show))
         .routes(routes!(events::listen))
         .routes(routes!(audit::list))
         .routes(routes!(webhooks::list, webhooks::create))

@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use web::serve::{Complaint, Transport};
 use work::Clock;
-use work::sealed::RootKey;
+use work::sealed::{KeyRing, RootKey};
 
 use self::console::Console;
 use self::control::{Reply, Request, Running};
@@ -76,7 +76,7 @@ struct Inner {
     gate: Gate,
     admin: Admin,
     admin_url: secrecy::SecretString,
-    key: Arc<RootKey>,
+    keys: KeyRing,
     clock: Clock,
     passwords: Passwords,
     credentials: Credentials,
@@ -198,7 +198,7 @@ impl Host {
             gate,
             admin,
             admin_url,
-            key: Arc::new(key),
+            keys: KeyRing::of(key),
             clock: Clock::System,
             passwords: Passwords::new(Cost::OWASP, HASHING_AT_ONCE)
                 .map_err(|error| unexpected("prepare password hashing", &error))?,

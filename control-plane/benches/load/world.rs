@@ -201,6 +201,7 @@ async fn organization(
             name: name(slug, number).parse::<BlueprintName>().unwrap(),
             organization: id,
             created_at: Clock::System.now(),
+            found: None,
         };
         assert!(platforms::take(&mut db.acquire().await.unwrap(), &new).await.unwrap());
         let spec = spec(&name(slug, number), number);

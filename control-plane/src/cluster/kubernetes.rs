@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -17,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, Watched,
-    is_of, version,
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, RECHECK, UNDELETE, Version,
+    Watched, Writer, is_going, is_of, uid, version, writer,
 };
 
 /// Who we are to the API server's book-keeping of fields.
@@ -77,6 +78,16 @@ impl Kubernetes {
     async fn live(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
         timed(self.api().get_opt(name.as_str())).await
     }
+
+    /// This one in its place, where nobody wrote it since.
+    async fn replace(
+        &self,
+        name: &BlueprintName,
+        with: &PlatformBlueprint,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        let by = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        timed(self.api().replace(name.as_str(), &by, with)).await
+    }
 }
 
 #[async_trait]
@@ -95,6 +106,13 @@ impl Cluster for Kubernetes {
             self.seen.get(&ObjectRef::new(name.as_str())).map(|found| (*found).clone())
         };
         names.iter().map(seen).collect()
+    }
+
+    fn written_elsewhere(&self) -> Vec<Arc<PlatformBlueprint>> {
+        let is_it = |it: &PlatformBlueprint| {
+            it.spec.organization.is_some() && writer(it) != CONTROL_PLANE && !is_going(it)
+        };
+        self.seen.state().into_iter().filter(|it| is_it(it)).collect()
     }
 
     fn watch(&self, name: &BlueprintName) -> Receiver<()> {
@@ -148,23 +166,67 @@ impl Cluster for Kubernetes {
             if there.spec == *spec {
                 return Ok(there);
             }
-            let labels = there.metadata.labels.as_ref();
-            match labels.and_then(|all| all.get(MANAGED_BY)).map(String::as_str) {
-                Some(CONTROL_PLANE) => {}
-                other => {
-                    return Err(ClusterError::ManagedBy(other.unwrap_or("kubectl").to_owned()));
-                }
+            if writer(&there) != CONTROL_PLANE {
+                return Err(ClusterError::ManagedBy(writer(&there).to_owned()));
             }
             if now.generation != seen.generation {
                 return Err(ClusterError::Changed);
             }
             there.spec = spec.clone();
-            let by =
-                PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-            match timed(self.api().replace(name.as_str(), &by, &there)).await {
+            match self.replace(name, &there).await {
                 // Its status may have been written meanwhile, which is no matter.
                 Err(ClusterError::Changed) => {}
                 changed => return changed,
+            }
+        }
+        Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
+    }
+
+    async fn hand_over(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        (platform, to): (&str, Writer),
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        for _ in 0..TRIES {
+            let mut there = self.live(name).await?.ok_or(ClusterError::Missing)?;
+            let now = version(&there).filter(|now| now.uid == seen.uid && !is_going(&there));
+            let now = now.ok_or(ClusterError::Missing)?;
+            if is_of(&there, platform) && writer(&there) == to.word() {
+                return Ok(there);
+            }
+            if now.generation != seen.generation {
+                return Err(ClusterError::Changed);
+            }
+            let metadata = &mut there.metadata;
+            let labels = metadata.labels.get_or_insert_default();
+            labels.insert(MANAGED_BY.to_owned(), to.word().to_owned());
+            let notes = metadata.annotations.get_or_insert_default();
+            notes.insert(PLATFORM.to_owned(), platform.to_owned());
+            match self.replace(name, &there).await {
+                Err(ClusterError::Changed) => {}
+                handed => return handed,
+            }
+        }
+        Err(ClusterError::Unavailable("it changes without a pause".to_owned()))
+    }
+
+    async fn nudge(
+        &self,
+        name: &BlueprintName,
+        of: Uuid,
+        now: Timestamp,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        for _ in 0..TRIES {
+            let mut there = self.live(name).await?.ok_or(ClusterError::Missing)?;
+            if uid(&there) != Some(of) || is_going(&there) {
+                return Err(ClusterError::Missing);
+            }
+            let notes = there.metadata.annotations.get_or_insert_default();
+            notes.insert(RECHECK.to_owned(), now.to_string());
+            match self.replace(name, &there).await {
+                Err(ClusterError::Changed) => {}
+                nudged => return nudged,
             }
         }
         Err(ClusterError::Unavailable("it changes without a pause".to_owned()))

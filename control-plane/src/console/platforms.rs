@@ -3,7 +3,7 @@
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use blueprint::{BlueprintName, Overrides, PlatformBlueprint, templates};
+use blueprint::{BlueprintName, Overrides, templates};
 use pages::Flash;
 use pages::parts::{Action, EmptyState, Field};
 use serde::Deserialize;
@@ -12,14 +12,15 @@ use super::told::{Done, Told};
 use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
 use super::visitor::{Seat, Somebody};
 use crate::app::App;
-use crate::cluster::{self, Version, version};
+use crate::cluster::{self, CONTROL_PLANE, Version, version, writer};
 use crate::db::platforms::{self, Owned};
 use crate::db::{deletions, members, names};
 use crate::domain::id::PersonId;
 use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
-use crate::http::platforms::{DELETED, Platform, create, edit, seen_of, told};
+use crate::http::platforms::history::readable;
+use crate::http::platforms::{DELETED, Platform, claim, create, edit, seen_of, told};
 
 /// The organizations of a person; the only one's fleet, where there is one.
 pub async fn start(
@@ -148,7 +149,7 @@ pub async fn create(
         new.make(&app, &seat.caller).await
     };
     match made.await {
-        Ok((owned, _)) => Ok(to_page(&app, &seat, &owned, Done::PlatformMade)),
+        Ok(made) => Ok(to_page(&app, &seat, &made.owned, Done::PlatformMade)),
         Err(error) => match in_the_way(error) {
             Ok(problems) => drafted(&app, &seat, refused, written.blueprint, problems),
             Err(error) => Err(error),
@@ -209,6 +210,52 @@ pub async fn resume(
     let owned = owned(&app, &seat, &name).await?;
     edit::set_suspended(&app, &seat.caller, &owned, false).await?;
     Ok(to_page(&app, &seat, &owned, Done::PlatformResumed))
+}
+
+/// Which state somebody looked at.
+#[derive(Deserialize)]
+pub struct Looked {
+    seen: String,
+}
+
+/// Has what somebody else wrote be written here.
+pub async fn claim(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+    Form(looked): Form<Looked>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    let seen = version_of(&looked.seen).ok_or(Error::Changed)?;
+    match claim::take(&app, &seat.caller, &owned, seen).await {
+        Ok(_) => Ok(to_page(&app, &seat, &owned, Done::PlatformClaimed)),
+        Err(error) => {
+            let tried = Tried { problems: in_the_way(error)?, ..Tried::default() };
+            shown(&app, &seat, &owned, StatusCode::UNPROCESSABLE_ENTITY, tried).await
+        }
+    }
+}
+
+/// Has it be written elsewhere.
+pub async fn release(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    claim::give(&app, &seat.caller, &owned).await?;
+    Ok(to_page(&app, &seat, &owned, Done::PlatformReleased))
+}
+
+/// Has it tried again at once.
+pub async fn retry(
+    State(app): State<App>,
+    seat: Seat,
+    Path((_, name)): Path<(String, String)>,
+) -> Result<Response> {
+    let owned = owned(&app, &seat, &name).await?;
+    claim::try_again(&app, &seat.caller, &owned).await?;
+    Ok(to_page(&app, &seat, &owned, Done::PlatformRetried))
 }
 
 /// Whoever deletes a platform types what it is called.
@@ -294,6 +341,9 @@ pub(super) async fn shown(
         None => (seen.as_ref().map(readable).unwrap_or_default(), over),
     };
     let (typed, wrong) = tried.name.unzip();
+    let is_elsewhere = seen.as_ref().is_some_and(|it| writer(it) != CONTROL_PLANE);
+    let at = |step: &str| format!("/o/{}/platforms/{}/{step}", seat.organization.slug, owned.name);
+    let may = can_write && seen.is_some() && !is_going;
     let body = PlatformPage {
         base: format!("/o/{}/platforms/{}", seat.organization.slug, owned.name),
         is_suspended: seen.as_ref().is_some_and(|seen| seen.spec.suspended),
@@ -308,7 +358,11 @@ pub(super) async fn shown(
             .hint(format!("Type {} to delete it.", owned.name))
             .value(typed.unwrap_or_default())
             .error(wrong),
-        can_write: can_write && seen.is_some() && !is_going,
+        can_write: may && !is_elsewhere,
+        writer: seen.as_ref().map(|seen| writer(seen).to_owned()),
+        claim_href: (may && is_elsewhere).then(|| at("claim")),
+        release_href: (may && !is_elsewhere).then(|| at("release")),
+        retry_href: (may && owned.found.is_none()).then(|| at("retry")),
         deleted: deletion.filter(|_| seen.is_none()).map(|it| DeletedRow {
             by: names.of(&it.by),
             at: it.at,
@@ -391,6 +445,12 @@ pub(super) fn in_the_way(error: Error) -> Result<Vec<String>> {
              decide again."
                 .to_owned(),
         ]),
+        Error::WrittenElsewhere { who, changes, .. } => {
+            let first = format!(
+                "Its label soulfra.io/managed-by says {who}: its blueprint is changed there, or claimed first."
+            );
+            Ok(std::iter::once(first).chain(changes).collect())
+        }
         Error::ManagedBy(who) => Ok(vec![format!(
             "Its label soulfra.io/managed-by says {who}: its blueprint is changed there, not here."
         )]),
@@ -405,13 +465,6 @@ pub(super) fn in_the_way(error: Error) -> Result<Vec<String>> {
 
 pub(super) fn said(problem: &blueprint::Problem) -> String {
     format!("{}: {} (instead: {})", problem.path, problem.what, problem.instead)
-}
-
-/// As a person would write it.
-fn readable(seen: &PlatformBlueprint) -> String {
-    let mut plain = PlatformBlueprint::new("", seen.spec.clone());
-    plain.metadata.name.clone_from(&seen.metadata.name);
-    blueprint::write(&plain)
 }
 
 fn version_of(text: &str) -> Option<Version> {

@@ -47,9 +47,9 @@ pub async fn lately(
     let since = now - OVER;
     let counts = sqlx::query!(
         r#"select
-               (select count(*) from control.platform where gone_at is null) as "all!",
+               (select count(*) from control.platform where gone_at is null and found is null) as "all!",
                (select count(*) from control.platform
-                where gone_at is null and organization = $1) as "own!",
+                where gone_at is null and found is null and organization = $1) as "own!",
                (select count(*) from control.deletion
                 where at > $2 and undone_at is null) as "deleted!",
                (select count(*) from control.deletion

@@ -4,6 +4,7 @@ use blueprint::{BlueprintName, PlanName, Slug};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::id::{OrganizationId, PlatformId};
 
@@ -18,6 +19,9 @@ pub struct Owned {
     pub organization: OrganizationId,
     /// Since when.
     pub created_at: Timestamp,
+    /// Of one that was made by other means and names the organization: the uid of its blueprint, until it
+    /// is claimed. Until then nothing of it is the organization's but to know of it.
+    pub found: Option<Uuid>,
 }
 
 /// From now on the name is this organization's; false where it is somebody's.
@@ -44,7 +48,7 @@ pub async fn take(conn: &mut PgConnection, new: &Owned) -> sqlx::Result<bool> {
 pub async fn by_name(conn: &mut PgConnection, name: &BlueprintName) -> sqlx::Result<Option<Owned>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, name, organization, created_at from control.platform
+        "select id, name, organization, created_at, found from control.platform
          where name = $1 and gone_at is null",
         name.as_str(),
     );
@@ -62,7 +66,7 @@ pub async fn get(
 ) -> sqlx::Result<Option<Owned>> {
     let row = sqlx::query_as!(
         Row,
-        "select id, name, organization, created_at from control.platform
+        "select id, name, organization, created_at, found from control.platform
          where organization = $1 and id = $2 and gone_at is null",
         organization.0,
         id.0,
@@ -82,7 +86,7 @@ pub async fn list(
 ) -> sqlx::Result<Vec<Owned>> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, name, organization, created_at from control.platform
+        "select id, name, organization, created_at, found from control.platform
          where organization = $1 and gone_at is null and name > $2
          order by name limit $3",
         organization.0,
@@ -104,7 +108,7 @@ pub async fn all(
     limit: usize,
 ) -> sqlx::Result<Vec<(Owned, Slug, PlanName)>> {
     let rows = sqlx::query!(
-        "select platform.id, platform.name, organization, platform.created_at, slug, plan
+        "select platform.id, platform.name, organization, platform.created_at, found, slug, plan
          from control.platform join control.organization on organization.id = organization
          where gone_at is null and platform.name > $1
          order by platform.name limit $2",
@@ -116,7 +120,8 @@ pub async fn all(
         let unread = |error: Box<dyn std::error::Error + Send + Sync>| sqlx::Error::Decode(error);
         let (slug, plan) = (row.slug.parse::<Slug>(), row.plan.parse::<PlanName>());
         let (id, name, organization) = (row.id, row.name, row.organization);
-        let owned = Owned::try_from(Row { id, name, organization, created_at: row.created_at })?;
+        let (created_at, found) = (row.created_at, row.found);
+        let owned = Owned::try_from(Row { id, name, organization, created_at, found })?;
         Ok((
             owned,
             slug.map_err(|error| unread(error.into()))?,
@@ -170,7 +175,7 @@ pub async fn listened(
     limit: usize,
 ) -> sqlx::Result<Vec<Listened>> {
     let rows = sqlx::query!(
-        "select id, name, organization, created_at, told_phase from control.platform
+        "select id, name, organization, created_at, found, told_phase from control.platform
          where gone_at is null and name > $1 and exists (
              select from control.endpoint
              where endpoint.organization = platform.organization and endpoint.gone_at is null
@@ -182,7 +187,8 @@ pub async fn listened(
     let rows = rows.fetch_all(conn).await?.into_iter();
     rows.map(|row| {
         let (id, name, organization) = (row.id, row.name, row.organization);
-        let owned = Owned::try_from(Row { id, name, organization, created_at: row.created_at })?;
+        let (created_at, found) = (row.created_at, row.found);
+        let owned = Owned::try_from(Row { id, name, organization, created_at, found })?;
         Ok(Listened { owned, told: row.told_phase })
     })
     .collect()
@@ -227,10 +233,11 @@ pub async fn tell(
 }
 
 struct Row {
-    id: uuid::Uuid,
+    id: Uuid,
     name: String,
-    organization: uuid::Uuid,
+    organization: Uuid,
     created_at: jiff_sqlx::Timestamp,
+    found: Option<Uuid>,
 }
 
 impl TryFrom<Row> for Owned {
@@ -242,6 +249,7 @@ impl TryFrom<Row> for Owned {
             name: row.name.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             organization: OrganizationId(row.organization),
             created_at: row.created_at.to_jiff(),
+            found: row.found,
         })
     }
 }

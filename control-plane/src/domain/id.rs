@@ -84,6 +84,11 @@ id! {
     PlatformId, "plt_"
 }
 
+id! {
+    /// Something that was done to a platform.
+    OperationId, "opn_"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

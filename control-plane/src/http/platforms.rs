@@ -4,9 +4,13 @@
 //! blueprint is made, so that it is nobody else's whatever happens in between; whoever was cut off
 //! asks again, and it goes on where it was.
 
+pub mod claim;
+pub mod copy;
 pub mod create;
+pub mod doing;
 pub mod edit;
 pub mod events;
+pub mod history;
 mod seen;
 
 use std::collections::HashSet;
@@ -14,13 +18,16 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
 use blueprint::PlatformBlueprint;
+use serde::Deserialize;
 use sqlx::PgConnection;
+use utoipa::IntoParams;
 
 pub use seen::{Blueprint, Condition, DELETED, Platform};
 
 use crate::app::App;
-use crate::cluster::is_of;
+use crate::cluster::{is_of, uid};
 use crate::db::deletions;
 use crate::db::platforms::{self, Owned};
 use crate::domain::id::PlatformId;
@@ -29,21 +36,45 @@ use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
 
-/// The platforms of the organization, by name.
+/// Which platforms are asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Listing {
+    /// `next` of the page before; left out: the first one.
+    after: Option<String>,
+    /// Entries at most, from 1 to 100; left out: 50.
+    limit: Option<u16>,
+    /// The one that is called so, or none.
+    name: Option<String>,
+}
+
+/// The platforms of the organization, by name: those that were made by other means and name it, too.
 #[utoipa::path(
-    get, path = "/v1/platforms", operation_id = "listPlatforms", tag = "platforms", params(Wanted),
+    get, path = "/v1/platforms", operation_id = "listPlatforms", tag = "platforms", params(Listing),
     responses((status = 200, body = Page<Platform>))
 )]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(wanted): Query<Wanted>,
+    Query(Listing { after, limit, name }): Query<Listing>,
 ) -> Result<Json<Page<Platform>>> {
     caller.may(Scope::PlatformsRead)?;
-    let (after, limit) = wanted.read()?;
+    let (after, limit) = Wanted { after, limit }.read()?;
+    let organization = caller.organization();
     let mut conn = app.conn().await?;
-    let owned =
-        platforms::list(&mut conn, caller.organization(), after.as_deref(), limit + 1).await?;
+    let owned = match name {
+        None => platforms::list(&mut conn, organization, after.as_deref(), limit + 1).await?,
+        // What can be nobody's name is none's.
+        Some(name) => match name.parse() {
+            Ok(name) => platforms::by_name(&mut conn, &name)
+                .await?
+                .filter(|found| found.organization == organization)
+                .into_iter()
+                .collect(),
+            Err(_) => Vec::new(),
+        },
+    };
     let items = told(&app, &mut conn, owned).await?;
     Ok(Json(Page::of(items, limit, |platform| platform.name.clone())))
 }
@@ -65,12 +96,14 @@ pub async fn show(
     Ok(Json(Platform::of(&owned, seen.as_ref()).or_deleted(is_deleted)))
 }
 
-/// A platform's blueprint. Its `ETag` is what a change of it names as `If-Match`.
+/// A platform's blueprint. Its `ETag` is what a change of it names as `If-Match`. With `Accept:
+/// application/yaml` it is the text that `kubectl apply` takes.
 #[utoipa::path(
     get, path = "/v1/platforms/{id}/blueprint", operation_id = "getBlueprint", tag = "platforms",
     params(("id" = String, Path, description = "The platform's id")),
     responses((
-        status = 200, body = Blueprint,
+        status = 200,
+        content((Blueprint = "application/json"), (String = "application/yaml")),
         headers(("ETag" = String, description = "Which state of it this is")),
     ))
 )]
@@ -78,11 +111,12 @@ pub async fn blueprint(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<(HeaderMap, Json<Blueprint>)> {
+    headers: HeaderMap,
+) -> Result<Response> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
     let seen = seen_of(&app, &owned).await?.ok_or(Error::Nothing("blueprint"))?;
-    Ok((seen::tagged(&seen), Json(Blueprint::of(&seen))))
+    Ok((seen::tagged(&seen), history::sent(&headers, &seen)).into_response())
 }
 
 /// How a platform is in the cluster, and where it is not there, whether it was deleted.
@@ -101,13 +135,18 @@ async fn stands(app: &App, owned: &Owned) -> Result<(Option<PlatformBlueprint>, 
     Ok((None, false))
 }
 
+/// Whether what is in the cluster is this platform: it was made for it, or it was found.
+pub fn is_it(owned: &Owned, there: &PlatformBlueprint) -> bool {
+    is_of(there, &owned.id.to_string()) || (owned.found.is_some() && owned.found == uid(there))
+}
+
 /// How a platform is in the cluster; nothing, where what has its name there was made by other means.
 ///
 /// # Errors
 /// [`Error::NoCluster`]
 pub async fn seen_of(app: &App, owned: &Owned) -> Result<Option<PlatformBlueprint>> {
     let there = app.cluster().get(&owned.name).await?;
-    Ok(there.filter(|there| is_of(there, &owned.id.to_string())))
+    Ok(there.filter(|there| is_it(owned, there)))
 }
 
 /// Of a list how each was seen last.
@@ -121,7 +160,7 @@ pub async fn told(app: &App, conn: &mut PgConnection, owned: Vec<Owned>) -> Resu
         .seen(&names)
         .into_iter()
         .zip(&owned)
-        .map(|(seen, owned)| seen.filter(|seen| is_of(seen, &owned.id.to_string())))
+        .map(|(seen, owned)| seen.filter(|seen| is_it(owned, seen)))
         .collect();
     let missing = owned.iter().zip(&seen).filter(|(_, seen)| seen.is_none());
     let missing: Vec<PlatformId> = missing.map(|(owned, _)| owned.id).collect();

@@ -6,13 +6,15 @@ use blueprint::status::Account;
 use blueprint::{BlueprintName, PlatformBlueprint};
 
 use crate::app::App;
-use crate::cluster::{CONTROL_PLANE, MANAGED_BY, is_going};
+use crate::cluster::is_going;
+use crate::db::deletions;
 use crate::db::organizations::{self, Organization};
-use crate::db::{deletions, platforms};
+use crate::db::platforms::{self, Owned};
 use crate::domain::preview::{Preview, Wish};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
+use crate::http::platforms::claim::is_written_here;
 use crate::http::platforms::create::belongs_to;
 use crate::http::platforms::seen_of;
 use crate::http::sent::SentBlueprint;
@@ -44,7 +46,13 @@ pub async fn of(app: &App, caller: &Caller, mut wanted: PlatformBlueprint) -> Re
     let organization = organization.ok_or(Error::Nothing("organization"))?;
     belongs_to(&mut wanted, &organization)?;
     drop(conn);
-    let there = there(app, &organization, &name).await?;
+    let there = match there(app, &organization, &name).await? {
+        Some((owned, there)) => {
+            is_written_here(&owned, &there, &wanted)?;
+            Some(there)
+        }
+        None => None,
+    };
     let mut after = match &there {
         // What is there stays what it is: where its data is, which one of its name it is.
         Some(there) => PlatformBlueprint { spec: wanted.spec, ..there.clone() },
@@ -58,27 +66,26 @@ pub async fn of(app: &App, caller: &Caller, mut wanted: PlatformBlueprint) -> Re
     Ok(wish.preview(app.installation(), app.now()))
 }
 
-/// What of the organization's is there under this name, where nobody else writes it; `None` where the name
-/// is free.
+/// What of the organization's is there under this name; `None` where the name is free.
 async fn there(
     app: &App,
     organization: &Organization,
     name: &BlueprintName,
-) -> Result<Option<PlatformBlueprint>> {
+) -> Result<Option<(Owned, PlatformBlueprint)>> {
     let mut conn = app.conn().await?;
     let owned = platforms::by_name(&mut conn, name).await?;
     let taken = || Error::NameTaken(name.to_string());
-    if let Some(owned) = &owned {
+    if let Some(owned) = owned {
         if owned.organization != organization.id {
             return Err(taken());
         }
         let deletion = deletions::of(&mut conn, owned.id).await?;
         // The cluster may take its time.
         drop(conn);
-        let there = seen_of(app, owned).await?;
+        let there = seen_of(app, &owned).await?;
         match (there, deletion) {
             (Some(there), _) if is_going(&there) => return Err(Error::IsDeleted(owned.id)),
-            (Some(there), _) => return ours(there).map(Some),
+            (Some(there), _) => return Ok(Some((owned, there))),
             (None, Some(_)) => return Err(Error::IsDeleted(owned.id)),
             (None, None) => {}
         }
@@ -88,13 +95,4 @@ async fn there(
     // Somebody's, who made it by other means.
     let is_free = app.cluster().get(name).await?.is_none();
     if is_free { Ok(None) } else { Err(taken()) }
-}
-
-/// Nothing is changed here of what is written elsewhere.
-fn ours(there: PlatformBlueprint) -> Result<PlatformBlueprint> {
-    let writer = there.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
-    match writer.map(String::as_str) {
-        Some(CONTROL_PLANE) => Ok(there),
-        other => Err(Error::ManagedBy(other.unwrap_or("kubectl").to_owned())),
-    }
 }

@@ -2,7 +2,10 @@
 
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlanName};
-use control_plane::cluster::{Cluster, ClusterError, Made, UNDELETE, Version, version};
+use control_plane::cluster::{
+    CONTROL_PLANE, Cluster, ClusterError, Made, RECHECK, UNDELETE, Version, Writer, is_of, version,
+    writer,
+};
 use uuid::Uuid;
 
 fn spec(display_name: &str) -> BlueprintSpec {
@@ -65,6 +68,32 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
     assert_eq!(version(&confirmed), Some(second), "that is no change of its spec");
     assert!(cluster.confirm(&name, Uuid::new_v4(), &account).await.is_err());
     let third = version(&cluster.change(&name, second, &spec("Three")).await.unwrap()).unwrap();
+
+    // Handed to somebody else and back, as it was seen: its spec stays as it is.
+    let late = cluster.hand_over(&name, second, ("plt_1", Writer::Kubectl)).await;
+    assert_eq!(late.unwrap_err(), ClusterError::Changed);
+    for _ in 0..2 {
+        let given = cluster.hand_over(&name, third, ("plt_1", Writer::Kubectl)).await.unwrap();
+        assert_eq!((writer(&given), version(&given)), ("kubectl", Some(third)));
+    }
+    let theirs = cluster.change(&name, third, &spec("Four")).await;
+    assert_eq!(theirs.unwrap_err(), ClusterError::ManagedBy("kubectl".to_owned()));
+    for _ in 0..2 {
+        let ours = cluster.hand_over(&name, third, ("plt_1", Writer::ControlPlane)).await.unwrap();
+        assert_eq!((writer(&ours), is_of(&ours, "plt_1")), (CONTROL_PLANE, true));
+        assert_eq!(version(&ours), Some(third));
+    }
+    let of_another = cluster.hand_over(&name, elsewhere, ("plt_1", Writer::Kubectl)).await;
+    assert_eq!(of_another.unwrap_err(), ClusterError::Missing);
+
+    // Whoever looks after it is asked to look again.
+    let now = "2026-03-01T12:00:00Z";
+    let nudged = cluster.nudge(&name, third.uid, now.parse().unwrap()).await.unwrap();
+    assert_eq!(version(&nudged), Some(third), "that is no change of its spec");
+    let notes = nudged.metadata.annotations.unwrap();
+    assert_eq!(notes.get(RECHECK).map(String::as_str), Some(now));
+    let nobodys = cluster.nudge(&name, Uuid::new_v4(), now.parse().unwrap()).await;
+    assert_eq!(nobodys.unwrap_err(), ClusterError::Missing);
 
     // Deleted as it was seen, and not another one of that name.
     cluster.delete(&name, Version { uid: Uuid::new_v4(), ..third }).await.unwrap();

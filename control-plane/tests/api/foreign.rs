@@ -31,6 +31,8 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
     let person = members["items"][0]["id"].as_str().unwrap().to_owned();
     let absent = Uuid::from_u128(0x0192_f0c8_a1b2_7cc0_9d3e_5f6a_7b8c_9d0e).simple();
     let tag = made.header("etag").to_owned();
+    let operations = acme.get(&format!("/v1/platforms/{platform}/operations")).await.body;
+    let operation = operations["items"][0]["id"].as_str().unwrap().to_owned();
 
     let document = serde_json::to_value(document()).unwrap();
     let mut asked = 0;
@@ -39,11 +41,17 @@ async fn of_what_is_anothers_nothing_is_told_not_even_that_it_is_there(db: PgPoo
             let of = |id: &str| format!("{}?name=harbour", path.replace("{id}", id));
             let headers = [("if-match", tag.as_str())];
             let body = match path.as_str() {
+                "/v1/platforms/{id}/clone" => json!({"name": "mine"}).to_string(),
                 "/v1/members/{id}/role" => json!({"role": "owner"}).to_string(),
                 _ => written("harbour", "Mine"),
             };
-            let ids =
-                [(&platform, "plt_"), (&key, "key_"), (&invitation, "inv_"), (&person, "usr_")];
+            let ids = [
+                (&platform, "plt_"),
+                (&key, "key_"),
+                (&invitation, "inv_"),
+                (&person, "usr_"),
+                (&operation, "opn_"),
+            ];
             for (there, prefix) in ids {
                 let method = method.to_uppercase();
                 if !path.contains("{id}") {

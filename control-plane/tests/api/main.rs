@@ -4,6 +4,7 @@
 
 mod audit;
 mod browser;
+mod claiming;
 mod conformance;
 mod console;
 mod deletions;
@@ -11,8 +12,10 @@ mod deletions;
 mod device;
 mod events;
 mod foreign;
+mod history;
 mod keys;
 mod members;
+mod operations;
 mod passkeys;
 mod platforms;
 mod played;

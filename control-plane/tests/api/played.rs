@@ -1,15 +1,16 @@
 //! A cluster in memory, which does what the API server does.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, BlueprintStatus, PlatformBlueprint};
 use control_plane::cluster::{
-    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, UNDELETE, Version, Watched,
-    version,
+    CONTROL_PLANE, Cluster, ClusterError, MANAGED_BY, Made, PLATFORM, RECHECK, UNDELETE, Version,
+    Watched, Writer, is_of, uid, version, writer,
 };
+use jiff::Timestamp;
 use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
@@ -98,6 +99,12 @@ impl Cluster for Played {
         names.iter().map(|name| self.of(name.as_str())).collect()
     }
 
+    fn written_elsewhere(&self) -> Vec<Arc<PlatformBlueprint>> {
+        let is_it =
+            |it: &&PlatformBlueprint| it.spec.organization.is_some() && writer(it) != CONTROL_PLANE;
+        self.there().values().filter(is_it).cloned().map(Arc::new).collect()
+    }
+
     fn watch(&self, name: &BlueprintName) -> Receiver<()> {
         self.watched.watch(name.as_str())
     }
@@ -150,15 +157,55 @@ impl Cluster for Played {
             if it.spec == *spec {
                 return Ok(it.clone());
             }
-            let writer = it.metadata.labels.as_ref().and_then(|all| all.get(MANAGED_BY)).cloned();
-            if writer.as_deref() != Some(CONTROL_PLANE) {
-                return Err(ClusterError::ManagedBy(writer.unwrap_or_else(|| "kubectl".into())));
+            if writer(it) != CONTROL_PLANE {
+                return Err(ClusterError::ManagedBy(writer(it).to_owned()));
             }
             if now.generation != seen.generation {
                 return Err(ClusterError::Changed);
             }
             it.spec = spec.clone();
             it.metadata.generation = Some(now.generation + 1);
+            it.metadata.resource_version = Some(Uuid::now_v7().to_string());
+            Ok(it.clone())
+        })
+    }
+
+    async fn hand_over(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        (platform, to): (&str, Writer),
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        self.does(|there| {
+            let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
+            let now = version(it).filter(|now| now.uid == seen.uid).ok_or(ClusterError::Missing)?;
+            if is_of(it, platform) && writer(it) == to.word() {
+                return Ok(it.clone());
+            }
+            if now.generation != seen.generation {
+                return Err(ClusterError::Changed);
+            }
+            let metadata = &mut it.metadata;
+            let labels = metadata.labels.get_or_insert_default();
+            labels.insert(MANAGED_BY.to_owned(), to.word().to_owned());
+            let notes = metadata.annotations.get_or_insert_default();
+            notes.insert(PLATFORM.to_owned(), platform.to_owned());
+            metadata.resource_version = Some(Uuid::now_v7().to_string());
+            Ok(it.clone())
+        })
+    }
+
+    async fn nudge(
+        &self,
+        name: &BlueprintName,
+        of: Uuid,
+        now: Timestamp,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        self.does(|there| {
+            let it = there.get_mut(name.as_str()).filter(|it| uid(it) == Some(of));
+            let it = it.ok_or(ClusterError::Missing)?;
+            let notes = it.metadata.annotations.get_or_insert_default();
+            notes.insert(RECHECK.to_owned(), now.to_string());
             it.metadata.resource_version = Some(Uuid::now_v7().to_string());
             Ok(it.clone())
         })

@@ -87,7 +87,7 @@ async fn a_key_is_kept_until_nothing_is_sealed_under_it(db: PgPool) {
     let (told, name) = (lines().await, |byte| key_ring(&[byte]).seals().id());
     let says = |key: u8, what: &str| format!("{}  {what}", name(key));
     let old = "not in the settings; 1 run, 1 open with it, 0 seal with it; 0 second factors, \
-               2 secrets of webhooks";
+               2 secrets of webhooks, 0 of providers";
     assert!(told.contains(&says(7, old)), "{told}");
     assert!(told.contains(&says(8, "rootKey; 1 run, 1 open with it, 1 seal with it;")), "{told}");
 

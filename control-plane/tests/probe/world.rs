@@ -40,6 +40,8 @@ pub(crate) struct Organization {
     pub(crate) invitations: Two,
     pub(crate) people: Two,
     pub(crate) webhooks: Two,
+    /// What was done to the platforms.
+    pub(crate) operations: Two,
     /// Something that the webhook was told that is kept.
     pub(crate) delivery: String,
     pub(crate) sessions: Vec<String>,
@@ -163,6 +165,10 @@ impl Organization {
             spare: platform(rig, &caller, &names.spare, &canary).await,
         };
         let blueprint = caller.get(&format!("/v1/platforms/{}/blueprint", platforms.kept)).await;
+        let operations = Two {
+            kept: operation(&caller, &platforms.kept).await,
+            spare: operation(&caller, &platforms.spare).await,
+        };
         let (keys, secrets, mut hidden) = keys(&caller, all.clone(), &canary).await;
         let invitations = Two {
             kept: invitation(&caller, "kept", &canary).await["id"].as_str().unwrap().to_owned(),
@@ -192,7 +198,7 @@ impl Organization {
         let tag = blueprint.header("etag").to_owned();
         let cookies =
             Cookies { owner: cookie_of(&owner), viewer: cookie_of(&viewer), ended: ended_cookie };
-        for two in [&platforms, &keys, &invitations, &people, &webhooks] {
+        for two in [&platforms, &keys, &invitations, &people, &webhooks, &operations] {
             hidden.extend([&two.kept, &two.spare].map(|id| bare(id)));
         }
         hidden.extend([bare(&id), bare(&owner_id), bare(&delivery), slug.clone()]);
@@ -210,6 +216,7 @@ impl Organization {
             invitations,
             people,
             webhooks,
+            operations,
             delivery,
             sessions: all_sessions,
             tag,
@@ -221,13 +228,14 @@ impl Organization {
     }
 
     /// The ids of everything it has that nobody may touch.
-    pub(crate) fn ids(&self) -> [&str; 6] {
+    pub(crate) fn ids(&self) -> [&str; 7] {
         [
             &self.platforms.kept,
             &self.keys.kept,
             &self.invitations.kept,
             &self.people.kept,
             &self.webhooks.kept,
+            &self.operations.kept,
             &self.id,
         ]
     }
@@ -279,6 +287,12 @@ async fn platform(rig: &Rig, caller: &Caller<'_>, name: &str, canary: &str) -> S
     there.status = Some(status);
     rig.cluster.by_kubectl(there);
     made.body["id"].as_str().unwrap().to_owned()
+}
+
+/// What was done to a platform last.
+async fn operation(caller: &Caller<'_>, platform: &str) -> String {
+    let listed = caller.get(&format!("/v1/platforms/{platform}/operations")).await.body;
+    listed["items"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// The webhooks of an organization, something that one was told, and what of them is secret.

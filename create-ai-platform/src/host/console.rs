@@ -11,7 +11,7 @@ use control_plane::db::members;
 use control_plane::domain::id::OrganizationId;
 use control_plane::pool::pool;
 use control_plane::rates::Rates;
-use control_plane::{App, courier, herald, keeper};
+use control_plane::{App, courier, herald, keeper, observer};
 use secrecy::ExposeSecret as _;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -106,7 +106,7 @@ async fn open(host: &Host, tasks: &TaskTracker) -> Result<()> {
         cluster: local.clone(),
         clock: inner.clock.clone(),
         passwords: inner.passwords.for_tenant(),
-        root_key: inner.key.clone(),
+        root_keys: inner.keys.clone(),
         egress: Egress::allowing([])
             .map_err(|error| unexpected(&format!("make the client of webhooks: {error}")))?,
         rates: Rates::default(),
@@ -124,6 +124,7 @@ async fn open(host: &Host, tasks: &TaskTracker) -> Result<()> {
     });
     tasks.spawn(async move { local.run(ending).await });
     tasks.spawn(keeper::run(app.clone(), stop.clone()));
+    tasks.spawn(observer::run(app.clone(), stop.clone()));
     tasks.spawn(herald::run(app.clone(), stop.clone()));
     tasks.spawn(courier::run(app.clone(), stop.clone()));
     inner.gate.open(HOST.to_owned(), control_plane::router(app));

@@ -6,13 +6,16 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint, templates};
-use control_plane::cluster::{Cluster, ClusterError, Made, Version, Watched, is_of, version};
+use control_plane::cluster::{
+    CONTROL_PLANE, Cluster, ClusterError, Made, Version, Watched, Writer, is_of, version, writer,
+};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -211,6 +214,8 @@ impl Local {
                 generation: 1,
                 spec,
                 platform: None,
+                released: false,
+                recheck: None,
                 undeleted: false,
                 account: None,
                 starts: Starts::ByCommand,
@@ -276,6 +281,8 @@ impl Local {
             generation: 1,
             spec: spec.clone(),
             platform: Some(platform.to_owned()),
+            released: false,
+            recheck: None,
             undeleted: made == Made::Again,
             account: None,
             starts: Starts::WithHost,
@@ -296,6 +303,9 @@ impl Local {
         if there.spec == *spec {
             return Ok(self.shown(name, &there));
         }
+        if there.released {
+            return Err(ClusterError::ManagedBy(Writer::Kubectl.word().to_owned()));
+        }
         if there.generation != seen.generation {
             return Err(ClusterError::Changed);
         }
@@ -303,6 +313,39 @@ impl Local {
         self.write(name, spec)?;
         let now = Resource { spec: spec.clone(), generation: there.generation + 1, ..there };
         resources::keep(&self.home, name, &now)?;
+        Ok(self.shown(name, &now))
+    }
+
+    fn handed_over(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        (platform, to): (&str, Writer),
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        let _one = self.one_at_a_time();
+        let there = self.of_uid(name, seen.uid)?;
+        let (platform, released) = (Some(platform.to_owned()), to == Writer::Kubectl);
+        if (&there.platform, there.released) == (&platform, released) {
+            return Ok(self.shown(name, &there));
+        }
+        if there.generation != seen.generation {
+            return Err(ClusterError::Changed);
+        }
+        let now = Resource { platform, released, ..there };
+        resources::keep(&self.home, name, &now)?;
+        Ok(self.shown(name, &now))
+    }
+
+    fn nudged(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        now: Timestamp,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        let _one = self.one_at_a_time();
+        let now = Resource { recheck: Some(now), ..self.of_uid(name, uid)? };
+        resources::keep(&self.home, name, &now)?;
+        self.forget_trouble(name);
         Ok(self.shown(name, &now))
     }
 
@@ -383,6 +426,14 @@ impl Cluster for Local {
         names.iter().map(seen).collect()
     }
 
+    fn written_elsewhere(&self) -> Vec<Arc<PlatformBlueprint>> {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let all = seen.iter().flat_map(BTreeMap::values);
+        let is_it =
+            |it: &&PlatformBlueprint| it.spec.organization.is_some() && writer(it) != CONTROL_PLANE;
+        all.filter(is_it).cloned().map(Arc::new).collect()
+    }
+
     fn watch(&self, name: &BlueprintName) -> Receiver<()> {
         self.watched.watch(name.as_str())
     }
@@ -411,6 +462,26 @@ impl Cluster for Local {
         let changed = self.changed(name, seen, spec)?;
         self.more.notify_one();
         Ok(changed)
+    }
+
+    async fn hand_over(
+        &self,
+        name: &BlueprintName,
+        seen: Version,
+        to: (&str, Writer),
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        self.handed_over(name, seen, to)
+    }
+
+    async fn nudge(
+        &self,
+        name: &BlueprintName,
+        uid: Uuid,
+        now: Timestamp,
+    ) -> Result<PlatformBlueprint, ClusterError> {
+        let nudged = self.nudged(name, uid, now)?;
+        self.more.notify_one();
+        Ok(nudged)
     }
 
     async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {

@@ -66,9 +66,10 @@ impl Platform {
     ) -> Result<Self, Failure> {
         let inner = &host.0;
         let phase = inner.printer.phase("platform");
-        let database = tenant::provision(&inner.admin, &name, &tenant_runtime::SCHEMA, &inner.key)
-            .await
-            .map_err(|error| database_failed(&error))?;
+        let database =
+            tenant::provision(&inner.admin, &name, &tenant_runtime::SCHEMA, inner.keys.seals())
+                .await
+                .map_err(|error| database_failed(&error))?;
         if database.version < tenant_runtime::SCHEMA.version {
             tenant::migrate(&inner.admin, &name, &tenant_runtime::SCHEMA)
                 .await
@@ -78,8 +79,9 @@ impl Platform {
         let host_name = format!("{name}.localhost");
         let site = format!("http://{host_name}:{}", inner.port);
         let secure_site = inner.secure_port.map(|port| format!("https://{host_name}:{port}"));
-        let credential =
-            Credential::new(hex::encode(*inner.key.derive(&format!("model-server:{name}"))));
+        let credential = Credential::new(hex::encode(
+            *inner.keys.seals().derive(&format!("model-server:{name}")),
+        ));
         let standing = Standing::new(
             name.to_string(),
             credential.clone(),

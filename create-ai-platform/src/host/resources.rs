@@ -25,6 +25,12 @@ pub struct Resource {
     /// The platform that the control plane knows it as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+    /// Whether its file alone says what it is, and the console changes nothing.
+    #[serde(default)]
+    pub released: bool,
+    /// When it was last to be looked at again, at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<Timestamp>,
     /// Whether it came back after it was deleted.
     #[serde(default)]
     pub undeleted: bool,

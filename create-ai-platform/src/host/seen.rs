@@ -2,7 +2,7 @@
 
 use blueprint::status::{BlueprintStatus, Phase, RuntimeStatus};
 use blueprint::{BlueprintName, BlueprintSpec, PlatformBlueprint};
-use control_plane::cluster::{CONTROL_PLANE, MANAGED_BY, PLATFORM, UNDELETE};
+use control_plane::cluster::{MANAGED_BY, PLATFORM, RECHECK, UNDELETE, Writer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::local::Trouble;
@@ -26,11 +26,13 @@ pub fn shown(
     let mut shown = PlatformBlueprint::new(name.as_str(), resource.spec.clone());
     shown.metadata.uid = Some(resource.uid.to_string());
     shown.metadata.generation = Some(resource.generation);
-    let label = (MANAGED_BY.to_owned(), CONTROL_PLANE.to_owned());
+    let writer = if resource.released { Writer::Kubectl } else { Writer::ControlPlane };
+    let label = (MANAGED_BY.to_owned(), writer.word().to_owned());
     shown.metadata.labels = Some([label].into());
     let platform = resource.platform.iter().map(|id| (PLATFORM.to_owned(), id.clone()));
     let back = resource.undeleted.then(|| (UNDELETE.to_owned(), "true".to_owned()));
-    shown.metadata.annotations = Some(platform.chain(back).collect());
+    let recheck = resource.recheck.map(|at| (RECHECK.to_owned(), at.to_string()));
+    shown.metadata.annotations = Some(platform.chain(back).chain(recheck).collect());
     let account = resource.account.clone();
     shown.status = Some(BlueprintStatus { account, ..status.unwrap_or_default() });
     shown

@@ -109,8 +109,9 @@ async fn a_stopped_platform_leaves_nothing_in_the_host(
 
 /// How the model server answers a platform.
 async fn asked(host: &Host, name: &BlueprintName) -> u16 {
-    let Inner { key, clock, client, model_base, .. } = &*host.0;
-    let credential = Credential::new(hex::encode(*key.derive(&format!("model-server:{name}"))));
+    let Inner { keys, clock, client, model_base, .. } = &*host.0;
+    let credential =
+        Credential::new(hex::encode(*keys.seals().derive(&format!("model-server:{name}"))));
     let caller = Caller::new(name.to_string(), "ada", "guide");
     let token = web::token::sign(&credential, &caller, clock.now()).unwrap();
     let url = model_base.join("v1/models").unwrap();

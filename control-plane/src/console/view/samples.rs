@@ -47,6 +47,7 @@ impl Sample for Fleet {
             href: "/o/acme/platforms/harbour".to_owned(),
             title: odd(),
             name: "harbour".to_owned(),
+            writer: Some(odd()),
             phase: "Ready".to_owned(),
             tone: "success",
             url: Some("https://harbour.example".to_owned()),
@@ -56,6 +57,7 @@ impl Sample for Fleet {
         let new = PlatformRow {
             href: "/o/acme/platforms/quay".to_owned(),
             name: "quay".to_owned(),
+            writer: None,
             url: None,
             plan: None,
             version: None,
@@ -99,13 +101,22 @@ impl Sample for PlatformPage {
             new_href: None,
             is_suspended: false,
             can_write: true,
+            writer: Some(odd()),
+            claim_href: None,
+            release_href: Some("/o/acme/platforms/harbour/release".to_owned()),
+            retry_href: Some("/o/acme/platforms/harbour/retry".to_owned()),
             problems: vec![odd()],
             seen: Some("x-1".to_owned()),
             blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
             name_field: Field::text("name", "Its name").error(Some(odd())),
         };
         let stopped = Self { is_suspended: true, problems: vec![], ..full.clone() };
-        let looked_at = Self { can_write: false, ..stopped.clone() };
+        let looked_at =
+            Self { can_write: false, release_href: None, retry_href: None, ..stopped.clone() };
+        let elsewhere = Self {
+            claim_href: Some("/o/acme/platforms/harbour/claim".to_owned()),
+            ..looked_at.clone()
+        };
         let new = Self {
             url: None,
             plan: None,
@@ -122,7 +133,7 @@ impl Sample for PlatformPage {
         let row = |can_undo| Some(DeletedRow { by: odd(), at: WHEN, can_undo });
         let deleted = Self { deleted: row(true), new_href: None, ..new.clone() };
         let seen = Self { deleted: row(false), ..deleted.clone() };
-        vec![full, stopped, looked_at, going, new, deleted, seen]
+        vec![full, stopped, looked_at, elsewhere, going, new, deleted, seen]
     }
 }
 

@@ -12,14 +12,16 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::seen::{Platform, tagged};
+use super::{doing, is_it};
 use crate::app::App;
-use crate::cluster::{ClusterError, Made, is_of, version};
+use crate::cluster::{self, ClusterError, version};
 use crate::db::answers::{self, Before};
 use crate::db::audit::{self, Done};
-use crate::db::deletions;
 use crate::db::organizations::{self, Organization};
 use crate::db::platforms::{self, Owned};
-use crate::domain::id::PlatformId;
+use crate::db::{deletions, operations};
+use crate::domain::id::{OperationId, PlatformId};
+use crate::domain::operation::Kind;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
@@ -43,8 +45,12 @@ pub async fn create(
 ) -> Result<Response> {
     caller.may(Scope::PlatformsWrite)?;
     let SentBlueprint { blueprint, hash, key } = sent;
-    let new =
-        New { once: key.map(|key| (key, hash)), ..New::read(&app, &caller, blueprint).await? };
+    let new = New::read(&app, &caller, blueprint).await?;
+    once(&app, &caller, New { once: key.map(|key| (key, hash)), ..new }).await
+}
+
+/// Makes it, unless the same request did; what is answered either way.
+pub(super) async fn once(app: &App, caller: &Caller, new: New) -> Result<Response> {
     let before = match &new.once {
         None => Before::Nothing,
         Some((key, hash)) => {
@@ -56,10 +62,10 @@ pub async fn create(
     };
     match before {
         Before::Another => return Err(Error::OtherRequest),
-        Before::Answered(status, body) => return Ok(again(status, body)),
+        Before::Answered(status, body) => return again(app, status, body).await,
         Before::Nothing | Before::Begun => {}
     }
-    let (owned, made) = match new.make(&app, &caller).await {
+    let Made { owned, blueprint, operation } = match new.make(app, caller).await {
         Ok(made) => made,
         // Whether it was done is not known: the same request goes on with it.
         Err(error @ (Error::NoCluster(_) | Error::Database(_))) => return Err(error),
@@ -69,11 +75,14 @@ pub async fn create(
             answers::forget(&mut conn, caller.id(), key).await?;
             // The same request beside this one may have been done.
             let answered = answers::of(&mut conn, caller.id(), key).await?;
-            return answered.map(|(status, body)| again(status, body)).ok_or(error);
+            drop(conn);
+            let (status, body) = answered.ok_or(error)?;
+            return again(app, status, body).await;
         }
     };
-    let body = Platform::of(&owned, Some(&made));
-    let mut headers: HeaderMap = tagged(&made);
+    let body = Platform::of(&owned, Some(&blueprint));
+    let mut headers: HeaderMap = tagged(&blueprint);
+    headers.extend(doing::followed(operation));
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/platforms/{}", owned.id)) {
         headers.insert(header::LOCATION, place);
     }
@@ -81,19 +90,36 @@ pub async fn create(
 }
 
 /// What was answered before.
-fn again(status: u16, body: Value) -> Response {
+async fn again(app: &App, status: u16, body: Value) -> Result<Response> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
-    (status, Json(body)).into_response()
+    let operation = match body["id"].as_str().and_then(|id| id.parse::<PlatformId>().ok()) {
+        Some(id) => operations::making(&mut *app.conn().await?, id).await?,
+        None => None,
+    };
+    Ok((status, doing::followed(operation), Json(body)).into_response())
+}
+
+/// A platform that was made, and what can be followed until it is ready.
+#[derive(Debug)]
+pub struct Made {
+    /// The platform.
+    pub owned: Owned,
+    /// As the cluster has it.
+    pub blueprint: PlatformBlueprint,
+    /// What makes it.
+    pub operation: Option<OperationId>,
 }
 
 /// A platform that is to be.
 #[derive(Debug)]
 pub struct New {
-    name: BlueprintName,
-    blueprint: PlatformBlueprint,
-    organization: Organization,
+    pub(super) name: BlueprintName,
+    pub(super) blueprint: PlatformBlueprint,
+    pub(super) organization: Organization,
     /// By what the request that asks for it is known again.
-    once: Option<(String, [u8; 32])>,
+    pub(super) once: Option<(String, [u8; 32])>,
+    /// After which other one it is made.
+    pub(super) of: Option<PlatformId>,
 }
 
 impl New {
@@ -112,15 +138,22 @@ impl New {
         let organization = organizations::get(&mut conn, caller.organization()).await?;
         let organization = organization.ok_or(Error::Nothing("organization"))?;
         belongs_to(&mut blueprint, &organization)?;
-        Ok(Self { name, blueprint, organization, once: None })
+        Ok(Self { name, blueprint, organization, once: None, of: None })
     }
 
     /// Makes it, or finds that it was made.
     ///
     /// # Errors
     /// [`Error`]
-    pub async fn make(&self, app: &App, caller: &Caller) -> Result<(Owned, PlatformBlueprint)> {
+    pub async fn make(&self, app: &App, caller: &Caller) -> Result<Made> {
         make(app, caller, self).await
+    }
+
+    /// What is to be done, as it can be followed.
+    fn operation(&self, app: &App) -> operations::New<'_> {
+        let kind = if self.of.is_some() { Kind::Clone } else { Kind::Create };
+        let words = doing::words(app, None, &self.blueprint, &self.organization);
+        operations::New { kind, wanted: Some(&self.blueprint.spec), words }
     }
 }
 
@@ -142,12 +175,9 @@ pub fn belongs_to(blueprint: &mut PlatformBlueprint, organization: &Organization
     if problems.is_empty() { Ok(()) } else { Err(broken(&problems)) }
 }
 
-async fn make(
-    app: &App,
-    caller: &Caller,
-    New { name, blueprint, organization, once }: &New,
-) -> Result<(Owned, PlatformBlueprint)> {
-    let owned = take_name(app, caller, name, organization).await?;
+async fn make(app: &App, caller: &Caller, new: &New) -> Result<Made> {
+    let New { name, blueprint, organization, once, .. } = new;
+    let owned = take_name(app, caller, new).await?;
     let mut tx = app.begin().await?;
     platforms::lock(&mut tx, owned.id).await?;
     // A request beside this one was refused, and gave the name up.
@@ -158,15 +188,25 @@ async fn make(
     if deletions::of(&mut tx, owned.id).await?.is_some() {
         return Err(Error::IsDeleted(owned.id));
     }
-    let made =
-        app.cluster().create(name, (&owned.id.to_string(), Made::New), &blueprint.spec).await;
+    let operation = match operations::making(&mut tx, owned.id).await? {
+        Some(begun) => begun,
+        // What was begun before was given up.
+        None => {
+            let begun = (caller.actor(), new.operation(app));
+            operations::begin(&mut tx, &owned, begun, app.now()).await?
+        }
+    };
+    let wanted = (&*owned.id.to_string(), cluster::Made::New);
+    let made = app.cluster().create(name, wanted, &blueprint.spec).await;
     let made = match made {
         Ok(made) => made,
         Err(error @ ClusterError::Unavailable(_)) => return Err(error.into()),
         Err(error) => {
             let there = app.cluster().get(name).await?;
-            if !there.as_ref().is_some_and(|there| is_of(there, &owned.id.to_string())) {
+            if !there.as_ref().is_some_and(|there| is_it(&owned, there)) {
                 refuse(&mut tx, caller, &owned, &error, app.now()).await?;
+                let why = Error::from(error.clone()).detail();
+                operations::failed(&mut tx, operation, &why, app.now()).await?;
                 tx.commit().await?;
             }
             // Somebody's, who made it by other means, or another request's.
@@ -174,13 +214,14 @@ async fn make(
             return Err(if is_taken { Error::NameTaken(name.to_string()) } else { error.into() });
         }
     };
+    doing::taken(&mut tx, (owned.id, operation), &made, app.now()).await?;
     if let Some((key, hash)) = once {
         let answer = (StatusCode::CREATED.as_u16(), &json!(Platform::of(&owned, Some(&made))));
         answers::finish(&mut tx, caller.id(), (key, hash), answer, app.now()).await?;
     }
     tx.commit().await?;
     confirm(app, &made, organization).await;
-    Ok((owned, made))
+    Ok(Made { owned, blueprint: made, operation: Some(operation) })
 }
 
 /// Says whose it is, and what that gives. Where this is lost, the keeper of accounts does it.
@@ -198,18 +239,15 @@ pub(super) async fn confirm(app: &App, made: &PlatformBlueprint, organization: &
 
 /// The name becomes the organization's, unless it is somebody's. One that it took before and for
 /// which nothing was made is taken up again.
-async fn take_name(
-    app: &App,
-    caller: &Caller,
-    name: &BlueprintName,
-    organization: &Organization,
-) -> Result<Owned> {
+async fn take_name(app: &App, caller: &Caller, wanted: &New) -> Result<Owned> {
+    let New { name, organization, of, .. } = wanted;
     let (mut tx, now) = (app.begin().await?, app.now());
     let new = Owned {
         id: PlatformId(Uuid::now_v7()),
         name: name.clone(),
         organization: organization.id,
         created_at: now,
+        found: None,
     };
     if platforms::take(&mut tx, &new).await? {
         let done = Done {
@@ -217,9 +255,13 @@ async fn take_name(
             actor: caller.actor(),
             action: "platform.create",
             target: &new.id.to_string(),
-            detail: json!({"name": name}),
+            detail: match of {
+                Some(of) => json!({"name": name, "of": of}),
+                None => json!({"name": name}),
+            },
         };
         audit::write(&mut tx, done, now).await?;
+        operations::begin(&mut tx, &new, (caller.actor(), wanted.operation(app)), now).await?;
         tx.commit().await?;
         return Ok(new);
     }
@@ -230,7 +272,7 @@ async fn take_name(
     match app.cluster().get(name).await? {
         None => Ok(own),
         // The answer was lost, or it is another request: whoever makes it compares what is wanted.
-        Some(made) if is_of(&made, &own.id.to_string()) => Ok(own),
+        Some(made) if is_it(&own, &made) => Ok(own),
         Some(_) => Err(taken()),
     }
 }

@@ -10,9 +10,8 @@ use futures::{Stream, stream};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
-use super::{Platform, owned};
+use super::{Platform, is_it, owned};
 use crate::app::App;
-use crate::cluster::is_of;
 use crate::db::deletions;
 use crate::db::platforms::Owned;
 use crate::domain::scope::Scope;
@@ -111,7 +110,7 @@ impl Listener {
     /// How it stands, and by what that is known again.
     async fn now(&self) -> Option<(String, Event)> {
         let seen = self.app.cluster().seen(std::slice::from_ref(&self.owned.name)).pop().flatten();
-        let seen = seen.filter(|seen| is_of(seen, &self.owned.id.to_string()));
+        let seen = seen.filter(|seen| is_it(&self.owned, seen));
         let is_deleted = seen.is_none() && {
             let mut conn = self.app.conn().await.ok()?;
             deletions::of(&mut conn, self.owned.id).await.ok()?.is_some()

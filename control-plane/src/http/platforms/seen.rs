@@ -39,6 +39,18 @@ pub struct Platform {
     pub conditions: Vec<Condition>,
     /// Names of its own, and how far they are.
     pub domains: Vec<Domain>,
+    /// Who writes its blueprint: `control-plane`, or `kubectl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
+    /// Whether it was made by other means, names the organization, and was not claimed yet.
+    #[serde(default)]
+    pub offered: bool,
+    /// How often its blueprint was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The generation that all of this is about: an earlier one, until its operator has seen the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// Since when there is one.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -151,6 +163,10 @@ impl Platform {
                 .map(|runtime| runtime.version.clone()),
             conditions,
             domains: status.iter().flat_map(|status| &status.domains).map(Domain::from).collect(),
+            managed_by: seen.map(|seen| cluster::writer(seen).to_owned()),
+            offered: owned.found.is_some(),
+            generation: seen.and_then(|seen| seen.metadata.generation),
+            observed_generation: status.and_then(|status| status.observed_generation),
             created_at: owned.created_at,
         }
     }

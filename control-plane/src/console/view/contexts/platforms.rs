@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use pages::parts::{EmptyState, Field, Health, HealthState, Pagination};
 use serde::Serialize;
 
+use crate::cluster::CONTROL_PLANE;
 use crate::http::platforms::{Condition, Platform};
 
 /// The platforms of an organization.
@@ -32,6 +33,8 @@ pub struct PlatformRow {
     pub title: String,
     /// Its name.
     pub name: String,
+    /// Who else writes it.
+    pub writer: Option<String>,
     /// In a word.
     pub phase: String,
     /// The same as a colour: success, warning, danger or nothing.
@@ -51,6 +54,7 @@ impl PlatformRow {
             href: format!("/o/{slug}/platforms/{}", platform.name),
             title: platform.display_name.clone().unwrap_or_else(|| platform.name.clone()),
             name: platform.name.clone(),
+            writer: platform.managed_by.clone().filter(|writer| writer != CONTROL_PLANE),
             phase: platform.phase.clone(),
             tone: tone(&platform.phase),
             url: platform.url.clone(),
@@ -106,6 +110,14 @@ pub struct PlatformPage {
     pub is_suspended: bool,
     /// Whether the reader may change it.
     pub can_write: bool,
+    /// Who writes its blueprint.
+    pub writer: Option<String>,
+    /// Where the reader has it be written here, where somebody else does.
+    pub claim_href: Option<String>,
+    /// Where the reader hands it to somebody else.
+    pub release_href: Option<String>,
+    /// Where the reader has it tried again.
+    pub retry_href: Option<String>,
     /// What is in the way of the last change.
     pub problems: Vec<String>,
     /// The state that the blueprint below is of.
@@ -146,6 +158,10 @@ impl PlatformPage {
             new_href: None,
             is_suspended: false,
             can_write: false,
+            writer: platform.managed_by.clone(),
+            claim_href: None,
+            release_href: None,
+            retry_href: None,
             problems: Vec::new(),
             seen: None,
             blueprint: Field::textarea("blueprint", "Blueprint", 24),
