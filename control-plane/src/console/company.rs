@@ -277,7 +277,7 @@ async fn joined(
     let Some(invitation) = invitations::open(conn, organization, email).await? else {
         return Ok(false);
     };
-    Ok(join::accepted(conn, app, &invitation, person).await?)
+    join::accepted(conn, app, &invitation, person).await
 }
 
 fn domain(email: &Email) -> &str {

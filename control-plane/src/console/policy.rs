@@ -61,17 +61,17 @@ pub async fn page(State(app): State<App>, seat: Seat) -> Result<Response> {
 pub async fn change(
     State(app): State<App>,
     seat: Seat,
-    Form(sent): Form<Sent>,
+    Form(form): Form<Sent>,
 ) -> Result<Response> {
     seat.caller.may(Scope::PolicyWrite)?;
-    let changed = match wanted(&sent) {
+    let changed = match wanted(&form) {
         Ok(wanted) => policy::change(&app, &seat.caller, &wanted).await,
         Err(why) => Err(Error::Unreadable(why)),
     };
     match changed {
         Ok(()) => shown(&app, &seat, Tried::done()).await,
         Err(error @ (Error::Unreadable(_) | Error::ShutsYouOut(_))) => {
-            shown(&app, &seat, Tried { policy: Some(sent), ..Tried::refused(&error) }).await
+            shown(&app, &seat, Tried { policy: Some(form), ..Tried::refused(&error) }).await
         }
         Err(error) => Err(error),
     }
@@ -112,7 +112,7 @@ pub(super) async fn shown(app: &App, seat: &Seat, tried: Tried) -> Result<Respon
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
         None => StatusCode::OK,
     };
-    let sent = tried.policy.unwrap_or_else(|| sent(&now));
+    let form = tried.policy.unwrap_or_else(|| sent(&now));
     let notice = tried.refused.map(|text| {
         let title = Some("Nothing was changed".to_owned());
         Notice { kind: Kind::Danger, title, text, action: None }
@@ -130,7 +130,7 @@ pub(super) async fn shown(app: &App, seat: &Seat, tried: Tried) -> Result<Respon
     let body = Policy {
         is_changed: tried.is_done,
         notice,
-        fields: fields(&sent),
+        fields: fields(&form),
         without,
         provider: Provider {
             remove: remove.map(|remove| format!("{action}{remove}")),

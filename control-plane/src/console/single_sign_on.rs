@@ -25,9 +25,9 @@ pub struct Sent {
 pub async fn change(
     State(app): State<App>,
     seat: Seat,
-    Form(sent): Form<Sent>,
+    Form(form): Form<Sent>,
 ) -> Result<Response> {
-    let Sent { issuer, client_id, client_secret, domains } = sent;
+    let Sent { issuer, client_id, client_secret, domains } = form;
     let is_given = !client_secret.expose_secret().is_empty();
     let wanted = WantedSingleSignOn {
         issuer: issuer.clone(),

@@ -141,19 +141,19 @@ impl Policy {
             With::Key { made_at } if is_over(made_at, self.longest_key(), now) => {
                 Err(Barred::OldKey)
             }
-            With::Key { .. } => Ok(()),
             With::Session { begun_at, .. } if is_over(begun_at, self.longest_session(), now) => {
                 Err(Barred::OldSession)
             }
-            With::Session { shown: Shown::Provider, .. } => Ok(()),
-            With::Session { role, .. } if self.single_sign_on_only && role != Role::Owner => {
+            With::Session { role, shown: Shown::Password | Shown::Factor, .. }
+                if self.single_sign_on_only && role != Role::Owner =>
+            {
                 Err(Barred::SingleSignOn)
             }
             // Where others come by single sign-on alone, a password is no way around it.
             With::Session { shown: Shown::Password, .. } if self.asks_for_factor() => {
                 Err(Barred::SecondFactor)
             }
-            With::Session { .. } => Ok(()),
+            With::Key { .. } | With::Session { .. } => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a provider says of itself and of people (OpenID Connect Core 1.0, Discovery 1.0, RFC 9207), and
+//! What a provider says of itself and of people (`OpenID` Connect Core 1.0, Discovery 1.0, RFC 9207), and
 //! whether it is to be believed. It is a customer's: nothing that it sends is taken for granted.
 
 use accounts::Email;

@@ -1,4 +1,4 @@
-//! Who vouches for an organization's members: an OpenID provider of its own.
+//! Who vouches for an organization's members: an `OpenID` provider of its own.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! An OpenID provider, as an organization has one: it can also misbehave.
+//! An `OpenID` provider, as an organization has one: it can also misbehave.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

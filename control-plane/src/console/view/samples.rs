@@ -9,8 +9,8 @@ use super::PreviewPage;
 use super::contexts::{
     Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, DomainRow, EventRow,
     FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations,
-    PasskeyRow, People, PlatformPage, PlatformRow, Policy, RecoveryCodes, RoleChoice, SessionRow,
-    SetUp, TemplateRow, WebhookPage, WebhookRow, Webhooks,
+    PasskeyRow, People, PlatformPage, PlatformRow, Policy, Provider, RecoveryCodes, RoleChoice,
+    SessionRow, SetUp, TemplateRow, WebhookPage, WebhookRow, Webhooks,
 };
 
 /// What nobody should be able to break a page with.
