@@ -36,6 +36,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     root_keys: Held,
+    strangers: Passwords,
     origin: String,
     engine: Engine,
     brand: Brand,
@@ -74,7 +75,8 @@ impl App {
         let origin = parts.url.origin().ascii_serialization();
         let (engine, brand) = (view::engine()?, view::brand());
         let root_keys = Held::new(parts.root_keys.clone());
-        Ok(Self(Arc::new(Inner { parts, root_keys, origin, engine, brand })))
+        let strangers = parts.passwords.for_strangers();
+        Ok(Self(Arc::new(Inner { parts, root_keys, strangers, origin, engine, brand })))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -101,6 +103,11 @@ impl App {
     /// What people's passwords are hashed with.
     pub fn passwords(&self) -> &Passwords {
         &self.0.parts.passwords
+    }
+
+    /// The same for those who come from where they never were: a flood of them holds up nobody else.
+    pub fn passwords_of_strangers(&self) -> &Passwords {
+        &self.0.strangers
     }
 
     /// How much organizations may ask.
