@@ -3,14 +3,16 @@
 //! Failures get no rows of their own, a flood of them would fill the table, and a row only for
 //! accounts that exist would take time that shows they do. What failed is told with the success
 //! that follows.
+use std::net::IpAddr;
+
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::Visit;
 use crate::id::new_id;
+use crate::{Email, Visit};
 
 /// How long events are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -96,6 +98,25 @@ pub struct Event {
     pub ip: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Whether whoever has this account was here from this address of late. By it nobody learns of an account:
+/// who asks is at that address.
+pub async fn was_here_from(
+    conn: &mut PgConnection,
+    email: &Email,
+    ip: IpAddr,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from accounts.event join accounts.person on person.id = person_id
+               where email = $1 and ip = $2
+           ) as "was_here!""#,
+        email.as_str(),
+        ip.to_string(),
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Writes down what happened.

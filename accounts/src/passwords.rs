@@ -145,6 +145,13 @@ impl Passwords {
         Self { at_head, admitted, ..self.clone() }
     }
 
+    /// For those who come from where they never were: a queue of their own, of which one at a time is
+    /// hashed. However many they are, the others have the rest of the processors.
+    pub fn for_strangers(&self) -> Self {
+        let (at_head, admitted) = queue(1);
+        Self { at_head, admitted, ..self.clone() }
+    }
+
     /// A place in the queue. Taken before an attempt is counted: who is told that we are busy has
     /// not tried.
     pub fn turn(&self) -> Result<Turn, PasswordsError> {
@@ -383,6 +390,20 @@ mod tests {
         for one in waiting {
             assert_eq!(one.await.unwrap().unwrap(), Verdict::Wrong);
         }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_strangers_leaves_a_place_to_the_others() {
+        let passwords = Passwords::new(Cost::CHEAP, 2).unwrap();
+        let strangers = passwords.for_strangers();
+        let held = strangers.at_head.clone().acquire_owned().await.unwrap();
+        let turns: Vec<_> = (0..=WAITING_EACH).map(|_| strangers.turn().unwrap()).collect();
+        assert!(matches!(strangers.turn(), Err(PasswordsError::Busy)));
+        // Only the one at the head has a processor.
+        assert_eq!(passwords.running.available_permits(), 2);
+        assert_eq!(verify(&passwords, PASSWORD, None).await.unwrap(), Verdict::Wrong);
+        drop((held, turns));
+        assert_eq!(verify(&strangers, PASSWORD, None).await.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]

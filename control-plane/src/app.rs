@@ -38,6 +38,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     root_keys: Held,
+    strangers: Passwords,
     origin: String,
     providers: Providers,
     engine: Engine,
@@ -78,7 +79,9 @@ impl App {
         let providers = Providers::new(parts.egress.clone());
         let (engine, brand) = (view::engine()?, view::brand());
         let root_keys = Held::new(parts.root_keys.clone());
-        Ok(Self(Arc::new(Inner { parts, root_keys, origin, providers, engine, brand })))
+        let strangers = parts.passwords.for_strangers();
+        let held = Inner { parts, root_keys, strangers, origin, providers, engine, brand };
+        Ok(Self(Arc::new(held)))
     }
 
     /// A connection to the database `control`. Boxed: what makes one (TLS) is larger than all that
@@ -105,6 +108,11 @@ impl App {
     /// What people's passwords are hashed with.
     pub fn passwords(&self) -> &Passwords {
         &self.0.parts.passwords
+    }
+
+    /// The same for those who come from where they never were: a flood of them holds up nobody else.
+    pub fn passwords_of_strangers(&self) -> &Passwords {
+        &self.0.strangers
     }
 
     /// How much organizations may ask.

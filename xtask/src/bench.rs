@@ -5,6 +5,7 @@ mod control_plane;
 mod edge;
 mod figures;
 mod gpu;
+mod guesses;
 mod http;
 mod inference;
 mod issuing;
@@ -33,6 +34,9 @@ pub(crate) enum Bench {
     Operator,
     /// The control plane with ten thousand platforms: 200 requests a second, lists, the console. As root.
     ControlPlane,
+    /// 100,000 guesses at passwords of the console from 1,000 addresses: how many are looked at, and how
+    /// long others take to sign in meanwhile.
+    Guesses,
     /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
     /// against nginx.
     Edge,
@@ -53,6 +57,7 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::Inference => inference::run(project),
         Bench::Operator => operator::run(project),
         Bench::ControlPlane => control_plane::run(project),
+        Bench::Guesses => guesses::run(project),
         Bench::Edge => edge::run(project),
         Bench::Issuing => issuing::run(project),
     }

@@ -3,7 +3,7 @@
 use accounts::second_factor::FactorError;
 use accounts::sessions::{NewSession, SignedIn};
 use accounts::sign_in::{self, Entered, SignIn, SignInError, Verified};
-use accounts::{Email, Visit};
+use accounts::{Email, Visit, events};
 use axum::extract::{Form, Query, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
@@ -73,10 +73,12 @@ pub async fn sign_in(
 }
 
 async fn enter(app: &App, request: SignIn) -> std::result::Result<Entered, SignInError> {
-    let now = app.now();
+    let (now, mut conn) = (app.now(), app.conn().await?);
+    let was_here = events::was_here_from(&mut conn, &request.email, request.visit.ip).await?;
+    let passwords = if was_here { app.passwords() } else { app.passwords_of_strangers() };
+    let begun = sign_in::begin(&mut conn, passwords.turn()?, request, now).await?;
     // No connection is held while the password is hashed.
-    let turn = app.passwords().turn()?;
-    let begun = sign_in::begin(&mut *app.conn().await?, turn, request, now).await?;
+    drop(conn);
     let verified = begun.verify().await?;
     let mut tx = app.begin().await?;
     let entered = sign_in::finish_or_ask(&mut tx, verified, now).await?;

@@ -1,0 +1,35 @@
+//! Guesses at passwords by the thousand, beside those who sign in.
+
+use anyhow::Result;
+
+use super::machine;
+use super::told::{self, Goal, Target};
+use crate::postgres::Postgres;
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::suites::OF_CLUSTERS;
+
+const COMMAND: &str = "cargo xtask bench guesses";
+
+/// Measures, and prints a table.
+pub(super) fn run(project: &Project) -> Result<()> {
+    let deadline = Deadline::in_minutes(40);
+    let bench = || {
+        let mut bench = project.cargo(["bench", "--locked"]);
+        bench.args(OF_CLUSTERS).args(["--bench", "guesses"]);
+        bench
+    };
+    process::run(bench().arg("--no-run"), deadline)?;
+    let postgres = Postgres::start(project, deadline)?;
+    let load = machine::wait_until_quiet();
+    let mut measure = bench();
+    measure.env("DATABASE_URL", postgres.url("postgres"));
+    let rows = told::measured(&mut measure, &TARGETS, deadline)?;
+    told::print(&rows, load, COMMAND)
+}
+
+/// What some measures are to be, in the unit they are printed in.
+const TARGETS: [Target; 2] = [
+    ("of those that may be, looked at", Goal::AtMost, 1.0),
+    ("others beside guesses to without, p99", Goal::AtMost, 2.0),
+];
