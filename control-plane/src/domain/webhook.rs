@@ -11,7 +11,7 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 23] = [
+pub const KINDS: [&str; 26] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
