@@ -120,7 +120,7 @@ impl Provider {
         assert_eq!((&*asked["response_type"], &*asked["client_id"]), ("code", CLIENT));
         assert_eq!(asked["code_challenge_method"], "S256");
         let mut codes = self.0.codes.lock().unwrap();
-        let code = format!("code {} of {subject}", codes.len());
+        let code = format!("code {:x} of {subject}", rand::random::<u64>());
         let who = json!({"sub": subject, "email": email, "email_verified": true});
         let about = (who, asked["nonce"].clone(), asked["code_challenge"].clone());
         codes.insert(code.clone(), about);
