@@ -13,7 +13,7 @@ async fn ask(caller: &Caller<'_>, policy: &Value) -> Answer {
     caller.send("PUT", "/v1/organization/policy", &[], policy.to_string()).await
 }
 
-async fn acme<'a>(rig: &'a Rig) -> (Caller<'a>, Browser<'a>) {
+async fn acme(rig: &Rig) -> (Caller<'_>, Browser<'_>) {
     let admitted = rig.admitted("acme", PlanName::Starter, Some("olive@acme.test")).await;
     let key = rig.caller(Some(admitted.key.expose()));
     (key, Browser::join(rig, &admitted.invitation.unwrap(), "Olive").await)

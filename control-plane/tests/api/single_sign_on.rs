@@ -24,7 +24,7 @@ async fn put(caller: &Caller<'_>, path: &str, body: &Value) -> Answer {
 }
 
 /// An organization with a provider of its own, and an owner.
-async fn acme<'a>(rig: &'a Rig) -> (Caller<'a>, Browser<'a>, Provider) {
+async fn acme(rig: &Rig) -> (Caller<'_>, Browser<'_>, Provider) {
     other(rig, "acme", "olive@acme.test").await
 }
 

@@ -78,7 +78,7 @@ impl World {
         let rig = Rig::new(db).await;
         let mut organizations = Vec::new();
         for number in 0..ORGANIZATIONS {
-            organizations.push(Organization::new(&rig, number).await);
+            organizations.push(Box::pin(Organization::new(&rig, number)).await);
         }
         // Whatever was to end has ended.
         rig.clock.advance(SignedDuration::from_hours(49));

@@ -188,13 +188,12 @@ async fn make(app: &App, caller: &Caller, new: &New) -> Result<Made> {
     if deletions::of(&mut tx, owned.id).await?.is_some() {
         return Err(Error::IsDeleted(owned.id));
     }
-    let operation = match operations::making(&mut tx, owned.id).await? {
-        Some(begun) => begun,
+    let operation = if let Some(begun) = operations::making(&mut tx, owned.id).await? {
+        begun
+    } else {
         // What was begun before was given up.
-        None => {
-            let begun = (caller.actor(), new.operation(app));
-            operations::begin(&mut tx, &owned, begun, app.now()).await?
-        }
+        let begun = (caller.actor(), new.operation(app));
+        operations::begin(&mut tx, &owned, begun, app.now()).await?
     };
     let wanted = (&*owned.id.to_string(), cluster::Made::New);
     let made = app.cluster().create(name, wanted, &blueprint.spec).await;

@@ -338,7 +338,7 @@ pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<Cha
 pub async fn set_suspended(app: &App, caller: &Caller, owned: &Owned, is: bool) -> Result<Changed> {
     caller.may(Scope::PlatformsWrite)?;
     let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
-    let wanted = suspended(owned, there, is)?;
+    let wanted = suspended(owned, &there, is)?;
     let kind = if is { Kind::Suspend } else { Kind::Resume };
     let summary = if is { "The platform stops." } else { "The platform is taken up again." };
     let words = Words { summary: summary.to_owned(), changes: Vec::new() };
@@ -355,19 +355,19 @@ pub async fn set_suspended(app: &App, caller: &Caller, owned: &Owned, is: bool) 
 }
 
 /// As it stands just now, but stopped or not.
-fn suspended(owned: &Owned, there: PlatformBlueprint, is: bool) -> Result<PlatformBlueprint> {
-    if is_going(&there) {
+fn suspended(owned: &Owned, there: &PlatformBlueprint, is: bool) -> Result<PlatformBlueprint> {
+    if is_going(there) {
         return Err(Error::IsDeleted(owned.id));
     }
     let mut wanted = there.clone();
     wanted.spec.suspended = is;
-    is_written_here(owned, &there, &wanted)?;
+    is_written_here(owned, there, &wanted)?;
     Ok(wanted)
 }
 
 async fn set_so(app: &App, owned: &Owned, is: bool) -> Result<PlatformBlueprint> {
     let there = seen_of(app, owned).await?.ok_or(Error::Nothing("blueprint"))?;
-    let wanted = suspended(owned, there, is)?;
+    let wanted = suspended(owned, &there, is)?;
     let seen = version(&wanted).ok_or(Error::Nothing("blueprint"))?;
     Ok(app.cluster().change(&owned.name, seen, &wanted.spec).await?)
 }
