@@ -33,7 +33,7 @@ describe('the console', () => {
   });
 
   describe('has forms that say what became of them', () => {
-    for (const walk of ['people', 'keysAndWebhooks', 'platform', 'account']) {
+    for (const walk of ['people', 'keysAndWebhooks', 'singleSignOn', 'platform', 'account']) {
       test(`${walk}, without scripts`, async () => {
         const opened = [];
         const openAs = async (cookies) => {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { newPage } from '../browser/browser.mjs';
 import { OWNER } from './control-plane.mjs';
 import { codeOf, says } from './people.mjs';
+import { CLIENT, startProvider } from './provider.mjs';
 
 const PLATFORM = '/o/acme/platforms/harbour';
 const MOST_LOOKS = 100;
@@ -71,7 +72,50 @@ export async function keysAndWebhooks(page, world) {
   await send(page, 'Remove it', 'The webhook is removed.');
 
   await go(page, world, '/o/acme/settings');
-  await send(page, 'Set', 'It is so from now on.');
+  const rules = page.getByRole('region', { name: 'How members come in' });
+  await rules.getByRole('button', { name: 'Set' }).click();
+  await says(page, 'It is so from now on.');
+}
+
+/** A company's provider is set up, lets in, and is taken away. */
+export async function singleSignOn(page, world, openAs) {
+  const provider = await startProvider(OWNER.email);
+  try {
+    await go(page, world, '/o/acme/settings');
+    const about = page.getByRole('region', { name: 'Single sign-on' });
+    const set = async (issuer) => {
+      await about.getByLabel('Issuer').fill(issuer);
+      await about.getByLabel('Client ID').fill(CLIENT.id);
+      await about.getByLabel('Client secret').fill(CLIENT.secret);
+      await about.getByLabel('E-mail domains').fill('acme.example');
+      await about.getByRole('button', { name: 'Set' }).click();
+    };
+    await set('http://10.0.0.1');
+    await says(page, 'Nothing was changed');
+    assert.equal(await about.getByLabel('Issuer').inputValue(), 'http://10.0.0.1');
+    await set(provider.issuer);
+    await says(page, 'It is so from now on.');
+
+    const other = await openAs(undefined);
+    await go(other, world, '/signin');
+    await other.getByRole('link', { name: 'Sign in with your company' }).click();
+    const who = other.getByLabel(/organization's short name/);
+    await who.fill('nobody');
+    await other.getByRole('button', { name: 'Go on' }).click();
+    await says(other, 'Nobody signs in this way');
+    await who.fill(OWNER.email);
+    await other.getByRole('button', { name: 'Go on' }).click();
+    await other.getByText('Your company lets you in at 127.0.0.1').waitFor();
+    await other.getByRole('link', { name: 'Go on' }).click();
+    await other.waitForURL('**/o/acme');
+    await says(other, 'You are signed in.');
+
+    await send(page, 'Take single sign-on away', 'Single sign-on is taken away.');
+    await other.reload();
+    await other.getByRole('heading', { name: 'Sign in' }).waitFor();
+  } finally {
+    provider.stop();
+  }
 }
 
 /** A platform from nothing to deleted, and back. */
@@ -97,7 +141,16 @@ export async function platform(page, world) {
   const written = await text(page).inputValue();
   await text(page).fill(written.replace('displayName: Harbour', 'displayName: Pier'));
   await send(page, 'Apply', 'The change is taken.');
-  await send(page, 'Stop it', 'The platform is stopped.');
+  await send(page, 'Try again at once', 'It is tried again now.');
+  const claim = page.getByRole('button', { name: 'Claim it' });
+  await send(page, 'Hand it to kubectl', 'The platform is written by kubectl from now on.');
+  await comes(page, claim, () => page.reload());
+  await claim.click();
+  await says(page, 'The platform is written here from now on.');
+  const stop = page.getByRole('button', { name: 'Stop it' });
+  await comes(page, stop, () => page.reload());
+  await stop.click();
+  await says(page, 'The platform is stopped.');
   const up = page.getByRole('button', { name: 'Take it up again' });
   await comes(page, up, () => page.reload());
   await up.click();

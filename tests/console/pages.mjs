@@ -63,6 +63,8 @@ export function pages({ link, key, webhook, member, invitation, hook }) {
     ['/signin/code', 'half', 'Second factor', '/signin/code'],
     ['/signin/recovery-code', 'half', 'Recovery code', '/signin/recovery-code'],
     ['/signin/passkey', 'nobody', 'Sign in with a passkey', '/signin/passkey'],
+    ['/signin/company', 'nobody', 'Sign in with your company', '/signin/company'],
+    ['/signin/company/return', 'nobody', 'You are not signed in', '/signin/company/return?state=nonsense'],
     ['/join/{link}', 'nobody', 'Join Acme', link],
     ['/join/{link}', 'nobody', 'This link cannot be used', '/join/nonsense'],
     ['/', 'nowhere', 'Organizations', '/'],

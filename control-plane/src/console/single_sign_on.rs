@@ -1,11 +1,12 @@
 //! The forms of an organization's settings that are about its provider.
 
 use axum::extract::{Form, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::policy::{self, Tried};
+use super::told::Done;
 use super::visitor::Seat;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -50,7 +51,7 @@ pub async fn remove(State(app): State<App>, seat: Seat) -> Result<Response> {
     match single_sign_on::remove(&app, &seat.caller).await {
         Ok(()) => {
             let settings = format!("/o/{}/settings", seat.organization.slug);
-            Ok(Redirect::to(&settings).into_response())
+            Ok(Done::SingleSignOnGone.and_go(&app, &settings))
         }
         Err(error @ Error::OnlyWayIn) => policy::shown(&app, &seat, Tried::refused(&error)).await,
         Err(error) => Err(error),

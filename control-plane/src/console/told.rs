@@ -33,6 +33,7 @@ pages::done! {
     PlatformClaimed "platform-claimed" "The platform is written here from now on. kubectl is refused.",
     PlatformReleased "platform-released" "The platform is written by kubectl from now on. It runs as it did.",
     PlatformRetried "platform-retried" "It is tried again now.",
+    SingleSignOnGone "single-sign-on-gone" "Single sign-on is taken away. Whom it let in is signed out.",
     RoleSet "role-set" "The role is set. It counts from now on.",
     MemberOut "member-out" "They are taken out, and what they handed out lets nobody in any more.",
     InvitationBack "invitation-back" "The invitation is taken back. Its link does nothing any more.",
