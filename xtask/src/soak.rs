@@ -54,6 +54,9 @@ pub(crate) enum Soak {
     /// 10,000 histories of what four do at once to two platforms, cut off and not answered now and then:
     /// each could have been one after the other.
     Histories,
+    /// 20 awake platforms for 10 minutes with neither a control plane nor an operator nor an API server: no
+    /// request fails.
+    DeadControlPlane,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -210,6 +213,14 @@ impl Soak {
                 crates: &OF_CLUSTERS,
                 tests: &["--test", "histories"],
                 environment: &[("SOULFRA_ROUNDS", "10000")],
+                wants_database: true,
+                ..USUAL
+            },
+            Self::DeadControlPlane => Plan {
+                minutes: 25,
+                crates: &["--package", "create-ai-platform", "--package", "tenant-runtime"],
+                tests: &["--test", "program", "without_anybody_who_manages_them"],
+                environment: &[("SOULFRA_PLATFORMS", "20"), ("SOULFRA_SECONDS", "600")],
                 wants_database: true,
                 ..USUAL
             },

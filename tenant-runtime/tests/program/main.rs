@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dead_control_plane;
 mod running;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! A house for the program: its files, its database, its model server; and the program in it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -143,6 +144,10 @@ impl House {
         Running { child, address, log, listener: Some(listener) }
     }
 
+    pub(crate) fn port_of_models(&self) -> u16 {
+        self.models.port()
+    }
+
     fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
@@ -193,6 +198,30 @@ impl Running {
     /// Whether it has logged these words.
     pub(crate) fn logged(&self, words: &str) -> bool {
         self.log.lock().unwrap().contains(words)
+    }
+
+    /// The ports of those it is connected to or would be; who came to it is none of them.
+    pub(crate) fn ports_it_asks(&self) -> BTreeSet<u16> {
+        let process = format!("/proc/{}", self.child.id());
+        let open = fs::read_dir(format!("{process}/fd")).unwrap();
+        let open: BTreeSet<_> = open
+            .filter_map(|file| Some(fs::read_link(file.ok()?.path()).ok()?.display().to_string()))
+            .collect();
+        let own: u16 = self.address.rsplit(':').next().unwrap().parse().unwrap();
+        ["tcp", "tcp6"]
+            .iter()
+            .flat_map(|kind| {
+                let table = fs::read_to_string(format!("{process}/net/{kind}")).unwrap();
+                table.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+            })
+            .filter_map(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                let port = |at: usize| u16::from_str_radix(fields[at].rsplit(':').next()?, 16).ok();
+                let is_its = open.contains(&format!("socket:[{}]", fields[9]));
+                // It listens at a port of its own, which nobody else has at the other end.
+                (is_its && port(1)? != own).then(|| port(2)).flatten()
+            })
+            .collect()
     }
 
     /// Tells it to end, and waits until it has.
