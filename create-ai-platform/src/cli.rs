@@ -247,6 +247,17 @@ pub enum Command {
         /// Only print what would change and start again, what becomes of data, and what it costs.
         #[arg(long)]
         dry_run: bool,
+        /// Wait until it is ready so, so many minutes at most, and print its address.
+        #[arg(
+            long,
+            conflicts_with = "dry_run",
+            value_name = "MINUTES",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = "10",
+            value_parser = clap::value_parser!(u64).range(1..=120)
+        )]
+        wait: Option<u64>,
     },
     /// Prints the names of its own that a platform on a control plane has: the record to set for each, and
     /// what was found in its place.

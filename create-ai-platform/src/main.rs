@@ -105,10 +105,12 @@ async fn run(
         Some(Command::Diff { file }) => {
             return Box::pin(remote::diff(file, &home(), printer)).await;
         }
-        Some(Command::Apply { file, dry_run: true }) => {
+        Some(Command::Apply { file, dry_run: true, .. }) => {
             Box::pin(remote::preview(file, &home(), printer)).await
         }
-        Some(Command::Apply { file, .. }) => Box::pin(remote::apply(file, &home(), printer)).await,
+        Some(Command::Apply { file, wait, .. }) => {
+            Box::pin(remote::apply(file, wait, &home(), printer)).await
+        }
         Some(Command::Domain { name, at }) => {
             Box::pin(remote::domains(&name, at, &home(), printer)).await
         }

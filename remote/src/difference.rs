@@ -47,9 +47,9 @@ pub enum Applied {
     /// It is new.
     Created(Box<Platform>),
     /// These fields are otherwise now.
-    Changed(Vec<Change>),
+    Changed(Box<Platform>, Vec<Change>),
     /// It was so already.
-    Unchanged,
+    Unchanged(Box<Platform>),
 }
 
 /// A platform that is there, and the name of the state that it was seen in.
@@ -117,11 +117,16 @@ impl Difference {
                 let made = create(client, attempt, yaml).await?;
                 Ok(Applied::Created(Box::new(made)))
             }
-            Some(_) if self.changes.is_empty() => Ok(Applied::Unchanged),
+            Some(Seen { platform, .. }) if self.changes.is_empty() => {
+                Ok(Applied::Unchanged(Box::new(platform)))
+            }
             Some(Seen { platform, tag }) => {
                 let url = client.at(&["v1", "platforms", platform.id.as_str(), "blueprint"]);
                 client.ask(Ask::replace(url, tag, yaml)).await?;
-                Ok(Applied::Changed(self.changes))
+                // How often it was changed by now.
+                let url = client.at(&["v1", "platforms", platform.id.as_str()]);
+                let now = client.ask(Ask::get(url)).await?.read()?;
+                Ok(Applied::Changed(Box::new(now), self.changes))
             }
         }
     }

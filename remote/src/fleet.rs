@@ -19,7 +19,7 @@ pub async fn organization(client: &Client) -> Result<Organization> {
 /// All platforms, by name.
 pub async fn list(client: &Client) -> Result<Vec<Platform>> {
     let mut all = Vec::new();
-    walk(client, |page| {
+    walk(client, None, |page| {
         all.extend(page);
         None::<()>
     })
@@ -53,18 +53,23 @@ pub async fn undelete(client: &Client, name: &BlueprintName) -> Result<Platform>
 
 /// The platform of this name, if there is one.
 pub(crate) async fn search(client: &Client, name: &BlueprintName) -> Result<Option<Platform>> {
-    walk(client, |page| page.into_iter().find(|platform| platform.name == *name)).await
+    let of_it = |page: Vec<Platform>| page.into_iter().find(|platform| platform.name == *name);
+    walk(client, Some(name), of_it).await
 }
 
-/// Page by page, until something is found.
+/// Page by page, until something is found; those of this name alone, where one is said.
 async fn walk<T>(
     client: &Client,
+    name: Option<&BlueprintName>,
     mut found: impl FnMut(Vec<Platform>) -> Option<T>,
 ) -> Result<Option<T>> {
     let mut next: Option<String> = None;
     for _ in 0..PAGES {
         let mut url = client.at(&["v1", "platforms"]);
         url.query_pairs_mut().append_pair("limit", PAGE);
+        if let Some(name) = name {
+            url.query_pairs_mut().append_pair("name", name.as_str());
+        }
         if let Some(next) = &next {
             url.query_pairs_mut().append_pair("after", next);
         }

@@ -47,8 +47,8 @@ enum End {
     Failed(Error),
 }
 
-/// Waits until a platform is ready, no longer than `patience`. `told` hears each time that it stands
-/// otherwise.
+/// Waits until a platform is ready by the blueprint that it has in `platform`, or a later one, no longer than
+/// `patience`. `told` hears each time that it stands otherwise.
 pub async fn wait(
     client: &Client,
     platform: &Platform,
@@ -112,6 +112,10 @@ async fn listen(
             let now = read.map_err(|error| ours(&format!("its news cannot be read: {error}")))?;
             if id.is_some() {
                 *heard = id;
+            }
+            // What is said of a blueprint before the last change is no news of it.
+            if !now.is_about(platform) {
+                continue;
             }
             note(&now);
             if now.ready {

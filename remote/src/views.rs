@@ -50,6 +50,12 @@ pub struct Platform {
     pub domains: Vec<Domain>,
     /// Since when there is one.
     pub created_at: Plain,
+    /// How often its blueprint was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The generation that all of this is about, where its operator has not seen the latest yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
 }
 
 /// A name of a platform's own.
@@ -96,6 +102,11 @@ impl Platform {
     /// Whether it was deleted, and can be brought back.
     pub fn is_deleted(&self) -> bool {
         self.phase.as_str() == "Deleted"
+    }
+
+    /// Whether this is said of the blueprint that it had then, or of a later one.
+    pub(crate) fn is_about(&self, then: &Self) -> bool {
+        self.observed_generation.zip(then.generation).is_none_or(|(seen, then)| seen >= then)
     }
 
     /// Whether it will not become ready, however long somebody waits.

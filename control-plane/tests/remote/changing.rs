@@ -43,7 +43,7 @@ async fn what_differs_is_what_is_done_and_a_second_time_does_nothing(db: PgPool)
     let (wished, paid) = (PlanName::Starter, PlanName::Business);
     assert_eq!(new.overruled(), Some(Overruled { wished, paid }));
     assert!(matches!(afar.apply_text(&first).await.unwrap(), Applied::Created(_)));
-    assert!(matches!(afar.apply_text(&first).await.unwrap(), Applied::Unchanged));
+    assert!(matches!(afar.apply_text(&first).await.unwrap(), Applied::Unchanged(_)));
 
     let second = format!("{}  domains: [harbour.example]\n", written("harbour", "Two"));
     let before = afar.rig.cluster.of("harbour").unwrap();
@@ -60,7 +60,7 @@ async fn what_differs_is_what_is_done_and_a_second_time_does_nothing(db: PgPool)
     assert!(lines.iter().any(|line| line.contains("999.00 USD a month")), "{lines:?}");
     assert_eq!(afar.rig.cluster.of("harbour").unwrap(), before, "looking changed nothing");
     let told = difference.changes().to_vec();
-    let Applied::Changed(done) = difference.apply(&afar.client, 7).await.unwrap() else {
+    let Applied::Changed(_, done) = difference.apply(&afar.client, 7).await.unwrap() else {
         panic!("it differs");
     };
     assert_eq!(done, told);
@@ -69,7 +69,7 @@ async fn what_differs_is_what_is_done_and_a_second_time_does_nothing(db: PgPool)
     assert_eq!(blueprint::changes(&before, &after), told);
     let same = afar.difference(&second).await.unwrap();
     assert_eq!((same.state(), same.changes().len()), (State::Same, 0));
-    assert!(matches!(afar.apply_text(&second).await.unwrap(), Applied::Unchanged));
+    assert!(matches!(afar.apply_text(&second).await.unwrap(), Applied::Unchanged(_)));
     let waits = DomainStatus {
         name: "harbour.example".to_owned(),
         state: DomainState::WaitingForRecord,
@@ -133,7 +133,7 @@ async fn only_what_is_named_is_deleted_and_it_comes_back(db: PgPool) {
     assert!(matches!(error, Error::IsDeleted(_)), "{error}");
     assert!(error.hint().contains("undelete harbour"), "{}", error.hint());
     remote::undelete(&afar.client, &name).await.unwrap();
-    assert!(matches!(afar.apply("harbour", "One").await.unwrap(), Applied::Unchanged));
+    assert!(matches!(afar.apply("harbour", "One").await.unwrap(), Applied::Unchanged(_)));
     let nobody = "nobody".parse().unwrap();
     let error = remote::find(&afar.client, &nobody).await.unwrap_err();
     assert!(matches!(error, Error::NoPlatform(_)), "{error}");

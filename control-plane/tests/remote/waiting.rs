@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use blueprint::status::Phase;
 use blueprint::{BlueprintStatus, PlanName};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use remote::{Error, Standing};
+use remote::{Applied, Error, Standing};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
@@ -60,6 +60,26 @@ async fn who_waits_hears_each_phase_once_and_where_it_answers_in_the_end(db: PgP
     let (ready, ()) = tokio::join!(waits, operates);
     let ready = ready.unwrap();
     assert_eq!((ready.ready, ready.url.unwrap().as_str()), (true, "https://harbour.example"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn after_a_change_it_is_ready_once_that_was_seen(db: PgPool) {
+    let afar = Afar::new(db, PlanName::Starter).await;
+    let wanted = afar.difference(&written("harbour", "One")).await.unwrap();
+    wanted.create(&afar.client, 1).await.unwrap();
+    afar.rig.cluster.seen_as("harbour", status(Phase::Ready, true));
+    let wanted = afar.difference(&written("harbour", "Two")).await.unwrap();
+    let Applied::Changed(changed, _) = wanted.apply(&afar.client, 2).await.unwrap() else {
+        panic!("it is changed");
+    };
+    assert_eq!((changed.generation, changed.observed_generation), (Some(2), Some(1)));
+    let patience = Duration::from_millis(200);
+    let early = remote::wait(&afar.client, &changed, patience, |_: &Standing| {}).await;
+    assert!(matches!(early, Err(Error::NotReady { .. })), "nobody has seen it yet");
+    let seen = BlueprintStatus { observed_generation: Some(2), ..status(Phase::Ready, true) };
+    afar.rig.cluster.seen_as("harbour", seen);
+    let ready = remote::wait(&afar.client, &changed, LONG, |_: &Standing| {}).await.unwrap();
+    assert_eq!(ready.observed_generation, Some(2));
 }
 
 #[sqlx::test(migrations = false)]

@@ -129,24 +129,50 @@ pub async fn domains(name: &str, at: At, home: &Home, printer: &Printer) -> Resu
     Ok(())
 }
 
-/// Has a platform be as its blueprint says.
-pub async fn apply(file: FileAt, home: &Home, printer: &Printer) -> Result<()> {
+/// Has a platform be as its blueprint says; waits until it is, so many minutes at most.
+pub async fn apply(file: FileAt, wait: Option<u64>, home: &Home, printer: &Printer) -> Result<()> {
     let (client, difference) = difference(file, home, printer).await?;
     let name = difference.name().clone();
     let lines = difference.lines();
-    let (outcome, changes, words) = match difference.apply(&client, rand::random()).await? {
-        Applied::Created(_) => ("created", Vec::new(), "is made."),
-        Applied::Changed(changes) => ("changed", changes, "is changed."),
-        Applied::Unchanged => ("unchanged", Vec::new(), "is so already; nothing was changed."),
-    };
+    let (outcome, platform, changes, words) =
+        match difference.apply(&client, rand::random()).await? {
+            Applied::Created(platform) => ("created", platform, Vec::new(), "is made."),
+            Applied::Changed(platform, changes) => ("changed", platform, changes, "is changed."),
+            Applied::Unchanged(platform) => {
+                ("unchanged", platform, Vec::new(), "is so already; nothing was changed.")
+            }
+        };
     if printer.is_json() {
         printer.json(&json!({ "name": name, "outcome": outcome, "changes": changes }));
-        return Ok(());
     }
-    for line in &lines {
+    for line in lines.iter().filter(|_| !printer.is_json()) {
         printer.data(line.as_str());
     }
     printer.note(&format!("{name} {words}"));
+    match wait {
+        Some(minutes) => waited(&client, &platform, minutes, printer).await,
+        None => Ok(()),
+    }
+}
+
+/// Waits until a platform is ready, and says where it answers.
+async fn waited(
+    client: &Client,
+    platform: &remote::Platform,
+    minutes: u64,
+    printer: &Printer,
+) -> Result<()> {
+    let name = platform.name.as_str();
+    let told = |now: &remote::Standing| {
+        let waits_for = now.waits_for.as_ref().map(remote::Plain::as_str);
+        printer.tell(&Event::Stands { name, phase: now.phase.as_str(), waits_for });
+    };
+    let ready = remote::wait(client, platform, Duration::from_mins(minutes), told).await?;
+    if printer.is_json() {
+        printer.json(&json!({ "event": "ready", "name": name, "site": ready.url }));
+    } else {
+        printer.data(ready.url.unwrap_or_default().as_str());
+    }
     Ok(())
 }
 
@@ -203,18 +229,7 @@ pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) ->
         printer.note("See how it comes up: create-ai-platform list");
         return Ok(());
     };
-    let patience = Duration::from_mins(minutes);
-    let told = |now: &remote::Standing| {
-        let waits_for = now.waits_for.as_ref().map(remote::Plain::as_str);
-        printer.tell(&Event::Stands { name, phase: now.phase.as_str(), waits_for });
-    };
-    let ready = remote::wait(&client, &made, patience, told).await?;
-    if printer.is_json() {
-        printer.json(&json!({ "event": "ready", "name": name, "site": ready.url }));
-    } else {
-        printer.data(ready.url.unwrap_or_default().as_str());
-    }
-    Ok(())
+    waited(&client, &made, minutes, printer).await
 }
 
 /// Between a file and what is there, with what of the file does not count.
