@@ -101,7 +101,7 @@ pub struct Event {
 }
 
 /// Whether whoever has this account was here from this address of late. By it nobody learns of an account:
-/// who asks is at that address.
+/// who asks is at that address. Where a provider let somebody in, it was whom the provider said.
 pub async fn was_here_from(
     conn: &mut PgConnection,
     email: &Email,
@@ -110,7 +110,7 @@ pub async fn was_here_from(
     sqlx::query_scalar!(
         r#"select exists (
                select from accounts.event join accounts.person on person.id = person_id
-               where email = $1 and ip = $2
+               where email = $1 and ip = $2 and kind <> 'signed-in-by-provider'
            ) as "was_here!""#,
         email.as_str(),
         ip.to_string(),

@@ -44,7 +44,7 @@ pub fn router() -> Router<App> {
         .route("/signin/recovery-code", get(code::paper_page).post(code::sign_in_by_paper))
         .route("/signin/passkey", get(passkeys::sign_in_page).post(passkeys::sign_in))
         .route("/signin/company", get(company::page).post(company::go))
-        .route("/signin/company/return", get(company::back))
+        .route("/signin/company/return/{organization}", get(company::back))
         .route("/signout", post(session::sign_out))
         .route("/join/{link}", get(join::page).post(join::join))
         .route("/account", get(account::page))

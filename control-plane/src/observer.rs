@@ -127,10 +127,13 @@ async fn look(app: &App) -> sqlx::Result<()> {
     }
 }
 
-/// Whether whoever claimed it was cut off once the cluster had it so.
+/// Whether whoever handed it over was cut off once the cluster had it so.
 fn is_handed(operation: &Operation, owned: &Owned, seen: &PlatformBlueprint) -> bool {
-    operation.kind == Kind::Claim
-        && operation.generation.is_none()
-        && writer(seen) == CONTROL_PLANE
-        && is_of(seen, &owned.id.to_string())
+    let is_ours = writer(seen) == CONTROL_PLANE;
+    let is_so = match operation.kind {
+        Kind::Claim => is_ours,
+        Kind::Release => !is_ours,
+        _ => false,
+    };
+    is_so && operation.generation.is_none() && is_of(seen, &owned.id.to_string())
 }

@@ -88,11 +88,7 @@ impl Providers {
         self.met_since(issuer, now - GOOD, now).await
     }
 
-    /// This one, as it says of itself now.
-    ///
-    /// # Errors
-    /// [`Mistrust`]
-    pub async fn meet_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Met>, Mistrust> {
+    async fn meet_anew(&self, issuer: &str, now: Timestamp) -> Result<Arc<Met>, Mistrust> {
         let met = self.ask(issuer).await.map(Arc::new);
         self.remember(issuer, now, met.clone());
         met
@@ -136,8 +132,10 @@ impl Providers {
         self.meet_anew(issuer, now).await
     }
 
-    fn remember(&self, issuer: &str, now: Timestamp, met: Result<Arc<Met>, Mistrust>) {
+    /// It said so of itself just now.
+    pub fn remember(&self, issuer: &str, now: Timestamp, met: Result<Arc<Met>, Mistrust>) {
         let mut all = self.lock();
+        all.retain(|_, (at, _)| *at > now - GOOD);
         if all.len() >= REMEMBERED && !all.contains_key(issuer) {
             let oldest =
                 all.iter().min_by_key(|(_, (at, _))| *at).map(|(issuer, _)| issuer.clone());
@@ -146,7 +144,11 @@ impl Providers {
         all.insert(issuer.to_owned(), (now, met));
     }
 
-    async fn ask(&self, issuer: &str) -> Result<Met, Mistrust> {
+    /// This one, as it says of itself now; it is not remembered.
+    ///
+    /// # Errors
+    /// [`Mistrust`]
+    pub async fn ask(&self, issuer: &str) -> Result<Met, Mistrust> {
         let place = sign_on::discovery(issuer).ok_or(Mistrust::Unreadable("address"))?;
         let provider = Provider::read(issuer, &self.got(&place).await?)?;
         for place in [&provider.authorization, &provider.token, &provider.keys] {

@@ -152,8 +152,14 @@ pub async fn run(app: App, mut replica: Replica, settings: PathBuf, stop: Cancel
             Ok(keys) => listed = keys,
             Err(error) => tracing::warn!(%error, "the root keys are as they were"),
         }
-        if let Err(error) = replica.agree(&app, &listed).await {
-            tracing::error!(%error, "the root keys are as they were");
+        match replica.agree(&app, &listed).await {
+            Ok(()) => {}
+            // What it sealed from here on nobody else could open.
+            Err(error @ RootKeysError::Unknown(_)) => {
+                tracing::error!(%error, "it serves nobody any more");
+                stop.cancel();
+            }
+            Err(error) => tracing::error!(%error, "the root keys are as they were"),
         }
         match resealed::all(&app).await {
             Ok(resealed::Done { sealed, refused }) => {

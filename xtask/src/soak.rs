@@ -123,6 +123,34 @@ pub(crate) fn run(project: &Project, soak: Soak, seed: Option<u64>) -> bool {
     done.counts.failed == 0
 }
 
+const PROBE: Plan = Plan {
+    minutes: 30,
+    crates: &OF_CLUSTERS,
+    tests: &["--test", "probe"],
+    environment: &[("SOULFRA_ROUNDS", "1000000")],
+    wants_database: true,
+    counts: 3,
+    ..USUAL
+};
+
+const HISTORIES: Plan = Plan {
+    minutes: 40,
+    crates: &OF_CLUSTERS,
+    tests: &["--test", "histories"],
+    environment: &[("SOULFRA_ROUNDS", "10000")],
+    wants_database: true,
+    ..USUAL
+};
+
+const DEAD_CONTROL_PLANE: Plan = Plan {
+    minutes: 25,
+    crates: &["--package", "create-ai-platform", "--package", "tenant-runtime"],
+    tests: &["--test", "program", "without_anybody_who_manages_them"],
+    environment: &[("SOULFRA_PLATFORMS", "20"), ("SOULFRA_SECONDS", "600")],
+    wants_database: true,
+    ..USUAL
+};
+
 impl Soak {
     fn plan(self) -> Plan {
         match self {
@@ -199,31 +227,9 @@ impl Soak {
                 wants_database: true,
                 ..USUAL
             },
-            Self::Probe => Plan {
-                minutes: 30,
-                crates: &OF_CLUSTERS,
-                tests: &["--test", "probe"],
-                environment: &[("SOULFRA_ROUNDS", "1000000")],
-                wants_database: true,
-                counts: 3,
-                ..USUAL
-            },
-            Self::Histories => Plan {
-                minutes: 40,
-                crates: &OF_CLUSTERS,
-                tests: &["--test", "histories"],
-                environment: &[("SOULFRA_ROUNDS", "10000")],
-                wants_database: true,
-                ..USUAL
-            },
-            Self::DeadControlPlane => Plan {
-                minutes: 25,
-                crates: &["--package", "create-ai-platform", "--package", "tenant-runtime"],
-                tests: &["--test", "program", "without_anybody_who_manages_them"],
-                environment: &[("SOULFRA_PLATFORMS", "20"), ("SOULFRA_SECONDS", "600")],
-                wants_database: true,
-                ..USUAL
-            },
+            Self::Probe => PROBE,
+            Self::Histories => HISTORIES,
+            Self::DeadControlPlane => DEAD_CONTROL_PLANE,
             Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },
             Self::Operator => Plan {
                 minutes: 12 * 60,

@@ -5,12 +5,15 @@
 //! ```
 //! The session is good in that organization alone: another one's provider may say what it likes.
 
+use std::time::Duration;
+
 use accounts::sessions::NewSession;
 use accounts::{Email, Token, TokenHash, Visit, people, provider};
-use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use blueprint::Slug;
+use jiff::Timestamp;
 use pages::parts::{CardForm, Field, Other};
 use serde::Deserialize;
 use serde_json::json;
@@ -18,7 +21,6 @@ use sqlx::PgConnection;
 use url::Url;
 use web::next::safe_next;
 
-use super::join;
 use super::refused::{Refused, form};
 use super::session::signed_in;
 use super::view;
@@ -26,12 +28,18 @@ use super::visitor::From;
 use crate::app::App;
 use crate::db::audit::{self, Done};
 use crate::db::sign_on::{self, AWAY, Away, Trusted};
-use crate::db::{invitations, members, organizations};
-use crate::domain::id::{OrganizationId, PersonId};
+use crate::db::{members, organizations};
+use crate::domain::id::PersonId;
 use crate::domain::sign_on::{Known, Mistrust, Try, comes_from};
 use crate::error::{Error, Result};
 use crate::http::single_sign_on::redirect_url;
 use crate::providers::{Client, Code};
+
+/// A provider vouches within this time, however often it is asked for it: before who waits is told that
+/// nobody answers.
+const VOUCHED: Duration = Duration::from_secs(4);
+/// The longest way that is gone on after somebody was away.
+const LONGEST_NEXT: usize = 1_024;
 
 /// Who wants in, and where to.
 #[derive(Default, Deserialize)]
@@ -100,7 +108,7 @@ pub async fn page(State(app): State<App>, Query(sent): Query<Sent>) -> Result<Re
 
 /// Sends them there.
 pub async fn go(State(app): State<App>, Form(sent): Form<Sent>) -> Result<Response> {
-    let next = safe_next(sent.next.as_deref());
+    let next = safe_next(sent.next.as_deref().filter(|next| next.len() <= LONGEST_NEXT));
     let who = sent.who.trim().to_lowercase();
     let refuse =
         |why: &str| form(&app, None, asking(&sent.who, next), Some(&Refused::because(why)));
@@ -123,7 +131,7 @@ pub async fn go(State(app): State<App>, Form(sent): Form<Sent>) -> Result<Respon
             .append_pair("response_type", "code")
             .append_pair("scope", "openid email")
             .append_pair("client_id", &trusted.client_id)
-            .append_pair("redirect_uri", &redirect_url(&app))
+            .append_pair("redirect_uri", &redirect_url(&app, trusted.organization))
             .append_pair("state", state.expose())
             .append_pair("nonce", &tried.nonce())
             .append_pair("code_challenge", &tried.challenge())
@@ -142,12 +150,6 @@ pub async fn go(State(app): State<App>, Form(sent): Form<Sent>) -> Result<Respon
     let cookie = cookie.map_err(|error| Error::Internal(error.to_string()))?;
     let mut response = sent_on(&app, &place)?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
-    // Domains are not proven to be an organization's: who typed an address sees first where it leads.
-    if !who.contains('@') {
-        let on = HeaderValue::from_str(&format!("0; url={place}"));
-        let on = on.map_err(|error| Error::Internal(error.to_string()))?;
-        response.headers_mut().insert(header::REFRESH, on);
-    }
     Ok(response)
 }
 
@@ -156,9 +158,10 @@ pub async fn back(
     State(app): State<App>,
     headers: HeaderMap,
     From(visit): From,
+    Path(of): Path<String>,
     Query(back): Query<Back>,
 ) -> Result<Response> {
-    let mut response = match entered(&app, &headers, back, &visit).await {
+    let mut response = match entered(&app, &headers, (&of, back), &visit).await {
         Ok((session, next)) => signed_in(&app, &session, &next)?,
         Err(NotIn::Ours(error)) => return Err(error),
         Err(why) => not_in(&app, &why)?,
@@ -181,7 +184,7 @@ async fn trusted_by(app: &App, who: &str) -> Result<Option<Trusted>> {
 async fn entered(
     app: &App,
     headers: &HeaderMap,
-    back: Back,
+    (of, back): (&str, Back),
     visit: &Visit,
 ) -> std::result::Result<(NewSession, String), NotIn> {
     let secret = app.cookie().read_away(headers).ok_or(NotIn::Gone)?;
@@ -190,17 +193,27 @@ async fn entered(
     let (away, trusted) = {
         let mut conn = app.conn().await.map_err(Error::from)?;
         let away = sign_on::come_back(&mut conn, (&state, &browser), app.now()).await?;
-        let away = away.ok_or(NotIn::Gone)?;
+        // Each organization's people come back to a place of its own: what one's provider says about
+        // another's is said elsewhere.
+        let away = away.filter(|away| away.organization.to_string() == of).ok_or(NotIn::Gone)?;
         let trusted = sign_on::get(&mut conn, away.organization).await?;
         (away, trusted)
     };
     let same = |it: &Trusted| it.issuer == away.issuer && it.client_id == away.client_id;
     let trusted = trusted.filter(same).ok_or(NotIn::Changed)?;
-    let known = vouched(app, &trusted, &back, Try { secret }).await?;
+    let asked = vouched(app, &trusted, &back, Try { secret });
+    let asked = tokio::time::timeout(VOUCHED, asked).await;
+    let late = |_| Mistrust::NoAnswer("no answer in time".to_owned());
+    let known = asked.map_err(late)??;
     let now = app.now();
     let mut tx = app.begin().await.map_err(Error::from)?;
     organizations::lock(&mut tx, trusted.organization).await?;
-    let person = member(&mut tx, app, &trusted, &known).await?;
+    // Whoever was replaced while they were asked vouches for nobody any more.
+    let still = sign_on::get(&mut tx, trusted.organization).await?;
+    if still.is_none_or(|still| still.changed_at != trusted.changed_at) {
+        return Err(NotIn::Changed);
+    }
+    let person = member(&mut tx, &trusted, &known, now).await?;
     let of = (person.0, trusted.organization.0);
     let session = provider::sign_in(&mut tx, of, visit, now).await?.ok_or(NotIn::NotOpen)?;
     tx.commit().await?;
@@ -224,7 +237,7 @@ async fn vouched(
     let secret = app.opened_client_secret(trusted.organization, &trusted.client_secret)?;
     let client = Client { issuer: &trusted.issuer, id: &trusted.client_id, secret: &secret };
     let (verifier, nonce) = (tried.verifier(), tried.nonce());
-    let to = redirect_url(app);
+    let to = redirect_url(app, trusted.organization);
     let code = Code { code, back: &to, verifier: &verifier, nonce: &nonce };
     Ok(app.providers().hand_in(&client, &code, app.now()).await?)
 }
@@ -232,11 +245,11 @@ async fn vouched(
 /// Which member that is: known by what the provider calls them, and the first time by their address.
 async fn member(
     conn: &mut PgConnection,
-    app: &App,
     trusted: &Trusted,
     known: &Known,
+    now: Timestamp,
 ) -> std::result::Result<PersonId, NotIn> {
-    let (organization, now) = (trusted.organization, app.now());
+    let organization = trusted.organization;
     let called = (&*trusted.issuer, &*known.subject);
     if let Some(person) = sign_on::known(conn, organization, called).await? {
         return Ok(person);
@@ -247,7 +260,8 @@ async fn member(
     }
     let person = people::by_email(conn, &email).await?.map(|person| PersonId(person.id));
     let Some(person) = person else { return Err(NotIn::NoMember(email)) };
-    if !joined(conn, app, organization, (person, &email)).await? {
+    // Who is invited joins in a session of their own: a provider's word makes nobody a member.
+    if members::role(conn, organization, person).await?.is_none() {
         return Err(NotIn::NoMember(email));
     }
     if !sign_on::link(conn, organization, called, person, now).await? {
@@ -262,22 +276,6 @@ async fn member(
     };
     audit::write(conn, done, now).await?;
     Ok(person)
-}
-
-/// Whether they are a member, or become one by an invitation that waits for them.
-async fn joined(
-    conn: &mut PgConnection,
-    app: &App,
-    organization: OrganizationId,
-    (person, email): (PersonId, &Email),
-) -> Result<bool> {
-    if members::role(conn, organization, person).await?.is_some() {
-        return Ok(true);
-    }
-    let Some(invitation) = invitations::open(conn, organization, email).await? else {
-        return Ok(false);
-    };
-    join::accepted(conn, app, &invitation, person).await
 }
 
 fn domain(email: &Email) -> &str {

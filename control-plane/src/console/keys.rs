@@ -18,6 +18,10 @@ use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::keys::{NewKey, WantedKey, make, take_back};
 
+/// A key is made for so many days at most, and for so many where nothing is said.
+const YEAR: i64 = 366;
+const USUAL: i64 = 90;
+
 /// What came of the last try to make one.
 #[derive(Default)]
 struct Tried {
@@ -122,13 +126,7 @@ async fn listed(
         secret: tried.made.map(|made| made.secret),
         rows: rows.map(|key| KeyRow::of(&key, &names, app.now())).collect(),
         name: Field::text("name", "What it is for").required().max_length(80).value(tried.name),
-        days: Field::select(
-            "days",
-            "It ends after",
-            &[("7", "a week"), ("30", "30 days"), ("90", "90 days"), ("366", "a year")],
-        )
-        .required()
-        .value(tried.days.unwrap_or(90).to_string()),
+        days: days(seat.organization.policy.longest_key_days, tried.days),
         scopes: own
             .map(|it| Field::checkbox(it.word(), it.title(), tried.scopes.contains(&it)))
             .collect(),
@@ -137,4 +135,18 @@ async fn listed(
     };
     let page = view::in_organization(app, seat, "/keys", "Keys", body);
     Ok((status, Html(app.engine().render("keys", &page)?)).into_response())
+}
+
+/// For how long a key may be made, no longer than the organization has them.
+fn days(longest: Option<u32>, tried: Option<i64>) -> Field {
+    let longest = longest.map_or(YEAR, i64::from).min(YEAR);
+    let usual = [(7, "a week"), (30, "30 days"), (90, "90 days"), (YEAR, "a year")];
+    let usual = usual.iter().filter(|(days, _)| *days < longest);
+    let mut choices: Vec<_> =
+        usual.map(|(days, words)| (days.to_string(), (*words).to_owned())).collect();
+    let words = if longest == YEAR { "a year".to_owned() } else { format!("{longest} days") };
+    choices.push((longest.to_string(), words));
+    let choices: Vec<_> = choices.iter().map(|(days, words)| (&**days, &**words)).collect();
+    let chosen = tried.unwrap_or(USUAL).min(longest);
+    Field::select("days", "It ends after", &choices).required().value(chosen.to_string())
 }

@@ -135,7 +135,7 @@ pub(super) async fn shown(app: &App, seat: &Seat, tried: Tried) -> Result<Respon
         provider: Provider {
             remove: remove.map(|remove| format!("{action}{remove}")),
             action,
-            redirect_url: single_sign_on::redirect_url(app),
+            redirect_url: single_sign_on::redirect_url(app, seat.organization.id),
             fields: of_provider(typed.unwrap_or_default(), secret),
         },
         base,

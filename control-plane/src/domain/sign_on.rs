@@ -5,7 +5,7 @@ use accounts::Email;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -219,7 +219,19 @@ impl Provider {
 pub fn keys(said: &[u8]) -> Result<Vec<Jwk>, Mistrust> {
     let said: Keys = read(said, "list of keys")?;
     let keys = said.keys.into_iter().take(KEYS);
-    Ok(keys.filter_map(|key| serde_json::from_value(key).ok()).collect())
+    let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+    // What is needed of them: the rest may be as long as a provider likes.
+    Ok(keys
+        .map(|Jwk { common, algorithm }| {
+            let common = CommonParameters {
+                public_key_use: common.public_key_use,
+                key_algorithm: common.key_algorithm,
+                key_id: common.key_id,
+                ..CommonParameters::default()
+            };
+            Jwk { common, algorithm }
+        })
+        .collect())
 }
 
 /// Whether who came back says that they come from this provider.

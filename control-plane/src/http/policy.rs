@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::db::audit::{self, Done};
-use crate::db::organizations;
-use crate::domain::policy::Policy;
+use crate::db::{organizations, sign_on};
+use crate::domain::policy::{Barred, Policy};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
@@ -35,6 +35,10 @@ pub async fn change(app: &App, caller: &Caller, wanted: &Policy) -> Result<()> {
     organizations::lock(&mut tx, organization).await?;
     let before = organizations::policy(&mut tx, organization).await?;
     wanted.may_follow(&before, caller.entrance(), app.now()).map_err(Error::ShutsYouOut)?;
+    let is_new = wanted.single_sign_on_only && !before.single_sign_on_only;
+    if is_new && sign_on::get(&mut tx, organization).await?.is_none() {
+        return Err(Error::ShutsYouOut(Barred::SingleSignOn));
+    }
     if before != *wanted {
         organizations::set_policy(&mut tx, organization, wanted).await?;
         let done = Done {

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::db::audit::{self, Done};
 use crate::db::organizations;
 use crate::db::sign_on::{self, Trusted};
+use crate::domain::id::OrganizationId;
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::caller::Caller;
@@ -99,9 +100,10 @@ pub async fn delete(State(app): State<App>, caller: Caller, _: Idempotency) -> R
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Where providers send people back to.
-pub fn redirect_url(app: &App) -> String {
-    format!("{}/signin/company/return", app.url().as_str().trim_end_matches('/'))
+/// Where an organization's provider sends people back to.
+pub fn redirect_url(app: &App, organization: OrganizationId) -> String {
+    let site = app.url().as_str().trim_end_matches('/');
+    format!("{site}/signin/company/return/{organization}")
 }
 
 /// The organization's provider, if there is one.
@@ -125,6 +127,8 @@ pub async fn change(
     wanted: WantedSingleSignOn,
 ) -> Result<SingleSignOn> {
     caller.may(Scope::PolicyWrite)?;
+    // Whoever says who vouches for members can be each of them, owners too.
+    caller.may(Scope::OwnersWrite)?;
     let WantedSingleSignOn { issuer, client_id, client_secret, domains } = wanted;
     let (organization, now) = (caller.organization(), app.now());
     let issuer = known_as(app, &issuer)?;
@@ -134,13 +138,16 @@ pub async fn change(
     }
     let domains = domains_of(&domains)?;
     let given = client_secret.map(|secret| sealed(app, caller, &secret)).transpose()?;
-    let met = app.providers().meet_anew(&issuer, now).await;
-    met.map_err(|why| Error::Unreadable(format!("issuer: {why}")))?;
+    let met = app.providers().ask(&issuer).await;
+    let met = met.map_err(|why| Error::Unreadable(format!("issuer: {why}")))?;
     let mut tx = app.begin().await?;
     organizations::lock(&mut tx, organization).await?;
     let before = sign_on::get(&mut tx, organization).await?;
     let same = before.filter(|it| it.issuer == issuer && it.client_id == client_id);
     if same.is_none() {
+        if organizations::policy(&mut tx, organization).await?.single_sign_on_only {
+            return Err(Error::OnlyWayIn);
+        }
         // What it calls people is its own, and may be another client's.
         sign_on::forget(&mut tx, organization).await?;
         accounts::sessions::end_within(&mut tx, organization.0).await?;
@@ -155,6 +162,7 @@ pub async fn change(
     let detail = json!({"issuer": issuer, "clientId": client_id, "domains": domains});
     written(&mut tx, caller, ("organization.single-sign-on", detail), now).await?;
     tx.commit().await?;
+    app.providers().remember(&trusted.issuer, now, Ok(met.into()));
     Ok(told(app, trusted))
 }
 
@@ -164,6 +172,7 @@ pub async fn change(
 /// [`Error::NotAllowed`], [`Error::Nothing`], [`Error::OnlyWayIn`], the database.
 pub async fn remove(app: &App, caller: &Caller) -> Result<()> {
     caller.may(Scope::PolicyWrite)?;
+    caller.may(Scope::OwnersWrite)?;
     let (mut tx, organization) = (app.begin().await?, caller.organization());
     organizations::lock(&mut tx, organization).await?;
     if organizations::policy(&mut tx, organization).await?.single_sign_on_only {
@@ -192,8 +201,9 @@ async fn written(
 }
 
 fn told(app: &App, known: Trusted) -> SingleSignOn {
-    let Trusted { issuer, client_id, domains, changed_at, .. } = known;
-    SingleSignOn { issuer, client_id, domains, redirect_url: redirect_url(app), changed_at }
+    let Trusted { organization, issuer, client_id, domains, changed_at, .. } = known;
+    let redirect_url = redirect_url(app, organization);
+    SingleSignOn { issuer, client_id, domains, redirect_url, changed_at }
 }
 
 fn unreadable(why: &str) -> Error {

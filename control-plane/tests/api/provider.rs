@@ -52,6 +52,9 @@ pub(crate) enum Manner {
     NewKeys,
 }
 
+/// What a code is about: whom, the nonce, and then the challenge and where they go back to.
+type About = (Value, String, (String, String));
+
 struct Key {
     name: String,
     key: EncodingKey,
@@ -62,8 +65,8 @@ struct Inner {
     clock: Clock,
     manner: Mutex<Manner>,
     key: Mutex<Key>,
-    /// Codes that were handed out: whom each is about, the nonce and the challenge.
-    codes: Mutex<HashMap<String, (Value, String, String)>>,
+    /// Codes that were handed out.
+    codes: Mutex<HashMap<String, About>>,
     discovered: Mutex<u32>,
 }
 
@@ -116,20 +119,22 @@ impl Provider {
         let place: Url = format!("http://127{place}").parse().unwrap();
         let asked: HashMap<_, _> = place.query_pairs().into_owned().collect();
         assert!(place.as_str().starts_with(&format!("{}/authorize?", self.0.url)), "{place}");
-        assert_eq!(asked["redirect_uri"], format!("{}{PATH}", crate::rig::URL));
+        let to = &*asked["redirect_uri"];
+        assert!(to.starts_with(&format!("{}{PATH}/org_", crate::rig::URL)), "{to}");
         assert_eq!((&*asked["response_type"], &*asked["client_id"]), ("code", CLIENT));
         assert_eq!(asked["code_challenge_method"], "S256");
         let mut codes = self.0.codes.lock().unwrap();
         let code = format!("code {:x} of {subject}", rand::random::<u64>());
         let who = json!({"sub": subject, "email": email, "email_verified": true});
-        let about = (who, asked["nonce"].clone(), asked["code_challenge"].clone());
+        let challenge = (asked["code_challenge"].clone(), to.to_owned());
+        let about = (who, asked["nonce"].clone(), challenge);
         codes.insert(code.clone(), about);
-        let mut back: Url = format!("{}{PATH}", crate::rig::URL).parse().unwrap();
+        let mut back: Url = to.parse().unwrap();
         back.query_pairs_mut()
             .append_pair("code", &code)
             .append_pair("state", &asked["state"])
             .append_pair("iss", &self.0.url);
-        format!("{PATH}?{}", back.query().unwrap())
+        format!("{}?{}", back.path(), back.query().unwrap())
     }
 
     fn word(&self, mut claims: Value, nonce: &str) -> String {
@@ -209,10 +214,9 @@ async fn token(
     let is_ours = headers[header::AUTHORIZATION] == format!("Basic {basic}");
     let found = provider.0.codes.lock().unwrap().remove(&form["code"]);
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
-    let back = format!("{}{PATH}", crate::rig::URL);
     match found {
         Some((claims, nonce, asked))
-            if is_ours && asked == challenge && form["redirect_uri"] == back =>
+            if is_ours && asked == (challenge, form["redirect_uri"].clone()) =>
         {
             Json(json!({"id_token": provider.word(claims, &nonce), "token_type": "Bearer"}))
                 .into_response()

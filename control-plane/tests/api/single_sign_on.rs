@@ -149,11 +149,13 @@ async fn nobody_becomes_a_member_by_signing_in_who_is_not_invited(db: PgPool) {
     Browser::join(&rig, &link, "Ann").await;
     let mut ann = Browser::new(&rig);
     come_in(&mut ann, &provider, ("1", "ann@acme.test")).await.leads_to("/");
-    // Who has one joins by signing in.
+    // Who has one joins with it, and not by a provider's word.
     let elsewhere = rig.admitted("works", PlanName::Starter, Some("bob@acme.test")).await;
-    Browser::join(&rig, &elsewhere.invitation.unwrap(), "Bob").await;
+    let mut own = Browser::join(&rig, &elsewhere.invitation.unwrap(), "Bob").await;
     refused(("2", "bob@acme.test"), "is a member of this organization").await;
-    invite(&key, "bob@acme.test", "billing").await;
+    let link = invite(&key, "bob@acme.test", "billing").await;
+    refused(("2", "bob@acme.test"), "open its link first").await;
+    own.fill(link.strip_prefix(crate::rig::URL).unwrap(), &[]).await.leads_to("/o/acme");
     let mut bob = Browser::new(&rig);
     come_in(&mut bob, &provider, ("2", "bob@acme.test")).await.leads_to("/");
     bob.open("/o/acme").await.is(200).says("Billing of ACME");
@@ -239,13 +241,19 @@ async fn who_comes_back_comes_once_in_time_and_in_the_same_browser(db: PgPool) {
     }
     let page = go(&mut browser, "acme").await;
     let back = provider.lets_in(&page, OLIVE.0, OLIVE.1);
-    let denied = back.replace(&code(&back), "/signin/company/return?error=access_denied");
+    let path = back.split('?').next().unwrap();
+    let denied = back.replace(&code(&back), &format!("{path}?error=access_denied"));
     browser.open(&denied).await.is(403).says("it did not let you in (access_denied)");
     let page = go(&mut browser, "acme").await;
     let late = provider.lets_in(&page, OLIVE.0, OLIVE.1);
     rig.clock.advance(SignedDuration::from_mins(10));
     gone(&browser.open(&late).await);
-    browser.open("/signin/company/return").await.is(403);
+    browser.open("/signin/company/return/org_1").await.is(403);
+    // What is said of one organization counts in no other one's place.
+    let page = go(&mut browser, "acme").await;
+    let back = provider.lets_in(&page, OLIVE.0, OLIVE.1);
+    let path = back.split('?').next().unwrap();
+    gone(&browser.open(&back.replace(path, "/signin/company/return/org_1")).await);
 }
 
 #[sqlx::test(migrations = false)]
@@ -254,7 +262,8 @@ async fn an_organization_sets_its_provider_and_nobody_sees_its_secret(db: PgPool
     let (key, mut olive, provider) = acme(&rig).await;
     let told = key.get(PATH).await;
     assert_eq!(told.body["domains"], json!(["acme.test"]));
-    assert_eq!(told.body["redirectUrl"], "https://console.test/signin/company/return");
+    let redirect = told.body["redirectUrl"].as_str().unwrap();
+    assert!(redirect.starts_with("https://console.test/signin/company/return/org_"), "{redirect}");
     assert!(!told.body.to_string().contains("between"), "{told:?}");
     let kept: Vec<u8> = sqlx::query_scalar("select client_secret from control.single_sign_on")
         .fetch_one(&rig.db)

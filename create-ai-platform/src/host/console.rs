@@ -29,7 +29,8 @@ use crate::failure::{Failure, Kind, Result};
 
 /// The name it answers under; no platform can have it.
 const HOST: &str = "console.localhost";
-/// Its database. No platform's is called so: theirs begin otherwise.
+/// How its database is called, with the name of this home's root key behind it: on a server that several
+/// homes use each has its own. No platform's is called so: theirs begin otherwise.
 const DATABASE: &str = "soulfra_control";
 /// As blueprints would name whoever owns this machine.
 const ORGANIZATION: &str = "local";
@@ -169,21 +170,26 @@ async fn database(
     host: &Host,
 ) -> std::result::Result<PgPool, Box<dyn std::error::Error + Send + Sync>> {
     let admin = &host.0.admin;
+    let name = format!("{DATABASE}_{}", host.0.keys.seals().id());
     let mut conn = admin.connect().await?;
-    let is_there = sqlx::query_scalar::<_, bool>(
-        "select exists (select from pg_catalog.pg_database where datname = $1)",
+    let owner = sqlx::query_scalar::<_, bool>(
+        "select pg_get_userbyid(datdba) = current_user from pg_catalog.pg_database where datname = $1",
     );
-    if !is_there.bind(DATABASE).fetch_one(&mut conn).await? {
-        let made = sqlx::AssertSqlSafe(format!("create database {DATABASE}"));
-        sqlx::raw_sql(made).execute(&mut conn).await?;
+    match owner.bind(&name).fetch_optional(&mut conn).await? {
+        Some(true) => {}
+        Some(false) => return Err(format!("{name} is another login's").into()),
+        None => {
+            let made = sqlx::AssertSqlSafe(format!("create database {name}"));
+            sqlx::raw_sql(made).execute(&mut conn).await?;
+        }
     }
     // No platform's login may look in.
-    let closed = sqlx::AssertSqlSafe(format!("revoke all on database {DATABASE} from public"));
+    let closed = sqlx::AssertSqlSafe(format!("revoke all on database {name} from public"));
     sqlx::raw_sql(closed).execute(&mut conn).await?;
-    let mut conn = admin.connect_to(DATABASE).await?;
+    let mut conn = admin.connect_to(&name).await?;
     control_plane::migrate(&mut conn).await?;
     let options: PgConnectOptions = host.0.admin_url.expose_secret().parse()?;
-    Ok(pool(options.database(DATABASE)))
+    Ok(pool(options.database(&name)))
 }
 
 /// It is being opened, or could not be.

@@ -39,8 +39,6 @@ pub struct Local {
     kept: Kept,
     /// Weak, because the host holds the console, and that one this.
     host: WeakHost,
-    /// Held while files are changed: one change after the other.
-    changes: Mutex<()>,
     seen: RwLock<Option<BTreeMap<String, PlatformBlueprint>>>,
     troubles: Mutex<BTreeMap<String, Trouble>>,
     watched: Watched,
@@ -62,7 +60,6 @@ impl Local {
             home: host.0.home.clone(),
             kept: host.0.kept.clone(),
             host: host.downgrade(),
-            changes: Mutex::default(),
             seen: RwLock::default(),
             troubles: Mutex::default(),
             watched: Watched::default(),
@@ -84,7 +81,7 @@ impl Local {
 
     /// The names of those that nobody has told the control plane of yet.
     pub fn unknown(&self) -> Result<Vec<BlueprintName>, Failure> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let mut unknown = Vec::new();
         for name in self.names()? {
             if self.there(&name)?.is_some_and(|there| there.platform.is_none()) {
@@ -96,7 +93,7 @@ impl Local {
 
     /// The control plane knows it as this platform from now on.
     pub fn is(&self, name: &BlueprintName, platform: &str) -> Result<(), Failure> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let Some(there) = self.there(name)? else { return Ok(()) };
         resources::keep(
             &self.home,
@@ -122,7 +119,7 @@ impl Local {
         let mut seen = BTreeMap::new();
         for name in names {
             let there = {
-                let _one = self.one_at_a_time();
+                let _one = resources::one_at_a_time();
                 self.there(&name)
             };
             if let Ok(Some(there)) = there {
@@ -142,7 +139,7 @@ impl Local {
     async fn see_to(&self, host: &Host, name: &BlueprintName) -> Result<(), Failure> {
         let (there, is_running) = (
             {
-                let _one = self.one_at_a_time();
+                let _one = resources::one_at_a_time();
                 self.there(name)?
             },
             host.running().await.contains_key(name.as_str()),
@@ -172,7 +169,7 @@ impl Local {
 
     /// What was stopped by its blueprint goes on by it.
     fn starts_with_host(&self, name: &BlueprintName) -> Result<(), Failure> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let Some(there) = self.there(name)? else { return Ok(()) };
         resources::keep(&self.home, name, &Resource { starts: Starts::WithHost, ..there })
     }
@@ -183,7 +180,7 @@ impl Local {
     }
 
     /// One as its file and what is kept beside it say; `None` where there is none, or it was deleted. What
-    /// somebody changed in the file counts from here on. Whoever asks holds `changes`.
+    /// somebody changed in the file counts from here on. Whoever asks changes them alone.
     fn there(&self, name: &BlueprintName) -> Result<Option<Resource>, Failure> {
         let known = resources::find(&self.home, name.as_str())?;
         let Some(record) = records::find(&self.home, name.as_str())? else {
@@ -231,6 +228,9 @@ impl Local {
         let wanted = PlatformBlueprint::new(name.as_str(), spec.clone());
         if let Some(record) = records::find(&self.home, name.as_str())? {
             let folder = Folder::at(&record.folder)?;
+            if folder.described().is_some_and(|described| described != *name) {
+                return Err(others(&folder));
+            }
             let text = match folder.text() {
                 Ok(text) => folder::rewrite(&text, &wanted),
                 Err(_) => blueprint::write_with_schema_line(&wanted, folder::SCHEMA),
@@ -246,12 +246,16 @@ impl Local {
         let named = spec.template.as_ref().and_then(|it| templates::get(&it.name));
         let template = named.or_else(|| templates::get("creator"));
         let template = template.ok_or_else(|| super::unexpected("find a template"))?;
-        if folder.exists() {
-            // Of an earlier try that was cut off.
-            let removed = std::fs::remove_dir_all(folder.path());
-            removed.map_err(|error| Failure::file("replace", folder.path(), &error))?;
+        // One of an earlier try that was cut off says this already; any other is somebody's.
+        let is_there = folder.read().is_ok_and(|(there, _)| {
+            there.metadata.name.as_deref() == Some(name.as_str()) && there.spec == *spec
+        });
+        if !is_there && folder.exists() {
+            return Err(others(&folder));
         }
-        folder.create(template, &wanted)?;
+        if !is_there {
+            folder.create(template, &wanted)?;
+        }
         records::remember(&self.home, name, &folder, &self.kept).map(drop)
     }
 
@@ -261,7 +265,7 @@ impl Local {
         (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         if let Some(there) = self.there(name)? {
             let shown = self.shown(name, &there);
             let is_it = is_of(&shown, platform) && there.spec == *spec;
@@ -298,7 +302,7 @@ impl Local {
         seen: Version,
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let there = self.of_uid(name, seen.uid)?;
         if there.spec == *spec {
             return Ok(self.shown(name, &there));
@@ -322,7 +326,7 @@ impl Local {
         seen: Version,
         (platform, to): (&str, Writer),
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let there = self.of_uid(name, seen.uid)?;
         let (platform, released) = (Some(platform.to_owned()), to == Writer::Kubectl);
         if (&there.platform, there.released) == (&platform, released) {
@@ -342,7 +346,7 @@ impl Local {
         uid: Uuid,
         now: Timestamp,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let now = Resource { recheck: Some(now), ..self.of_uid(name, uid)? };
         resources::keep(&self.home, name, &now)?;
         self.forget_trouble(name);
@@ -350,7 +354,7 @@ impl Local {
     }
 
     fn deleted(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let there = match self.of_uid(name, seen.uid) {
             Ok(there) => there,
             Err(ClusterError::Missing) => return Ok(()),
@@ -404,17 +408,13 @@ impl Local {
     fn troubles(&self) -> MutexGuard<'_, BTreeMap<String, Trouble>> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[async_trait]
 impl Cluster for Local {
     async fn get(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
         let there = {
-            let _one = self.one_at_a_time();
+            let _one = resources::one_at_a_time();
             self.there(name)?
         };
         Ok(there.map(|there| self.shown(name, &there)))
@@ -496,7 +496,7 @@ impl Cluster for Local {
         uid: Uuid,
         account: &Account,
     ) -> Result<(), ClusterError> {
-        let _one = self.one_at_a_time();
+        let _one = resources::one_at_a_time();
         let there = self.of_uid(name, uid)?;
         Ok(resources::keep(
             &self.home,
@@ -504,6 +504,15 @@ impl Cluster for Local {
             &Resource { account: Some(account.clone()), ..there },
         )?)
     }
+}
+
+/// What is in a folder is not overwritten by something else.
+fn others(folder: &Folder) -> Failure {
+    Failure::new(
+        Kind::Blueprint,
+        format!("{} describes something else", folder.blueprint_file().display()),
+        "Move that folder away, or give it back the name it had.",
+    )
 }
 
 /// Not what breaks a rule.
@@ -520,6 +529,7 @@ impl From<Failure> for ClusterError {
     fn from(failure: Failure) -> Self {
         match failure.kind {
             Kind::Name => Self::Taken,
+            Kind::Blueprint => Self::Refused(failure.what),
             _ => Self::Unavailable(failure.what),
         }
     }

@@ -2,6 +2,7 @@
 //! changed, whose platform it is. One file each, beside what is remembered of platforms.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use blueprint::status::Account;
 use blueprint::{BlueprintName, BlueprintSpec};
@@ -54,6 +55,12 @@ pub enum Starts {
     WithHost,
 }
 
+/// Held by whoever reads one to write it again: there is one host, and it changes one after the other.
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static CHANGES: Mutex<()> = Mutex::new(());
+    CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What is kept of this name.
 pub fn find(home: &Home, name: &str) -> Result<Option<Resource>> {
     let path = path(home, name);
@@ -94,6 +101,7 @@ pub fn forget(home: &Home, name: &str) -> Result<()> {
 
 /// From now on it runs when a command with its name says so.
 pub fn start_by_command(home: &Home, name: &str) -> Result<()> {
+    let _one = one_at_a_time();
     let (Ok(parsed), Some(kept)) = (name.parse(), find(home, name)?) else { return Ok(()) };
     keep(home, &parsed, &Resource { starts: Starts::ByCommand, ..kept })
 }

@@ -112,8 +112,9 @@ async fn no_platform_may_look_into_the_consoles_database_and_a_stranger_sees_not
         "{}",
         page.status
     );
-    let whose = "select bool_or(has_database_privilege(rolname, 'soulfra_control', 'connect')) \
-                 from pg_roles where rolname like 't\\_%'";
+    let whose = "select bool_or(has_database_privilege(rolname, datname, 'connect')) \
+                 from pg_roles, pg_database \
+                 where rolname like 't\\_%' and datname like 'soulfra\\_control\\_%'";
     let mut conn = PgConnection::connect(&database(&ground).await).await.unwrap();
     let may = sqlx::query_scalar::<_, Option<bool>>(whose).fetch_one(&mut conn).await.unwrap();
     assert_eq!(may, Some(false), "there are such roles, and none may");

@@ -361,7 +361,7 @@ impl Sample for Policy {
         let provider = Provider {
             action: "/o/acme/settings/single-sign-on".to_owned(),
             remove: None,
-            redirect_url: "https://console.example/signin/company/return".to_owned(),
+            redirect_url: "https://console.example/signin/company/return/org_1".to_owned(),
             fields: vec![Field::text("issuer", "Issuer").hint(odd()).value(odd())],
         };
         let plain = Self {

@@ -119,6 +119,10 @@ pub async fn take(app: &App, caller: &Caller, owned: &Owned, seen: Version) -> R
     if version(&there) != Some(seen) {
         return Err(Error::Changed);
     }
+    let names = there.spec.organization.as_ref();
+    if owned.found.is_some() && names != Some(&organization.slug) {
+        return Err(Error::Nothing("blueprint"));
+    }
     // What it pays for is asked of what is there as of what is new.
     belongs_to(&mut there.clone(), &organization)?;
     let summary = format!("What {} wrote was claimed.", cluster::writer(&there));
@@ -143,6 +147,7 @@ pub async fn take(app: &App, caller: &Caller, owned: &Owned, seen: Version) -> R
 pub async fn give(app: &App, caller: &Caller, owned: &Owned) -> Result<Changed> {
     caller.may(Scope::PlatformsWrite)?;
     let there = standing(app, owned).await?;
+    is_own(owned, &there)?;
     if cluster::writer(&there) != CONTROL_PLANE {
         return Ok(Changed { blueprint: there, operation: None });
     }

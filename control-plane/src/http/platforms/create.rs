@@ -267,7 +267,9 @@ async fn take_name(app: &App, caller: &Caller, wanted: &New) -> Result<Owned> {
     let there = platforms::by_name(&mut tx, name).await?;
     drop(tx);
     let taken = || Error::NameTaken(name.to_string());
-    let own = there.filter(|there| there.organization == organization.id).ok_or_else(taken)?;
+    // What was found is there by other means, or was until just now.
+    let is_own = |there: &Owned| there.organization == organization.id && there.found.is_none();
+    let own = there.filter(is_own).ok_or_else(taken)?;
     match app.cluster().get(name).await? {
         None => Ok(own),
         // The answer was lost, or it is another request: whoever makes it compares what is wanted.

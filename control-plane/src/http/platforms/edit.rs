@@ -293,16 +293,27 @@ pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<Cha
         let mut conn = app.conn().await?;
         deletions::of(&mut conn, owned.id).await?
     };
-    let operation = match &deletion {
+    let begun = match &deletion {
         Some(deletion) if seen_of(app, owned).await?.is_none() => {
             let words = Words { summary: "It is brought back.".into(), changes: Vec::new() };
             let new = New { kind: Kind::Undelete, wanted: Some(&deletion.spec), words };
-            let begun =
-                Doing::begin(app, caller, owned, (new, json!({"name": owned.name}))).await?;
-            Some(begun.id)
+            Some(Doing::begin(app, caller, owned, (new, json!({"name": owned.name}))).await?)
         }
         _ => None,
     };
+    let operation = begun.as_ref().map(|begun| begun.id);
+    match (brought_back(app, owned, operation).await, begun) {
+        (Ok(blueprint), _) => Ok(Changed { blueprint, operation }),
+        (Err(error), Some(begun)) => begun.came_to(Err(error)).await,
+        (Err(error), None) => Err(error),
+    }
+}
+
+async fn brought_back(
+    app: &App,
+    owned: &Owned,
+    operation: Option<OperationId>,
+) -> Result<PlatformBlueprint> {
     let mut tx = app.begin().await?;
     platforms::lock(&mut tx, owned.id).await?;
     let deletion = deletions::of(&mut tx, owned.id).await?;
@@ -328,7 +339,7 @@ pub async fn bring_back(app: &App, caller: &Caller, owned: &Owned) -> Result<Cha
     }
     tx.commit().await?;
     confirm(app, &back, &organization).await;
-    Ok(Changed { blueprint: back, operation })
+    Ok(back)
 }
 
 /// Stops a platform, or takes it up again.
