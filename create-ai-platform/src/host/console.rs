@@ -101,10 +101,10 @@ async fn open(host: &Host, tasks: &TaskTracker) -> Result<()> {
     let organization = admit::once(&db, &new, inner.clock.now()).await;
     let organization =
         organization.map_err(|error| unexpected(&format!("prepare the console: {error}")))?;
-    let local = Arc::new(Local::of(host));
+    let local = Local::of(host);
     let app = App::new(control_plane::Parts {
         db: db.clone(),
-        cluster: local.clone(),
+        cluster: Arc::new(local.clone()),
         clock: inner.clock.clone(),
         passwords: inner.passwords.for_tenant(),
         root_keys: inner.keys.clone(),
@@ -156,10 +156,10 @@ async fn make_known(
 }
 
 async fn known(local: &Local, db: &PgPool, organization: OrganizationId) -> Result<()> {
-    for name in local.unknown()? {
+    for name in local.unknown().await? {
         let id = admit::platform(db, organization, &name, Clock::System.now()).await;
         if let Some(id) = id.map_err(|error| no_database(&error))? {
-            local.is(&name, &id.to_string())?;
+            local.is(&name, &id.to_string()).await?;
         }
     }
     Ok(())

@@ -34,7 +34,10 @@ const LOOKS: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// The platforms of this machine.
-pub struct Local {
+#[derive(Clone)]
+pub struct Local(Arc<Inner>);
+
+struct Inner {
     home: Home,
     kept: Kept,
     /// Weak, because the host holds the console, and that one this.
@@ -56,7 +59,7 @@ pub struct Trouble {
 impl Local {
     /// The platforms of this host.
     pub fn of(host: &Host) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             home: host.0.home.clone(),
             kept: host.0.kept.clone(),
             host: host.downgrade(),
@@ -64,114 +67,136 @@ impl Local {
             troubles: Mutex::default(),
             watched: Watched::default(),
             more: Notify::new(),
-        }
+        }))
     }
 
     /// Starts what is to run, stops what is not, and sees what became of it, until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            self.round().await;
+            if let Err(failure) = self.round().await {
+                tracing::warn!(why = failure.what, "platforms are not looked at");
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.more.notified() => {}
+                () = self.0.more.notified() => {}
                 () = tokio::time::sleep(LOOKS) => {}
             }
         }
     }
 
     /// The names of those that nobody has told the control plane of yet.
-    pub fn unknown(&self) -> Result<Vec<BlueprintName>, Failure> {
-        let _one = resources::one_at_a_time();
-        let mut unknown = Vec::new();
-        for name in self.names()? {
-            if self.there(&name)?.is_some_and(|there| there.platform.is_none()) {
-                unknown.push(name);
-            }
-        }
-        Ok(unknown)
+    pub async fn unknown(&self) -> Result<Vec<BlueprintName>, Failure> {
+        let all = self.aside(Inner::all).await??;
+        let unknown = all.into_iter().filter(|(_, there)| there.platform.is_none());
+        Ok(unknown.map(|(name, _)| name).collect())
     }
 
     /// The control plane knows it as this platform from now on.
-    pub fn is(&self, name: &BlueprintName, platform: &str) -> Result<(), Failure> {
-        let _one = resources::one_at_a_time();
-        let Some(there) = self.there(name)? else { return Ok(()) };
-        resources::keep(
-            &self.home,
-            name,
-            &Resource { platform: Some(platform.to_owned()), ..there },
-        )
+    pub async fn is(&self, name: &BlueprintName, platform: &str) -> Result<(), Failure> {
+        let (name, platform) = (name.clone(), Some(platform.to_owned()));
+        self.aside(move |it| it.rewrite(&name, |there| Resource { platform, ..there })).await?
     }
 
-    async fn round(&self) {
-        let Some(host) = self.host.upgrade() else { return };
-        let names = match self.names() {
-            Ok(names) => names,
-            Err(failure) => {
-                return tracing::warn!(why = failure.what, "platforms are not looked at");
+    async fn round(&self) -> Result<(), Failure> {
+        let Some(host) = self.0.host.upgrade() else { return Ok(()) };
+        let (all, running) = (self.aside(Inner::all).await??, host.running().await);
+        for name in running.keys().filter_map(|name| name.parse().ok()) {
+            let its = BlueprintName::clone(&name);
+            if self.aside(move |it| it.is_deleted(&its)).await?? {
+                self.0.forget_trouble(&name);
+                host.take_down(name.as_str()).await;
             }
-        };
-        for name in &names {
-            if let Err(failure) = Box::pin(self.see_to(&host, name)).await {
+        }
+        for (name, there) in &all {
+            let is_running = running.contains_key(name.as_str());
+            if let Err(failure) = Box::pin(self.see_to(&host, name, there, is_running)).await {
                 tracing::warn!(%name, why = failure.what, "it cannot be looked at");
             }
         }
-        let running = host.running().await;
-        let mut seen = BTreeMap::new();
-        for name in names {
-            let there = {
-                let _one = resources::one_at_a_time();
-                self.there(&name)
-            };
-            if let Ok(Some(there)) = there {
-                let shown = seen::as_seen(
-                    &name,
-                    &there,
-                    running.get(name.as_str()),
-                    self.trouble(&name).as_ref(),
-                );
-                seen.insert(name.to_string(), shown);
-            }
-        }
-        self.show(seen);
+        let (all, running) = (self.aside(Inner::all).await??, host.running().await);
+        let shown = all.into_iter().map(|(name, there)| {
+            let (runs, trouble) = (running.get(name.as_str()), self.0.trouble(&name));
+            (name.to_string(), seen::as_seen(&name, &there, runs, trouble.as_ref()))
+        });
+        self.0.show(shown.collect());
+        Ok(())
     }
 
     /// Starts or stops one, where that is to be done.
-    async fn see_to(&self, host: &Host, name: &BlueprintName) -> Result<(), Failure> {
-        let (there, is_running) = (
-            {
-                let _one = resources::one_at_a_time();
-                self.there(name)?
-            },
-            host.running().await.contains_key(name.as_str()),
-        );
-        let Some(there) = there.filter(|there| !there.spec.suspended) else {
-            self.forget_trouble(name);
-            if is_running {
-                self.starts_with_host(name)?;
-                host.take_down(name.as_str()).await;
-            }
-            return Ok(());
-        };
-        if is_running || there.starts == Starts::ByCommand || !self.is_due(name) {
+    async fn see_to(
+        &self,
+        host: &Host,
+        name: &BlueprintName,
+        there: &Resource,
+        is_running: bool,
+    ) -> Result<(), Failure> {
+        if there.spec.suspended {
+            self.0.forget_trouble(name);
+            return if is_running { self.stop(host, name).await } else { Ok(()) };
+        }
+        if is_running || there.starts == Starts::ByCommand || !self.0.is_due(name) {
             return Ok(());
         }
-        let Some(record) = records::find(&self.home, name.as_str())? else { return Ok(()) };
+        let Some(record) = records::find(&self.0.home, name.as_str())? else { return Ok(()) };
         match Box::pin(host.add(&Folder::at(&record.folder)?)).await {
-            Ok(_) => self.forget_trouble(name),
+            Ok(_) => self.0.forget_trouble(name),
             Err(failure) => {
                 tracing::warn!(%name, why = failure.what, "it does not start");
                 let trouble = Trouble { what: failure.what, since: Instant::now() };
-                self.troubles().insert(name.to_string(), trouble);
+                self.0.troubles().insert(name.to_string(), trouble);
             }
         }
         Ok(())
     }
 
     /// What was stopped by its blueprint goes on by it.
-    fn starts_with_host(&self, name: &BlueprintName) -> Result<(), Failure> {
+    async fn stop(&self, host: &Host, name: &BlueprintName) -> Result<(), Failure> {
+        let its = name.clone();
+        let starts = Starts::WithHost;
+        self.aside(move |it| it.rewrite(&its, |there| Resource { starts, ..there })).await??;
+        host.take_down(name.as_str()).await;
+        Ok(())
+    }
+
+    /// Beside those who serve: files may be slow, and one waits for another.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(|error| super::unexpected(&format!("look at platforms: {error}")))
+    }
+}
+
+impl Inner {
+    /// All that are there.
+    fn all(&self) -> Result<Vec<(BlueprintName, Resource)>, Failure> {
+        let mut all = Vec::new();
+        for name in self.names()? {
+            let _one = resources::one_at_a_time();
+            match self.there(&name) {
+                Ok(there) => all.extend(there.map(|there| (name, there))),
+                Err(failure) => tracing::warn!(%name, why = failure.what, "it cannot be looked at"),
+            }
+        }
+        Ok(all)
+    }
+
+    fn is_deleted(&self, name: &BlueprintName) -> Result<bool, Failure> {
+        let kept = resources::find(&self.home, name.as_str())?;
+        Ok(kept.is_some_and(|kept| kept.deleted_at.is_some()))
+    }
+
+    /// What is kept of one that is there is otherwise from now on.
+    fn rewrite(
+        &self,
+        name: &BlueprintName,
+        change: impl FnOnce(Resource) -> Resource,
+    ) -> Result<(), Failure> {
         let _one = resources::one_at_a_time();
         let Some(there) = self.there(name)? else { return Ok(()) };
-        resources::keep(&self.home, name, &Resource { starts: Starts::WithHost, ..there })
+        resources::keep(&self.home, name, &change(there))
     }
 
     fn names(&self) -> Result<Vec<BlueprintName>, Failure> {
@@ -374,7 +399,7 @@ impl Local {
 
     /// With what was seen of it last.
     fn shown(&self, name: &BlueprintName, resource: &Resource) -> PlatformBlueprint {
-        let status = self.seen(std::slice::from_ref(name)).pop().flatten();
+        let status = self.last_seen(name);
         let same = status.filter(|it| version(it).is_some_and(|it| it.uid == resource.uid));
         seen::shown(name, resource, same.and_then(|it| it.status))
     }
@@ -391,6 +416,12 @@ impl Local {
         for name in changed {
             self.watched.changed(&name);
         }
+    }
+
+    /// As it was seen last.
+    fn last_seen(&self, name: &BlueprintName) -> Option<PlatformBlueprint> {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref()?.get(name.as_str()).cloned()
     }
 
     fn is_due(&self, name: &BlueprintName) -> bool {
@@ -413,21 +444,20 @@ impl Local {
 #[async_trait]
 impl Cluster for Local {
     async fn get(&self, name: &BlueprintName) -> Result<Option<PlatformBlueprint>, ClusterError> {
-        let there = {
+        let name = name.clone();
+        let found = self.aside(move |it| {
             let _one = resources::one_at_a_time();
-            self.there(name)?
-        };
-        Ok(there.map(|there| self.shown(name, &there)))
+            Ok(it.there(&name)?.map(|there| it.shown(&name, &there)))
+        });
+        found.await?
     }
 
     fn seen(&self, names: &[BlueprintName]) -> Vec<Option<PlatformBlueprint>> {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        let seen = |name: &BlueprintName| seen.as_ref()?.get(name.as_str()).cloned();
-        names.iter().map(seen).collect()
+        names.iter().map(|name| self.0.last_seen(name)).collect()
     }
 
     fn written_elsewhere(&self) -> Vec<Arc<PlatformBlueprint>> {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.seen.read().unwrap_or_else(PoisonError::into_inner);
         let all = seen.iter().flat_map(BTreeMap::values);
         let is_it =
             |it: &&PlatformBlueprint| it.spec.organization.is_some() && writer(it) != CONTROL_PLANE;
@@ -435,21 +465,22 @@ impl Cluster for Local {
     }
 
     fn watch(&self, name: &BlueprintName) -> Receiver<()> {
-        self.watched.watch(name.as_str())
+        self.0.watched.watch(name.as_str())
     }
 
     fn is_known(&self) -> bool {
-        self.seen.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.0.seen.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     async fn create(
         &self,
         name: &BlueprintName,
-        of: (&str, Made),
+        (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let made = self.made(name, of, spec)?;
-        self.more.notify_one();
+        let (name, platform, spec) = (name.clone(), platform.to_owned(), spec.clone());
+        let made = self.aside(move |it| it.made(&name, (&platform, made), &spec)).await??;
+        self.0.more.notify_one();
         Ok(made)
     }
 
@@ -459,8 +490,9 @@ impl Cluster for Local {
         seen: Version,
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let changed = self.changed(name, seen, spec)?;
-        self.more.notify_one();
+        let (name, spec) = (name.clone(), spec.clone());
+        let changed = self.aside(move |it| it.changed(&name, seen, &spec)).await??;
+        self.0.more.notify_one();
         Ok(changed)
     }
 
@@ -468,9 +500,10 @@ impl Cluster for Local {
         &self,
         name: &BlueprintName,
         seen: Version,
-        to: (&str, Writer),
+        (platform, to): (&str, Writer),
     ) -> Result<PlatformBlueprint, ClusterError> {
-        self.handed_over(name, seen, to)
+        let (name, platform) = (name.clone(), platform.to_owned());
+        self.aside(move |it| it.handed_over(&name, seen, (&platform, to))).await?
     }
 
     async fn nudge(
@@ -479,14 +512,16 @@ impl Cluster for Local {
         uid: Uuid,
         now: Timestamp,
     ) -> Result<PlatformBlueprint, ClusterError> {
-        let nudged = self.nudged(name, uid, now)?;
-        self.more.notify_one();
+        let name = name.clone();
+        let nudged = self.aside(move |it| it.nudged(&name, uid, now)).await??;
+        self.0.more.notify_one();
         Ok(nudged)
     }
 
     async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {
-        self.deleted(name, seen)?;
-        self.more.notify_one();
+        let name = name.clone();
+        self.aside(move |it| it.deleted(&name, seen)).await??;
+        self.0.more.notify_one();
         Ok(())
     }
 
@@ -496,13 +531,13 @@ impl Cluster for Local {
         uid: Uuid,
         account: &Account,
     ) -> Result<(), ClusterError> {
-        let _one = resources::one_at_a_time();
-        let there = self.of_uid(name, uid)?;
-        Ok(resources::keep(
-            &self.home,
-            name,
-            &Resource { account: Some(account.clone()), ..there },
-        )?)
+        let (name, account) = (name.clone(), Some(account.clone()));
+        let confirmed = self.aside(move |it| {
+            let _one = resources::one_at_a_time();
+            let there = it.of_uid(&name, uid)?;
+            Ok(resources::keep(&it.home, &name, &Resource { account, ..there })?)
+        });
+        confirmed.await?
     }
 }
 

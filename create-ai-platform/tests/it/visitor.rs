@@ -142,8 +142,10 @@ impl Visitor {
         let response = request.send().await?;
         let header =
             |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let cookie = header(SET_COOKIE.as_str());
-        let cookie = cookie.map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        // What is told once comes in another one.
+        let cookies = response.headers().get_all(SET_COOKIE).iter();
+        let mut cookies = cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
+        let cookie = cookies.find(|cookie| cookie.starts_with("session=")).map(str::to_owned);
         let location = header(LOCATION.as_str()).unwrap_or_default();
         Ok(Page { status: response.status(), location, cookie, body: response.text().await? })
     }
