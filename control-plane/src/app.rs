@@ -1,6 +1,7 @@
 //! The state of the control plane.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::cookie::Cookie;
 use accounts::factors::Sealing;
@@ -13,6 +14,7 @@ use plan::Installation;
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Url};
 use web::egress::Egress;
 use web::serve::Proxies;
@@ -24,12 +26,19 @@ use crate::console::view;
 use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::pool::CONNECTIONS;
 use crate::providers::Providers;
 use crate::rates::Rates;
 use crate::root_keys::Held;
 
 /// As whose what is sealed in the database `control` is bound.
 const TENANT: &str = "control";
+
+/// So many at once ask the cluster something while they hold a connection: half of all there are. Where
+/// the cluster does not answer, the others are for those who ask it nothing.
+const ASKING: usize = CONNECTIONS as usize / 2;
+/// Nobody waits longer to be one of them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What everything here shares. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +48,7 @@ struct Inner {
     parts: Parts,
     root_keys: Held,
     strangers: Passwords,
+    asking: Semaphore,
     origin: String,
     providers: Providers,
     engine: Engine,
@@ -80,7 +90,8 @@ impl App {
         let (engine, brand) = (view::engine()?, view::brand());
         let root_keys = Held::new(parts.root_keys.clone());
         let strangers = parts.passwords.for_strangers();
-        let held = Inner { parts, root_keys, strangers, origin, providers, engine, brand };
+        let asking = Semaphore::new(ASKING);
+        let held = Inner { parts, root_keys, strangers, asking, origin, providers, engine, brand };
         Ok(Self(Arc::new(held)))
     }
 
@@ -93,6 +104,16 @@ impl App {
     /// A transaction there.
     pub fn begin(&self) -> BoxFuture<'_, sqlx::Result<Transaction<'static, Postgres>>> {
         Box::pin(self.0.parts.db.begin())
+    }
+
+    /// A place among those who ask the cluster while they hold a connection; to be had before it.
+    ///
+    /// # Errors
+    /// [`Error::NoCluster`]: all are taken, since it does not answer.
+    pub async fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let place = tokio::time::timeout(PATIENCE, self.0.asking.acquire()).await;
+        let place = place.ok().and_then(|place| place.ok());
+        place.ok_or_else(|| Error::NoCluster("others wait for it, too many already".to_owned()))
     }
 
     /// Where platforms are.

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 /// So many at once.
-const CONNECTIONS: u32 = 16;
+pub const CONNECTIONS: u32 = 16;
 /// Nobody waits for one longer.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// One that was used within this time is taken for good.

@@ -140,7 +140,7 @@ async function freePort() {
 }
 
 /** What the suite hands over in the environment. */
-function fromSuite(variable) {
+export function fromSuite(variable) {
   const value = process.env[variable];
   if (!value) throw new Error(`${variable} is not set: run cargo xtask test --suite console`);
   return value;

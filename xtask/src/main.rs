@@ -13,6 +13,7 @@ mod npm;
 mod postgres;
 mod process;
 mod project;
+mod python;
 mod room;
 mod say;
 mod soak;

@@ -33,6 +33,8 @@ pub(crate) enum Silent {
     Dead,
     /// It does what it is asked, and its answers are lost.
     Mute,
+    /// Whoever asks it for something waits, and nothing comes.
+    Hung,
 }
 
 impl Played {
@@ -71,6 +73,14 @@ impl Played {
 
     fn there(&self) -> MutexGuard<'_, BTreeMap<String, PlatformBlueprint>> {
         self.there.lock().unwrap()
+    }
+
+    /// Nothing comes of what is asked of one that hangs.
+    async fn hangs(&self) {
+        let silent = *self.silent.lock().unwrap();
+        if silent == Silent::Hung {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Does it, unless it is dead; tells, unless it is mute.
@@ -119,6 +129,7 @@ impl Cluster for Played {
         (platform, made): (&str, Made),
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             if let Some(before) = there.get(name.as_str()) {
                 let annotations = before.metadata.annotations.as_ref();
@@ -148,6 +159,7 @@ impl Cluster for Played {
         seen: Version,
         spec: &BlueprintSpec,
     ) -> Result<PlatformBlueprint, ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
             let now = version(it).unwrap();
@@ -176,6 +188,7 @@ impl Cluster for Played {
         seen: Version,
         (platform, to): (&str, Writer),
     ) -> Result<PlatformBlueprint, ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
             let now = version(it).filter(|now| now.uid == seen.uid).ok_or(ClusterError::Missing)?;
@@ -201,6 +214,7 @@ impl Cluster for Played {
         of: Uuid,
         now: Timestamp,
     ) -> Result<PlatformBlueprint, ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             let it = there.get_mut(name.as_str()).filter(|it| uid(it) == Some(of));
             let it = it.ok_or(ClusterError::Missing)?;
@@ -212,6 +226,7 @@ impl Cluster for Played {
     }
 
     async fn delete(&self, name: &BlueprintName, seen: Version) -> Result<(), ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             let now = there.get(name.as_str()).and_then(version);
             match now.filter(|now| now.uid == seen.uid) {
@@ -231,6 +246,7 @@ impl Cluster for Played {
         uid: Uuid,
         account: &Account,
     ) -> Result<(), ClusterError> {
+        self.hangs().await;
         self.does(|there| {
             let it = there.get_mut(name.as_str()).ok_or(ClusterError::Missing)?;
             if version(it).unwrap().uid != uid {

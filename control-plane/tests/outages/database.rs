@@ -128,3 +128,26 @@ async fn a_cluster_that_is_gone(_: PgPoolOptions, database: PgConnectOptions) {
     lived(&world, "no cluster", async || world.cluster_is(Silent::No)).await;
     assert!(world.made() > 0, "what needs no cluster is done");
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_cluster_that_hangs_does_not_keep_those_who_ask_it_nothing_waiting(
+    _: PgPoolOptions,
+    database: PgConnectOptions,
+) {
+    let world = Box::pin(World::new(database)).await;
+    world.cluster_is(Silent::Hung);
+    let mut looked = Vec::new();
+    let looks = async {
+        loop {
+            looked.push(world.many_look().await);
+        }
+    };
+    tokio::select! {
+        () = world.many_make() => {}
+        () = looks => {}
+    }
+    let put_off: usize = looked.iter().map(|looked| looked.put_off).sum();
+    assert!(looked.len() > 1 && put_off == 0, "{looked:?}");
+    world.cluster_is(Silent::No);
+    world.is_well().await;
+}

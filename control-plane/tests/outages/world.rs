@@ -130,6 +130,19 @@ impl World {
         .await
     }
 
+    /// Many make a platform; nobody looks whether it is done.
+    pub(crate) async fn many_make(&self) {
+        let caller = self.caller();
+        let made =
+            (0..AT_ONCE).map(|number| {
+                let (caller, slug) = (caller.clone(), format!("hung-{number}"));
+                timed(async move {
+                    caller.send("POST", "/v1/platforms", &[], written(&slug, "Quay")).await
+                })
+            });
+        seen(join_all(made)).await;
+    }
+
     /// All who look are shown something, soon; and all that was said to be done is.
     pub(crate) async fn is_well(&self) -> Duration {
         let begun = Instant::now();

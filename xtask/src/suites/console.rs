@@ -1,5 +1,5 @@
-//! The console of the control plane through a real browser, over a real Postgres and a real API
-//! server: `tests/console`.
+//! The control plane over a real Postgres and a real API server: its console through a real browser,
+//! its API held against its own document by schemathesis: `tests/console`.
 
 use std::path::Path;
 
@@ -9,11 +9,14 @@ use crate::cluster::{Own, Parts};
 use crate::postgres::Postgres;
 use crate::process::Deadline;
 use crate::project::Project;
+use crate::python;
 use crate::suites::{OF_CLUSTERS, Outcome, walks};
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(30);
     walks::prepare(project, deadline)?;
+    let list = project.root.join("tests/console/requirements.txt");
+    let python = python::with(project, "schemathesis", &list, deadline)?;
     // Selected as the suite `crates` does, so that nothing is compiled again.
     let program = project.build(&OF_CLUSTERS, "control-plane", deadline)?;
     let postgres = Postgres::start(project, deadline)?;
@@ -24,6 +27,7 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
         ("DATABASE_URL", Path::new(&database)),
         ("KUBECONFIG", &*kubeconfig),
         ("SOULFRA_TEST_KUBECTL", cluster.kubectl()),
+        ("SOULFRA_SCHEMATHESIS", &*python),
     ];
     walks::run(project, "tests/console", &environment, deadline)
 }

@@ -3,20 +3,19 @@
 //! a real one, in each engine, which `model-server/tests/openai_clients.rs` does.
 
 use std::fmt::Write;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::suites::{Counts, Outcome, TOGETHER};
-use crate::{say, tools};
+use crate::{python, say, tools};
 
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
     let deadline = Deadline::in_minutes(40);
     let folder = project.root.join("tests/openai-clients");
-    let python = install_for_python(project, &folder.join("requirements.txt"), deadline)?;
+    let python = python::with(project, "openai", &folder.join("requirements.txt"), deadline)?;
     install_for_javascript(project, &folder, deadline)?;
 
     let pretend = Selection("the pretend model", &["--package", "inference"]);
@@ -56,30 +55,6 @@ impl Selection<'_> {
         }
         Ok(Outcome { counts, note })
     }
-}
-
-/// A Python that has what the list names, made once for each list and user.
-fn install_for_python(project: &Project, list: &Path, deadline: Deadline) -> Result<PathBuf> {
-    if !tools::on_path("python3") {
-        bail!("python3 is missing; install Python 3.10 or newer: https://www.python.org");
-    }
-    let wanted = fs::read_to_string(list).with_context(|| format!("read {}", list.display()))?;
-    let version = wanted.lines().find_map(|line| line.strip_prefix("openai=="));
-    let version = version.with_context(|| format!("{} names no openai", list.display()))?;
-    let home = project.cache.join(format!("tools/openai-python-{version}"));
-    let (python, installed) = (home.join("bin/python3"), home.join("installed.txt"));
-    if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return Ok(python);
-    }
-    let mut make = project.command("python3");
-    process::run(make.args(["-m", "venv", "--clear"]).arg(&home), deadline)
-        .context("make a virtual environment (Debian has it in the package python3-venv)")?;
-    let mut pip = project.command(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]).arg(list);
-    process::run(&mut pip, deadline).context("install OpenAI's client for Python")?;
-    // Last: a run that was ended before begins again.
-    fs::write(installed, wanted)?;
-    Ok(python)
 }
 
 fn install_for_javascript(project: &Project, folder: &Path, deadline: Deadline) -> Result<()> {

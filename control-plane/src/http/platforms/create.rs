@@ -178,6 +178,7 @@ pub fn belongs_to(blueprint: &mut PlatformBlueprint, organization: &Organization
 async fn make(app: &App, caller: &Caller, new: &New) -> Result<Made> {
     let New { name, blueprint, organization, once, .. } = new;
     let owned = take_name(app, caller, new).await?;
+    let _place = app.place().await?;
     let mut tx = app.begin().await?;
     platforms::lock(&mut tx, owned.id).await?;
     // A request beside this one was refused, and gave the name up.

@@ -233,6 +233,7 @@ struct Begun {
 
 /// Writes down that it is deleted and what it was, unless too many are; `None`, where it is gone already.
 async fn begin_deletion(app: &App, caller: &Caller, owned: &Owned) -> Result<Option<Begun>> {
+    let _place = app.place().await?;
     let (mut tx, now) = (app.begin().await?, app.now());
     platforms::lock(&mut tx, owned.id).await?;
     // What is not there was deleted before, or has not been made.
@@ -270,6 +271,7 @@ async fn begin_deletion(app: &App, caller: &Caller, owned: &Owned) -> Result<Opt
 
 /// Has it stopped as it was seen, unless somebody brought it back since.
 async fn end_deletion(app: &App, owned: &Owned, begun: &Begun) -> Result<()> {
+    let _place = app.place().await?;
     let mut tx = app.begin().await?;
     platforms::lock(&mut tx, owned.id).await?;
     let open = deletions::of(&mut tx, owned.id).await?;
@@ -314,6 +316,7 @@ async fn brought_back(
     owned: &Owned,
     operation: Option<OperationId>,
 ) -> Result<PlatformBlueprint> {
+    let _place = app.place().await?;
     let mut tx = app.begin().await?;
     platforms::lock(&mut tx, owned.id).await?;
     let deletion = deletions::of(&mut tx, owned.id).await?;
