@@ -1,5 +1,8 @@
 //! What was seen of a platform: written by operator and control plane, never by a person.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,6 +100,36 @@ pub struct Account {
     pub plan: PlanName,
     /// What that gives, contract terms included.
     pub entitlements: Entitlements,
+    /// What the organization asks of who runs its platforms.
+    #[serde(default, skip_serializing_if = "Staff::asks_nothing")]
+    pub staff: Staff,
+}
+
+/// What an organization asks of who runs its platforms. What is left out is not asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Staff {
+    /// Networks such as `192.0.2.0/24` from which alone they come in; none: from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 100))]
+    pub allowed_addresses: Vec<IpNet>,
+    /// After so many hours they sign in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_session_hours: Option<u32>,
+}
+
+impl Staff {
+    /// Whether anybody who runs a platform comes in from everywhere, for as long as others do.
+    pub fn asks_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether who runs a platform comes in from this address.
+    pub fn lets_in_from(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let networks = &self.allowed_addresses;
+        networks.is_empty() || networks.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// A domain name on its way to serving.

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use blueprint::status::Account;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -42,11 +41,10 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         let mut conn = app.conn().await?;
         let batch = platforms::all(&mut conn, after.as_deref(), BATCH).await?;
         drop(conn);
-        let Some((last, _, _)) = batch.last() else { return Ok(confirmed) };
+        let Some((last, _)) = batch.last() else { return Ok(confirmed) };
         after = Some(last.name.to_string());
-        let names: Vec<_> = batch.iter().map(|(owned, _, _)| owned.name.clone()).collect();
-        for ((owned, slug, plan), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
-            let account = Account { organization: slug, plan, entitlements: plan.entitlements() };
+        let names: Vec<_> = batch.iter().map(|(owned, _)| owned.name.clone()).collect();
+        for ((owned, account), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
             // What an organization has not claimed is not confirmed to be its own.
             let is_own = owned.found.is_none();
             let Some(seen) = seen.filter(|seen| is_own && is_it(&owned, seen)) else { continue };

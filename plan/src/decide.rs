@@ -36,6 +36,8 @@ pub struct Plan<'a> {
     pub pays: Sourced<PlanName>,
     /// What that gives, contract terms included.
     pub entitlements: Sourced<Entitlements>,
+    /// What is asked of who runs it.
+    pub staff: Sourced<Staff>,
     /// How much of the cluster that is.
     pub allowance: Allowance,
     /// The version that runs.
@@ -105,6 +107,7 @@ impl<'a> Plan<'a> {
             name,
             pays,
             entitlements,
+            staff: staff(blueprint),
             allowance,
             version,
             copies,
@@ -151,6 +154,13 @@ impl<'a> Plan<'a> {
             .collect();
         std::iter::once(own).chain(more).collect()
     }
+}
+
+/// What its organization asks of who runs it; nothing, as long as nobody confirmed whose it is.
+fn staff(blueprint: &PlatformBlueprint) -> Sourced<Staff> {
+    let account = blueprint.status.as_ref().and_then(|status| status.account.as_ref());
+    let staff = account.map(|account| account.staff.clone()).unwrap_or_default();
+    Sourced::new(staff, Origin::Seen("status.account.staff"))
 }
 
 /// What was confirmed, or else what the installation gives everybody. What a person wrote is a

@@ -1,9 +1,15 @@
 //! What a blueprint makes of a platform: brand, entitlements, pages. Replaced whole when the
 //! blueprint changes.
 
+use std::net::IpAddr;
+
+use accounts::sessions::SignedIn;
+use accounts::{Permission, Role};
 use blueprint::plan::{Entitlements, PlanName};
+use blueprint::status::Staff;
 use blueprint::templates::SeedPage;
 use blueprint::{PlatformBlueprint, templates};
+use jiff::{SignedDuration, Timestamp};
 use pages::{Brand, BrandInput};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +22,8 @@ pub struct Site {
     pub brand: Brand,
     /// What its plan gives.
     pub entitlements: Entitlements,
+    /// What is asked of who runs it.
+    pub staff: Staff,
     /// Pages to read: about, terms, privacy.
     pub pages: Vec<SeedPage>,
     /// The mark, as SVG or PNG.
@@ -46,12 +54,34 @@ impl Site {
         let template = blueprint.spec.template.as_ref().and_then(|t| templates::get(&t.name));
         let pages = template.map(|t| t.seed.pages.clone()).unwrap_or_default();
         let logo = blueprint.spec.identity.branding.logo.as_deref().and_then(picture);
-        Self { brand, entitlements: plan.entitlements(), pages, logo, blueprint }
+        let (entitlements, staff) = (plan.entitlements(), Staff::default());
+        Self { brand, entitlements, staff, pages, logo, blueprint }
     }
 
     /// The same with what was confirmed: a plan in a blueprint is a wish.
     pub fn entitled_to(self, entitlements: Entitlements) -> Self {
         Self { entitlements, ..self }
+    }
+
+    /// The same, where this is asked of who runs it.
+    pub fn run_by(self, staff: Staff) -> Self {
+        Self { staff, ..self }
+    }
+
+    /// Whether a session counts now, from there: of who runs the platform it has to be as its organization
+    /// asks.
+    pub fn lets_in(&self, who: &SignedIn, from: IpAddr, now: Timestamp) -> bool {
+        let longest = self
+            .staff
+            .longest_session_hours
+            .map(|hours| SignedDuration::from_hours(i64::from(hours)));
+        let is_over = runs(who.person.role) && longest.is_some_and(|it| who.begun_at + it <= now);
+        self.lets_in_from(who.person.role, from) && !is_over
+    }
+
+    /// Whether somebody of this role comes in from there.
+    pub fn lets_in_from(&self, role: Role, from: IpAddr) -> bool {
+        !runs(role) || self.staff.lets_in_from(from)
     }
 
     /// The name people know it by.
@@ -70,6 +100,13 @@ impl Site {
     pub fn language(&self) -> &str {
         self.blueprint.spec.identity.languages.first().map_or("en", String::as_str)
     }
+}
+
+/// Whether people of this role run the platform, or see what is other people's.
+fn runs(role: Role) -> bool {
+    [Permission::ManagePlatform, Permission::ManagePeople, Permission::Moderate]
+        .into_iter()
+        .any(|permission| role.may(permission))
 }
 
 /// The blueprint's branding as the page engine takes it.

@@ -57,6 +57,9 @@ pub(crate) enum Soak {
     /// 20 awake platforms for 10 minutes with neither a control plane nor an operator nor an API server: no
     /// request fails.
     DeadControlPlane,
+    /// 1,000,000 journals told to the ledger, twice, otherwise and cut off now and then, and 100,000,000
+    /// sales, refunds and disputes in memory: it says what it should, to the millionth.
+    Ledger,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -192,6 +195,14 @@ impl Soak {
                 crates: &OF_CLUSTERS,
                 tests: &["--test", "on_kubernetes", "admitted::soak_"],
                 wants_cluster: true,
+                ..USUAL
+            },
+            Self::Ledger => Plan {
+                minutes: 60,
+                tests: &["--test", "ledger", "whatever_"],
+                environment: &[("SOULFRA_ROUNDS", "1000000"), ("SOULFRA_OPERATIONS", "100000000")],
+                wants_database: true,
+                counts: 2,
                 ..USUAL
             },
             Self::Healing => Plan {

@@ -1,5 +1,6 @@
 //! Organizations.
 
+use blueprint::status::Account;
 use blueprint::{PlanName, Slug};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
@@ -24,6 +25,18 @@ pub struct Organization {
     pub policy: Policy,
     /// Since when.
     pub created_at: Timestamp,
+}
+
+impl Organization {
+    /// What is confirmed of it to its platforms.
+    pub fn account(&self) -> Account {
+        Account {
+            organization: self.slug.clone(),
+            plan: self.plan,
+            entitlements: self.plan.entitlements(),
+            staff: self.policy.staff(),
+        }
+    }
 }
 
 /// Makes one; false where there is another one of that slug.

@@ -1,12 +1,15 @@
 //! Whose platforms are. Their blueprints are in the cluster.
 
+use blueprint::status::Account;
 use blueprint::{BlueprintName, PlanName, Slug};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::id::{OrganizationId, PlatformId};
+use crate::domain::policy::Policy;
 
 /// A platform, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +100,7 @@ pub async fn list(
     rows.fetch_all(conn).await?.into_iter().map(Owned::try_from).collect()
 }
 
-/// Those of all organizations by name, from behind this one on, each with whose it is and what that one
-/// pays for.
+/// Those of all organizations by name, from behind this one on, each with what is confirmed of that one to it.
 ///
 /// # Errors
 /// The database.
@@ -106,9 +108,10 @@ pub async fn all(
     conn: &mut PgConnection,
     after: Option<&str>,
     limit: usize,
-) -> sqlx::Result<Vec<(Owned, Slug, PlanName)>> {
+) -> sqlx::Result<Vec<(Owned, Account)>> {
     let rows = sqlx::query!(
-        "select platform.id, platform.name, organization, platform.created_at, found, slug, plan
+        "select platform.id, platform.name, organization, platform.created_at, found, slug, plan,
+                policy as \"policy: Json<Policy>\"
          from control.platform join control.organization on organization.id = organization
          where gone_at is null and platform.name > $1
          order by platform.name limit $2",
@@ -122,11 +125,14 @@ pub async fn all(
         let (id, name, organization) = (row.id, row.name, row.organization);
         let (created_at, found) = (row.created_at, row.found);
         let owned = Owned::try_from(Row { id, name, organization, created_at, found })?;
-        Ok((
-            owned,
-            slug.map_err(|error| unread(error.into()))?,
-            plan.map_err(|error| unread(error.into()))?,
-        ))
+        let plan = plan.map_err(|error| unread(error.into()))?;
+        let account = Account {
+            organization: slug.map_err(|error| unread(error.into()))?,
+            plan,
+            entitlements: plan.entitlements(),
+            staff: row.policy.staff(),
+        };
+        Ok((owned, account))
     })
     .collect()
 }

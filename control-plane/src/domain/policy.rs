@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use blueprint::status::Staff;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -29,7 +30,8 @@ pub enum SecondFactor {
     Required,
 }
 
-/// What an organization asks of those who come in. What is left out is not asked.
+/// What an organization asks of those who come in. What is left out is not asked. Networks and the length of
+/// sessions hold in its platforms too, for who runs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
@@ -179,6 +181,14 @@ impl Policy {
     /// Whether a password alone is not enough.
     pub fn asks_for_factor(&self) -> bool {
         self.single_sign_on_only || self.second_factor == SecondFactor::Required
+    }
+
+    /// What of it is asked of who runs the organization's platforms.
+    pub fn staff(&self) -> Staff {
+        Staff {
+            allowed_addresses: self.allowed_addresses.clone(),
+            longest_session_hours: self.longest_session_hours,
+        }
     }
 
     /// When a key ends that was made then, until then.

@@ -263,7 +263,7 @@ fn day(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use blueprint::BlueprintStatus;
-    use blueprint::status::Account;
+    use blueprint::status::{Account, Staff};
 
     use super::*;
 
@@ -282,6 +282,7 @@ mod tests {
             organization: "acme".parse().unwrap(),
             plan,
             entitlements: plan.entitlements(),
+            staff: Staff::default(),
         };
         blueprint.status = Some(BlueprintStatus { account: Some(account), ..Default::default() });
         blueprint

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use blueprint::status::Account;
 use blueprint::{BlueprintName, PlatformBlueprint};
 
 use crate::app::App;
@@ -59,9 +58,7 @@ pub async fn of(app: &App, caller: &Caller, mut wanted: PlatformBlueprint) -> Re
         None => wanted,
     };
     let plan = organization.plan;
-    let account =
-        Account { organization: organization.slug, plan, entitlements: plan.entitlements() };
-    after.status.get_or_insert_default().account = Some(account);
+    after.status.get_or_insert_default().account = Some(organization.account());
     let wish = Wish { before: there.as_ref(), after: &after, pays: plan };
     Ok(wish.preview(app.installation(), app.now()))
 }

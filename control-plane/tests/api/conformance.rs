@@ -1,6 +1,6 @@
 //! What every cluster does alike, whoever is behind the port.
 
-use blueprint::status::Account;
+use blueprint::status::{Account, Staff};
 use blueprint::{BlueprintName, BlueprintSpec, PlanName};
 use control_plane::cluster::{
     CONTROL_PLANE, Cluster, ClusterError, Made, RECHECK, UNDELETE, Version, Writer, is_of, version,
@@ -61,11 +61,20 @@ pub(crate) async fn conforms(cluster: &dyn Cluster, one: &str, other: &str) {
         organization: "acme".parse().unwrap(),
         plan: PlanName::Business,
         entitlements: PlanName::Business.entitlements(),
+        staff: Staff {
+            allowed_addresses: vec!["192.0.2.0/24".parse().unwrap()],
+            longest_session_hours: Some(8),
+        },
     };
     cluster.confirm(&name, first.uid, &account).await.unwrap();
     let confirmed = cluster.get(&name).await.unwrap().unwrap();
     assert_eq!(confirmed.status.clone().unwrap().account, Some(account.clone()));
     assert_eq!(version(&confirmed), Some(second), "that is no change of its spec");
+    // What is asked of nobody any more is gone.
+    let account = Account { staff: Staff::default(), ..account };
+    cluster.confirm(&name, first.uid, &account).await.unwrap();
+    let confirmed = cluster.get(&name).await.unwrap().unwrap();
+    assert_eq!(confirmed.status.unwrap().account, Some(account.clone()));
     assert!(cluster.confirm(&name, Uuid::new_v4(), &account).await.is_err());
     let third = version(&cluster.change(&name, second, &spec("Three")).await.unwrap()).unwrap();
 

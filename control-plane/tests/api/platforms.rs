@@ -132,7 +132,7 @@ async fn what_cannot_be_is_told_with_its_place_and_the_name_stays_free(db: PgPoo
 }
 
 #[sqlx::test(migrations = false)]
-async fn who_pays_for_another_plan_is_confirmed_a_little_later(db: PgPool) {
+async fn who_pays_for_another_plan_or_asks_more_of_staff_is_confirmed_a_little_later(db: PgPool) {
     let rig = Rig::new(db.clone()).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     for name in ["harbour", "haven"] {
@@ -148,4 +148,16 @@ async fn who_pays_for_another_plan_is_confirmed_a_little_later(db: PgPool) {
     let account = rig.cluster.of("haven").unwrap().status.unwrap().account.unwrap();
     assert_eq!((account.plan, account.entitlements.users), (PlanName::Business, Some(50_000)));
     assert_eq!(keeper::round(&rig.app).await.unwrap(), 0);
+    // What the organization asks of who comes in is asked in its platforms too.
+    let policy = json!({
+        "secondFactor": "optional", "allowedAddresses": ["0.0.0.0/8"], "longestSessionHours": 8,
+    });
+    let set = acme.send("PUT", "/v1/organization/policy", &[], policy.to_string()).await;
+    assert_eq!(set.status, 204);
+    assert_eq!(keeper::round(&rig.app).await.unwrap(), 2);
+    let account = rig.cluster.of("haven").unwrap().status.unwrap().account.unwrap();
+    assert_eq!(account.staff.longest_session_hours, Some(8));
+    assert_eq!(account.staff.allowed_addresses, ["0.0.0.0/8".parse().unwrap()]);
+    assert_eq!(create(&acme, None, "port", "Port").await.status, 201);
+    assert_eq!(keeper::round(&rig.app).await.unwrap(), 0, "a new one has it at once");
 }

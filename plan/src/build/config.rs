@@ -48,10 +48,12 @@ fn blueprint(plan: &Plan<'_>) -> Object {
     ]);
     // Plain values: there is nothing to fail.
     let entitlements = serde_json::to_value(plan.entitlements.value).unwrap_or_default();
+    let staff = serde_json::to_value(&plan.staff.value).unwrap_or_default();
     let data = group([
         ("blueprint.yaml", Origin::Written("spec".into()).of(text)),
         ("entitlements.json", Node::Text(Box::new(plan.entitlements.origin.of(entitlements)))),
         ("limits.json", Node::Text(Box::new(limits))),
+        ("staff.json", Node::Text(Box::new(plan.staff.origin.of(staff)))),
     ]);
     object(plan, KIND, BLUEPRINT, [("data", data)])
 }

@@ -23,6 +23,10 @@ use crate::error::{Error, Result};
 use crate::view::forms::{CardForm, NewAccount, Other};
 use crate::view::shell;
 
+/// What people read who run the platform and are where they may not come in from.
+const ELSEWHERE: &str = "Who runs this platform comes in from its organization's networks alone, and you are \
+    somewhere else. Sign in from there, or ask its organization.";
+
 /// Where to go afterwards.
 #[derive(Deserialize)]
 pub struct Next {
@@ -77,7 +81,8 @@ pub async fn sign_in(
     };
     let request = SignIn { email, password: sent.password, visit };
     match enter(&app, request).await {
-        Ok(session) => signed_in(cookie, &session, &next),
+        Ok(None) => refuse(StatusCode::FORBIDDEN, ELSEWHERE.to_owned()),
+        Ok(Some(session)) => signed_in(cookie, &session, &next),
         Err(told @ SignInError::TooMany(wait)) => {
             let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, format!("{told}."))?;
             response.headers_mut().insert(header::RETRY_AFTER, wait.seconds().into());
@@ -89,16 +94,20 @@ pub async fn sign_in(
     }
 }
 
-async fn enter(app: &App, request: SignIn) -> std::result::Result<NewSession, SignInError> {
-    let now = app.now();
+/// A session; `None` for who runs the platform and is where its organization lets none of them in from.
+async fn enter(app: &App, request: SignIn) -> std::result::Result<Option<NewSession>, SignInError> {
+    let (now, from) = (app.now(), request.visit.ip);
     // No connection is held while the password is hashed: a platform has few.
     let turn = app.passwords().turn()?;
     let begun = sign_in::begin(&mut *app.db().acquire().await?, turn, request, now).await?;
     let verified = begun.verify().await?;
     let mut tx = app.db().begin().await?;
-    let (_, session) = sign_in::finish(&mut tx, verified, now).await?;
+    let (person, session) = sign_in::finish(&mut tx, verified, now).await?;
+    if !app.site().lets_in_from(person.role, from) {
+        return Ok(None);
+    }
     tx.commit().await?;
-    Ok(session)
+    Ok(Some(session))
 }
 
 /// The sign-up form.

@@ -12,7 +12,7 @@ use axum::http::{Extensions, header};
 use crate::app::App;
 use crate::error::{Error, Result};
 
-/// Anybody: signed in or not.
+/// Anybody: signed in or not. Of who runs the platform a session counts only as its organization asks.
 pub struct Visitor(pub Option<SignedIn>);
 
 /// Somebody who is signed in.
@@ -26,8 +26,9 @@ impl FromRequestParts<App> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let Some(token) = cookie(parts).read(&parts.headers) else { return Ok(Self(None)) };
-        let mut db = app.db().acquire().await?;
-        Ok(Self(sessions::find(&mut db, token, app.now()).await?))
+        let (now, from) = (app.now(), address(&parts.extensions));
+        let found = sessions::find(&mut *app.db().acquire().await?, token, now).await?;
+        Ok(Self(found.filter(|found| app.site().lets_in(found, from, now))))
     }
 }
 
@@ -63,14 +64,16 @@ impl FromRequestParts<App> for From {
         parts: &mut Parts,
         _: &App,
     ) -> std::result::Result<Self, Self::Rejection> {
-        // Behind nothing, in a test, the peer is unknown; all such share one address.
-        let ip = parts
-            .extensions
-            .get::<web::serve::Peer>()
-            .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+        let ip = address(&parts.extensions);
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self(Visit::new(ip, agent)))
     }
+}
+
+/// Behind nothing, in a test, the peer is unknown; all such share one address.
+fn address(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<web::serve::Peer>();
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }
 
 /// The session cookie, by how the visitor came: over HTTPS it can be bound to this host.

@@ -1,10 +1,12 @@
-//! What others have declared about the platform: its blueprint, and what its organization pays for.
+//! What others have declared about the platform: its blueprint, what its organization pays for, and what it
+//! asks of who runs it.
 //!
 //! Kubernetes swaps all files of a mounted `ConfigMap` at once, within about a minute of a change.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use blueprint::status::Staff;
 use blueprint::{BlueprintName, Entitlements, PlatformBlueprint};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +18,8 @@ use crate::site::Site;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Beside the blueprint: what the organization pays for, as it was confirmed.
 const ENTITLEMENTS: &str = "entitlements.json";
+/// Beside it too: what the organization asks of who runs the platform. Who planned it earlier wrote none.
+const STAFF: &str = "staff.json";
 
 /// A blueprint with what it may use.
 #[derive(Clone, Debug)]
@@ -24,6 +28,7 @@ pub(super) struct Declared {
     pub(super) name: BlueprintName,
     blueprint: PlatformBlueprint,
     entitlements: Entitlements,
+    staff: Staff,
     /// The files as they are.
     texts: Texts,
 }
@@ -32,12 +37,15 @@ pub(super) struct Declared {
 struct Texts {
     blueprint: String,
     entitlements: String,
+    staff: Option<String>,
 }
 
 impl Texts {
     fn read(file: &Path) -> Result<Self, StartError> {
         let entitlements = read(&file.with_file_name(ENTITLEMENTS))?;
-        Ok(Self { blueprint: read(file)?, entitlements })
+        let beside = file.with_file_name(STAFF);
+        let staff = if beside.exists() { Some(read(&beside)?) } else { None };
+        Ok(Self { blueprint: read(file)?, entitlements, staff })
     }
 }
 
@@ -58,12 +66,18 @@ impl Declared {
             .map_err(|error| refused(file.to_owned(), format!("metadata.name: {error}")))?;
         let entitlements = serde_json::from_str(&texts.entitlements)
             .map_err(|error| refused(file.with_file_name(ENTITLEMENTS), error.to_string()))?;
-        Ok(Self { name, blueprint, entitlements, texts })
+        let staff = texts.staff.as_deref().map(serde_json::from_str).transpose();
+        let staff =
+            staff.map_err(|error| refused(file.with_file_name(STAFF), error.to_string()))?;
+        let staff = staff.unwrap_or_default();
+        Ok(Self { name, blueprint, entitlements, staff, texts })
     }
 
     /// What it makes of the platform. Pictures are no files here.
     pub(super) fn site(&self) -> Site {
-        Site::new(self.blueprint.clone(), |_| None).entitled_to(self.entitlements)
+        Site::new(self.blueprint.clone(), |_| None)
+            .entitled_to(self.entitlements)
+            .run_by(self.staff.clone())
     }
 }
 

@@ -13,6 +13,7 @@ mod coming;
 mod places;
 mod roles;
 mod safety;
+mod staff;
 
 mod branches;
 mod copies;

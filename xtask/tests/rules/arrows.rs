@@ -5,13 +5,14 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
     ("work", &[]),
     ("accounts", &["web", "work"]),
     ("pages", &["web", "blueprint"]),
+    ("billing", &["blueprint", "work"]),
     ("database", &["blueprint", "work"]),
     ("inference", &["blueprint", "web"]),
     ("engine-mistralrs", &["inference"]),

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use blueprint::status::Account;
 use blueprint::{BlueprintName, PlatformBlueprint, entitlement_problems};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -227,12 +226,7 @@ async fn make(app: &App, caller: &Caller, new: &New) -> Result<Made> {
 /// Says whose it is, and what that gives. Where this is lost, the keeper of accounts does it.
 pub(super) async fn confirm(app: &App, made: &PlatformBlueprint, organization: &Organization) {
     let (Some(version), Ok(name)) = (version(made), made.platform_name()) else { return };
-    let account = Account {
-        organization: organization.slug.clone(),
-        plan: organization.plan,
-        entitlements: organization.plan.entitlements(),
-    };
-    if let Err(error) = app.cluster().confirm(&name, version.uid, &account).await {
+    if let Err(error) = app.cluster().confirm(&name, version.uid, &organization.account()).await {
         tracing::warn!(%name, %error, "not confirmed yet");
     }
 }

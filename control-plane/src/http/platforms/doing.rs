@@ -3,7 +3,6 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use blueprint::PlatformBlueprint;
-use blueprint::status::Account;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -112,9 +111,7 @@ pub(super) fn words(
         Some(before) => PlatformBlueprint { spec: wanted.spec.clone(), ..before.clone() },
         None => wanted.clone(),
     };
-    let (slug, entitlements) = (organization.slug.clone(), pays.entitlements());
-    let account = Account { organization: slug, plan: pays, entitlements };
-    after.status.get_or_insert_default().account = Some(account);
+    after.status.get_or_insert_default().account = Some(organization.account());
     let wish = Wish { before, after: &after, pays };
     let told = wish.preview(app.installation(), app.now());
     Words { summary: told.summary, changes: lines(told.fields.into_iter().map(|it| it.text)) }

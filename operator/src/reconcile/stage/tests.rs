@@ -120,6 +120,7 @@ fn a_deleted_platform_comes_back_to_its_organization_alone() {
                 organization: name.parse().unwrap(),
                 plan: blueprint::PlanName::Business,
                 entitlements: blueprint::PlanName::Business.entitlements(),
+                staff: blueprint::status::Staff::default(),
             });
         with(blueprint)
     };

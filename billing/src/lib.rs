@@ -1,0 +1,14 @@
+//! Money: every cent explained, none lost, none twice.
+//!
+//! What happened to money is written as a [`Journal`](ledger::Journal): entries on accounts that sum to
+//! nothing in each currency, under the name of the event that made them. The [`ledger`] takes each event
+//! once, in the transaction of whoever tells it, and forgets nothing. Who gets what of a sale is reckoned in
+//! [`split`], exactly.
+
+pub mod amount;
+pub mod ledger;
+pub mod sale;
+pub mod split;
+
+/// The tables of this crate, in the schema `billing`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

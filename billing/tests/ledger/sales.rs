@@ -1,0 +1,202 @@
+//! Sales, refunds and disputes by chance, told twice and in the end taken back: what each has is what the ledger
+//! says at any time, and nothing is left over.
+
+use std::env;
+
+use billing::ledger::memory::Ledger;
+use billing::ledger::{Account, Book, EventKey, Journal, Party, Posted};
+use billing::sale::{Sale, Sold, Verdict};
+use billing::split::Rule;
+use blueprint::money::{Bps, Currency, Money};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::told::{CURRENCIES, Chance, beginning};
+
+/// One history has so many operations.
+const LONG: u64 = 200;
+
+/// What goes on at one platform.
+struct World {
+    chance: Chance,
+    ledger: Ledger,
+    rule: Rule,
+    sold: Vec<(Sold, Vec<Sold>)>,
+    told: u64,
+    seed: u64,
+}
+
+fn tenant() -> Party {
+    Party::Tenant("acme".parse().unwrap())
+}
+
+fn rail() -> Party {
+    Party::Rail("stripe".parse().unwrap())
+}
+
+fn rule(chance: &mut Chance) -> Rule {
+    let mut left = 10_000;
+    let shares = (0..chance.below(5)).map(|number| {
+        let share = u16::try_from(chance.below(usize::from(left) + 1)).unwrap();
+        left -= share;
+        let id = Uuid::from_u128(u128::try_from(number).unwrap());
+        (Party::Creator("acme".parse().unwrap(), id), Bps::new(share).unwrap())
+    });
+    let shares = shares.collect();
+    let fee = Bps::new(u16::try_from(chance.below(10_001)).unwrap()).unwrap();
+    Rule::new(shares, tenant(), fee).unwrap()
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let rule = rule(&mut chance);
+        Self { chance, ledger: Ledger::default(), rule, sold: Vec::new(), told: 0, seed }
+    }
+
+    fn event(&mut self) -> (EventKey, Timestamp) {
+        self.told += 1;
+        (EventKey::new("acme", "stripe", format!("evt_{}", self.told)), beginning())
+    }
+
+    /// Tells it, once in four times twice.
+    fn tell(&mut self, journal: Journal) {
+        if self.chance.once_in(4) {
+            assert!(matches!(self.ledger.post(journal.clone()), Posted::New(_)));
+            assert!(matches!(self.ledger.post(journal), Posted::Again(_)));
+        } else {
+            assert!(matches!(self.ledger.post(journal), Posted::New(_)));
+        }
+    }
+
+    /// Something happens; true where it could.
+    fn goes_on(&mut self) -> bool {
+        let event = self.event();
+        if self.sold.is_empty() || self.chance.once_in(3) {
+            let currency: Currency = CURRENCIES[self.chance.below(3)].parse().unwrap();
+            let price = i64::try_from(1 + self.chance.below(100_000)).unwrap();
+            let tax = i64::try_from(self.chance.below(2) * self.chance.below(20_000)).unwrap();
+            let sale = Sale {
+                tenant: "acme".parse().unwrap(),
+                rail: rail(),
+                price: Money::new(price, currency),
+                tax: Money::new(tax, currency),
+            };
+            let (sold, journal) = sale.sell(&self.rule, event).unwrap();
+            self.tell(journal);
+            self.sold.push((sold, Vec::new()));
+            return true;
+        }
+        let at = self.chance.below(self.sold.len());
+        let (sold, disputed) = &mut self.sold[at];
+        let left = sold.left();
+        let some = usize::try_from(left.amount()).unwrap();
+        let some = i64::try_from(self.chance.below(some + 1)).unwrap();
+        let some =
+            Money::new(if self.chance.once_in(3) { left.amount() } else { some }, left.currency());
+        if !disputed.is_empty() && self.chance.once_in(2) {
+            let which = disputed.swap_remove(self.chance.below(disputed.len()));
+            let verdict = if self.chance.once_in(2) { Verdict::Won } else { Verdict::Lost };
+            let journal = sold.settle(&which, verdict, event).unwrap();
+            self.tell(journal);
+            return true;
+        }
+        if some.amount() == 0 {
+            // Nothing moves, and nothing is told.
+            assert!(sold.refund(some, event).is_err());
+            return false;
+        }
+        let journal = if self.chance.once_in(3) {
+            let (taken, journal) = sold.dispute(some, event).unwrap();
+            disputed.push(taken);
+            journal
+        } else {
+            sold.refund(some, event).unwrap()
+        };
+        self.tell(journal);
+        true
+    }
+
+    /// What each has is what the ledger says.
+    fn is_told(&self) {
+        for currency in CURRENCIES {
+            let currency: Currency = currency.parse().unwrap();
+            let mine = || self.sold.iter().filter(|(sold, _)| sold.left().currency() == currency);
+            let micros = |money: Money| {
+                let unit = 1_000_000 / 10_i128.pow(u32::from(currency.decimals()));
+                i128::from(money.amount()) * unit
+            };
+            let is = |party: Party, book: Book| {
+                self.ledger.balance(&Account::new(party, book), currency)
+            };
+            let seed = self.seed;
+            let left: i128 = mine().map(|(sold, _)| micros(sold.left())).sum();
+            assert_eq!(is(rail(), Book::Cash), left, "seed {seed}: what the rail has");
+            let open = || mine().flat_map(|(_, disputed)| disputed);
+            let kept: i128 = open().map(|disputed| micros(disputed.left())).sum();
+            let parties =
+                || mine().flat_map(|(sold, _)| sold.parts().each().map(|(party, _)| party));
+            let mut all: Vec<_> = parties().cloned().chain([tenant()]).collect();
+            all.sort();
+            all.dedup();
+            let reserves: i128 = all.iter().map(|party| is(party.clone(), Book::Reserve)).sum();
+            assert_eq!(reserves, kept, "seed {seed}: what is kept back");
+            for party in all {
+                let book = if party == Party::Factory { Book::Revenue } else { Book::Payable };
+                let has: i128 = mine()
+                    .flat_map(|(sold, disputed)| std::iter::once(sold).chain(disputed))
+                    .map(|sold| micros(sold.parts().of(&party)))
+                    .sum();
+                assert_eq!(-is(party.clone(), book), has, "seed {seed}: what {party} has");
+            }
+            let tax: i128 = mine()
+                .flat_map(|(sold, disputed)| std::iter::once(sold).chain(disputed))
+                .map(|sold| micros(sold.tax()))
+                .sum();
+            assert_eq!(-is(tenant(), Book::Tax), tax, "seed {seed}: the tax");
+        }
+        let sum: i128 = self.ledger.balances().values().sum();
+        assert_eq!(sum, 0, "seed {}", self.seed);
+    }
+
+    /// All that is open is settled and all that is left is given back: nobody has anything.
+    fn ends(&mut self) {
+        let mut sold = std::mem::take(&mut self.sold);
+        for (sold, disputed) in &mut sold {
+            for which in disputed.drain(..) {
+                let event = self.event();
+                let journal = sold.settle(&which, Verdict::Won, event).unwrap();
+                self.tell(journal);
+            }
+            if sold.left().amount() > 0 {
+                let event = self.event();
+                let journal = sold.refund(sold.left(), event).unwrap();
+                self.tell(journal);
+            }
+        }
+        let left: Vec<_> = self.ledger.balances().iter().filter(|(_, is)| **is != 0).collect();
+        assert!(left.is_empty(), "seed {}: {left:?}", self.seed);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was done, for who ran it for long")]
+#[test]
+fn whatever_becomes_of_sales_each_has_what_the_ledger_says_and_nothing_is_left_over() {
+    let read = |name: &str, otherwise: u64| {
+        env::var(name).ok().map_or(otherwise, |value| value.parse().unwrap())
+    };
+    let seed = read("SOULFRA_SEED", 20_261_123);
+    let operations = read("SOULFRA_OPERATIONS", 20_000);
+    let (mut done, mut seeds) = (0, Chance::new(seed));
+    while done < operations {
+        let mut world = World::new(seeds.number());
+        for _ in 0..LONG {
+            done += u64::from(world.goes_on());
+        }
+        world.is_told();
+        world.ends();
+    }
+    println!(
+        "counted: {done} sales, refunds, disputes and verdicts from seed {seed}, 0 millionths over"
+    );
+}
