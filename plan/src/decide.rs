@@ -5,7 +5,7 @@ mod asked;
 mod copies;
 mod homes;
 
-use blueprint::status::DomainState;
+use blueprint::status::{DomainState, Staff};
 use blueprint::{
     BlueprintName, Entitlements, PlanName, PlatformBlueprint, Problem, entitlement_problems,
 };

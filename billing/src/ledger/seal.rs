@@ -230,7 +230,7 @@ async fn read(
         moved.entry(row.journal).or_default().push(entry());
     }
     let read = numbers.iter().map(|number| {
-        let journal = || {
+        let mut journal = || {
             let row = rows.remove(number)?;
             let key = EventKey::new(row.tenant, row.source, row.event);
             let entries = moved.remove(number)?.into_iter().collect::<Option<Vec<_>>>()?;

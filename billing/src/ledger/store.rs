@@ -140,9 +140,10 @@ async fn known(
     }
     let Columns { tenants, sources, events, .. } = Columns::of(journals);
     let rows = sqlx::query!(
-        "select distinct number, tenant, source, event, content
+        "select distinct number, journal.tenant, journal.source, journal.event, content
          from unnest($1::text[], $2::text[], $3::text[]) as told (tenant, source, event)
-         join billing.journal using (tenant, source, event)",
+         join billing.journal on journal.tenant = told.tenant and journal.source = told.source
+             and journal.event = told.event",
         &tenants,
         &sources,
         &events,
