@@ -26,6 +26,7 @@ use crate::console::view;
 use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::news::News;
 use crate::pool::CONNECTIONS;
 use crate::providers::Providers;
 use crate::rates::Rates;
@@ -51,6 +52,7 @@ struct Inner {
     asking: Semaphore,
     origin: String,
     providers: Providers,
+    news: News,
     engine: Engine,
     brand: Brand,
 }
@@ -88,10 +90,12 @@ impl App {
         let origin = parts.url.origin().ascii_serialization();
         let providers = Providers::new(parts.egress.clone());
         let (engine, brand) = (view::engine()?, view::brand());
+        let news = News::default();
         let root_keys = Held::new(parts.root_keys.clone());
         let strangers = parts.passwords.for_strangers();
         let asking = Semaphore::new(ASKING);
-        let held = Inner { parts, root_keys, strangers, asking, origin, providers, engine, brand };
+        let held =
+            Inner { parts, root_keys, strangers, asking, origin, providers, news, engine, brand };
         Ok(Self(Arc::new(held)))
     }
 
@@ -149,6 +153,11 @@ impl App {
     /// Those who vouch for members of organizations, as they are met.
     pub fn providers(&self) -> &Providers {
         &self.0.providers
+    }
+
+    /// What becomes of platforms, for those who listen.
+    pub(crate) fn news(&self) -> &News {
+        &self.0.news
     }
 
     /// What secrets are sealed with in the database, now: see [`sealing`].

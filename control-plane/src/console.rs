@@ -1,4 +1,5 @@
-//! The console: the same as the API, for people, as pages. It works without scripts, but for passkeys.
+//! The console: the same as the API, for people, as pages. It works without scripts, but for passkeys;
+//! with them it says what changes meanwhile.
 
 mod account;
 mod assets;
@@ -6,8 +7,11 @@ mod audit;
 mod code;
 mod company;
 mod confirm;
+mod gallery;
+mod history;
 mod join;
 mod keys;
+mod news;
 mod passkeys;
 mod people;
 mod platforms;
@@ -17,6 +21,7 @@ mod refused;
 mod second_factor;
 mod session;
 mod single_sign_on;
+mod tickets;
 pub mod told;
 pub mod view;
 mod visitor;
@@ -67,6 +72,9 @@ pub fn router() -> Router<App> {
         .route("/", get(platforms::start))
         .route("/o/{slug}", get(platforms::fleet))
         .route("/o/{slug}/platforms/{name}", get(platforms::show))
+        .route("/o/{slug}/platforms/{name}/operations", get(history::operations))
+        .route("/o/{slug}/platforms/{name}/history", get(history::revisions))
+        .route("/o/{slug}/platforms/{name}/history/{revision}", get(history::revision))
         .route("/o/{slug}/platforms/{name}/suspend", post(platforms::suspend))
         .route("/o/{slug}/platforms/{name}/resume", post(platforms::resume))
         .route("/o/{slug}/platforms/{name}/delete", post(platforms::delete))
@@ -85,11 +93,22 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/webhooks/{id}/secret", post(webhooks::renew))
         .route("/o/{slug}/webhooks/{id}/deliveries/{delivery}/replay", post(webhooks::replay))
         .route("/o/{slug}/webhooks/{id}/remove", get(webhooks::removal).post(webhooks::remove))
+        .route("/o/{slug}/tickets", get(tickets::page))
+        .route("/o/{slug}/tickets/{id}", get(tickets::show))
+        .route("/o/{slug}/tickets/{id}/close", get(tickets::closing).post(tickets::close))
+        .route("/o/{slug}/events", get(news::of_fleet))
+        .route("/o/{slug}/platforms/{name}/events", get(news::of_platform))
         .route("/o/{slug}/audit", get(audit::page))
         .route("/o/{slug}/settings", get(policy::page).post(policy::change))
         .route("/o/{slug}/settings/single-sign-on", post(single_sign_on::change))
         .route("/o/{slug}/settings/single-sign-on/remove", post(single_sign_on::remove))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .merge(
+            Router::new()
+                .route("/o/{slug}/tickets/new", get(tickets::new).post(tickets::create))
+                .route("/o/{slug}/tickets/{id}/messages", post(tickets::say))
+                .layer(DefaultBodyLimit::max(LARGEST_MESSAGE)),
+        )
         .merge(
             Router::new()
                 .route("/o/{slug}/new", get(platforms::new).post(platforms::create))
@@ -102,6 +121,8 @@ pub fn router() -> Router<App> {
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 8 << 10;
+/// With a message of 10,000 letters, each of its bytes written as three.
+const LARGEST_MESSAGE: usize = 128 << 10;
 /// With a blueprint of 256 KiB, each of its letters written as three or six.
 const LARGEST_BLUEPRINT: usize = 1_600 << 10;
 

@@ -11,4 +11,5 @@ pub mod preview;
 pub mod role;
 pub mod scope;
 pub mod sign_on;
+pub mod ticket;
 pub mod webhook;

@@ -16,6 +16,8 @@ use crate::domain::id::PlatformId;
 use crate::domain::page::NoPage;
 use crate::domain::policy::Barred;
 use crate::domain::scope::Scope;
+use crate::domain::ticket::{MOST_OPEN, Refusal};
+use crate::tickets::TicketError;
 
 /// What a handler gives back.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -86,6 +88,12 @@ pub enum Error {
     /// What is to be told again is still being told.
     #[error("it is still being told")]
     StillTold,
+    /// An organization has no more tickets that are not closed.
+    #[error("{0} tickets")]
+    TooManyTickets(i64),
+    /// Nothing more is said in a ticket.
+    #[error(transparent)]
+    Ticket(#[from] Refusal),
     /// It is being stopped, and comes back when it has.
     #[error("it is still going")]
     StillGoing,
@@ -158,6 +166,17 @@ impl From<PasswordsError> for Error {
 impl From<pages::RenderError> for Error {
     fn from(error: pages::RenderError) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+impl From<TicketError> for Error {
+    fn from(error: TicketError) -> Self {
+        match error {
+            TicketError::Nothing => Self::Nothing("ticket"),
+            TicketError::TooMany => Self::TooManyTickets(MOST_OPEN),
+            TicketError::Refused(why) => Self::Ticket(why),
+            TicketError::Database(error) => Self::Database(error),
+        }
     }
 }
 
@@ -270,6 +289,7 @@ impl Error {
             error => {
                 let known = error.of_people().or_else(|| error.of_deletions());
                 let known = known.or_else(|| error.of_webhooks()).or_else(|| error.of_policies());
+                let known = known.or_else(|| error.of_tickets());
                 known.unwrap_or_else(Problem::internal)
             }
         }
@@ -363,6 +383,32 @@ impl Error {
                 .detail(
                     "It is tried again by itself; replay it once it was delivered or has failed.",
                 ),
+            _ => return None,
+        })
+    }
+
+    fn of_tickets(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::TooManyTickets(most) => {
+                let title = "There are as many tickets as there can be.";
+                new(StatusCode::CONFLICT, "too-many-tickets", title).detail(format!(
+                    "An organization has {most} at most that are not closed: close one that is settled."
+                ))
+            }
+            Self::Ticket(Refusal::Full) => new(
+                StatusCode::CONFLICT,
+                "ticket-full",
+                "Nothing more can be said in this ticket.",
+            )
+            .detail(
+                "It has 200 messages, and no ticket has more. Make a new one, and name this one.",
+            ),
+            Self::Ticket(Refusal::Over) => {
+                new(StatusCode::CONFLICT, "ticket-over", "This ticket stays closed.").detail(
+                    "It was closed more than 30 days ago. Make a new one, and name this one.",
+                )
+            }
             _ => return None,
         })
     }

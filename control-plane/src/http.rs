@@ -3,9 +3,11 @@
 pub mod audit;
 pub mod caller;
 pub mod catalogue;
+pub mod events;
 pub mod invitations;
 pub mod keys;
 pub mod members;
+pub mod once;
 pub mod operations;
 pub mod organization;
 pub mod platforms;
@@ -13,4 +15,5 @@ pub mod policy;
 pub mod preview;
 pub mod sent;
 pub mod single_sign_on;
+pub mod tickets;
 pub mod webhooks;

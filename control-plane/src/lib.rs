@@ -20,6 +20,7 @@ pub mod herald;
 pub mod http;
 pub mod keeper;
 pub mod lost;
+mod news;
 pub mod observer;
 mod openapi;
 pub mod pool;
@@ -28,6 +29,7 @@ pub mod rates;
 pub mod root_keys;
 pub mod router;
 pub mod settings;
+pub mod tickets;
 
 pub use app::{App, Parts};
 pub use router::router;

@@ -1,6 +1,6 @@
-//! `control-plane`: serves the API, admits organizations, checks an audit.
+//! `control-plane`: serves the API, admits organizations, answers tickets, checks an audit.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +11,15 @@ use blueprint::{PlanName, Slug};
 use clap::{Args, Parser, Subcommand};
 use control_plane::cluster::Kubernetes;
 use control_plane::domain::audit::{self, Entry};
+use control_plane::domain::id::TicketId;
+use control_plane::domain::ticket::{LONGEST_TEXT, Text};
 use control_plane::pool::pool;
 use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router};
+use control_plane::{
+    App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router, tickets,
+};
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -47,11 +51,36 @@ enum Command {
     /// Tells which root key seals, how much is sealed under which, and how many control planes that run have them: what
     /// nothing is sealed under may be thrown away.
     RootKeys(At),
+    /// What organizations ask those who run the fleet, and what they are answered.
+    Tickets {
+        #[command(subcommand)]
+        does: Tickets,
+    },
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Tickets {
+    /// A line for each that is not closed: those that wait for an answer first, outages before questions.
+    List(At),
+    /// All that was said in one.
+    Show(Ticket),
+    /// Answers one, as Support, with the text that is read from standard input.
+    Answer(Ticket),
+    /// Closes one.
+    Close(Ticket),
+}
+
+#[derive(Debug, Args)]
+struct Ticket {
+    #[command(flatten)]
+    at: At,
+    /// Its id, such as `list` tells it.
+    id: TicketId,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +148,7 @@ fn run(command: Command) -> Result<(), String> {
             Command::Admit(wanted) => admitted(wanted).await,
             Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
             Command::RootKeys(At { settings }) => told(&settings).await,
+            Command::Tickets { does } => of_tickets(does).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
@@ -203,6 +233,35 @@ async fn told(settings: &Path) -> Result<(), String> {
     lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
 }
 
+async fn of_tickets(does: Tickets) -> Result<(), String> {
+    let done = match does {
+        Tickets::List(at) => tickets::told::list(&opened(&at).await?).await,
+        Tickets::Show(Ticket { at, id }) => tickets::told::show(&opened(&at).await?, id).await,
+        Tickets::Answer(Ticket { at, id }) => {
+            // Before the database is asked: whoever types has all the time they need.
+            let text = typed()?;
+            let db = opened(&at).await?;
+            let answered = tickets::answer(&db, id, &text, Clock::System.now()).await;
+            answered.map(|()| vec![format!("{id} is answered")])
+        }
+        Tickets::Close(Ticket { at, id }) => {
+            let closed = tickets::settle(&opened(&at).await?, id, Clock::System.now()).await;
+            closed.map(|()| vec![format!("{id} is closed")])
+        }
+    };
+    done.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
+}
+
+/// What stands on standard input, as a message.
+fn typed() -> Result<Text, String> {
+    // No letter has more bytes than four; what is longer is refused as such.
+    let most = u64::try_from(LONGEST_TEXT * 4 + 2).unwrap_or(u64::MAX);
+    let text = std::io::read_to_string(std::io::stdin().lock().take(most));
+    let text =
+        text.map_err(|error| format!("cannot read the answer from standard input: {error}"))?;
+    Text::read(&text).map_err(|why| format!("the answer on standard input {why}"))
+}
+
 fn verified(file: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
@@ -214,6 +273,10 @@ fn verified(file: &Path) -> Result<(), String> {
         .collect::<Result<_, _>>()?;
     audit::verify(&entries).map_err(|error| error.to_string())?;
     say(&format!("{} lines, none changed, none left out up to the last", entries.len()))
+}
+
+async fn opened(at: &At) -> Result<PgPool, String> {
+    database(&Settings::read(&at.settings).map_err(|error| error.to_string())?).await
 }
 
 async fn database(settings: &Settings) -> Result<PgPool, String> {

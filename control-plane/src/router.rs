@@ -14,10 +14,10 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::deadline::in_time;
-use crate::http::platforms::{claim, copy, create, edit, events, history};
+use crate::http::platforms::{claim, copy, create, edit, events as news, history};
 use crate::http::{
-    audit, catalogue, invitations, keys, members, operations, organization, platforms, policy,
-    preview, single_sign_on, webhooks,
+    audit, catalogue, events, invitations, keys, members, operations, organization, platforms,
+    policy, preview, single_sign_on, tickets, webhooks,
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;
@@ -78,7 +78,12 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(history::show))
         .routes(routes!(operations::list))
         .routes(routes!(operations::show))
+        .routes(routes!(news::listen))
         .routes(routes!(events::listen))
+        .routes(routes!(tickets::list, tickets::create))
+        .routes(routes!(tickets::show))
+        .routes(routes!(tickets::messages, tickets::say))
+        .routes(routes!(tickets::close))
         .routes(routes!(audit::list))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))

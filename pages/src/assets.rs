@@ -37,6 +37,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "chat-stream.js": SCRIPT,
         "copy-button.js": SCRIPT,
         "fragment.js": SCRIPT,
+        "live-news.js": SCRIPT,
         "passkey.js": SCRIPT,
         "theme.js": SCRIPT,
     }

@@ -10,6 +10,7 @@ mod font;
 mod icon;
 mod input;
 mod palette;
+mod sketch;
 
 pub use check::{ContrastProblem, check};
 pub use font::Font;
@@ -120,6 +121,14 @@ impl Brand {
     #[must_use]
     pub fn icon(&self) -> String {
         icon::svg(&self.input.name, &self.light, self.input.radius_px)
+    }
+
+    /// A picture (SVG) of a home page in its colours, with a line below the name and so many cards as there is
+    /// room for.
+    #[must_use]
+    pub fn sketch(&self, line: &str, cards: &[&str]) -> String {
+        let palette = self.palette(Mode::general(&self.input));
+        sketch::svg((&self.input.name, line), cards, palette, self.input.radius_px)
     }
 
     /// For the layout, with the style sheet at `/brand/HASH.css` and the icon beside it.

@@ -33,7 +33,7 @@ describe('the console', () => {
   });
 
   describe('has forms that say what became of them', () => {
-    for (const walk of ['people', 'keysAndWebhooks', 'singleSignOn', 'platform', 'account']) {
+    for (const walk of ['people', 'keysAndWebhooks', 'singleSignOn', 'platform', 'tickets', 'account']) {
       test(`${walk}, without scripts`, async () => {
         const opened = [];
         const openAs = async (cookies) => {
@@ -96,6 +96,23 @@ describe('the console', () => {
       const left = all.filter(({ path, isPage }) => isPage && !looked.has(path));
       assert.deepEqual(left, [], 'each page of the console is in tests/console/pages.mjs');
     });
+  });
+
+  describe('says what changes while it is looked at', () => {
+    const looked = (title, path, was, is) =>
+      test(title, (t) => onPage(browser, t.name, { storageState: signedIn }, async (page) => {
+        await saw('lighthouse', { phase: was });
+        await page.goto(new URL(path, world.site).href);
+        const onIt = page.locator('#phase, #phase-lighthouse');
+        await onIt.filter({ hasText: was }).waitFor();
+        await saw('lighthouse', { phase: is });
+        await onIt.filter({ hasText: is }).waitFor();
+        await page.locator('#announcer').filter({ hasText: `Lighthouse: ${is}` }).waitFor();
+        assert.deepEqual(complaints(page), []);
+      }));
+
+    looked('a platform', '/o/acme/platforms/lighthouse', 'Degraded', 'Ready');
+    looked('the fleet', '/o/acme', 'Ready', 'Degraded');
   });
 
   describe('by the keyboard alone', () => {

@@ -102,8 +102,9 @@ export async function routes() {
     const [, path, does] = call.match(/^\s*"([^"]+)",([^;/]*)/);
     return { path, isPage: does.includes('get('), isForm: does.includes('post(') };
   });
-  const isFile = ({ path }) => path.endsWith('/{file}');
-  return all.filter((route) => !isFile(route));
+  // Files and news are no pages.
+  const isOther = ({ path }) => path.endsWith('/{file}') || path.endsWith('/events');
+  return all.filter((route) => !isOther(route));
 }
 
 /** The route that a path is of: where two could be, the one with fewer words in braces. */

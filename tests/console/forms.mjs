@@ -77,6 +77,27 @@ export async function keysAndWebhooks(page, world) {
   await says(page, 'It is so from now on.');
 }
 
+/** Help is asked for, asked for again and done with. */
+export async function tickets(page, world) {
+  await go(page, world, '/o/acme/tickets');
+  await page.getByRole('link', { name: 'Ask for help' }).first().click();
+  await page.getByLabel('What it is about').fill('It is slow');
+  await page.getByLabel('Platform').fill('nobodys');
+  await page.getByLabel('What you ask').fill('Since noon.\nEvery page.');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.locator('.field__error').waitFor();
+  assert.equal(await page.getByLabel('What it is about').inputValue(), 'It is slow');
+  await page.getByLabel('Platform').fill('');
+  await send(page, 'Ask', 'It is asked.');
+  await page.getByText('Every page.').waitFor();
+  await page.getByLabel('Your message').fill('Still.');
+  await send(page, 'Say it', 'It is said.');
+  await page.getByRole('link', { name: 'Close the ticket' }).click();
+  await page.getByRole('link', { name: 'Leave it as it is' }).click();
+  await page.getByRole('link', { name: 'Close the ticket' }).click();
+  await send(page, 'Close it', 'The ticket is closed.');
+}
+
 /** A company's provider is set up, lets in, and is taken away. */
 export async function singleSignOn(page, world, openAs) {
   const provider = await startProvider(OWNER.email);
@@ -141,6 +162,12 @@ export async function platform(page, world) {
   const written = await text(page).inputValue();
   await text(page).fill(written.replace('displayName: Harbour', 'displayName: Pier'));
   await send(page, 'Apply', 'The change is taken.');
+  await page.getByRole('link', { name: 'What its blueprint said before' }).click();
+  await page.getByRole('link', { name: 'Revision 1' }).click();
+  await send(page, 'Apply this again', 'Nothing is done yet.');
+  await page.getByRole('link', { name: 'Leave it as it is' }).click();
+  await page.getByRole('link', { name: 'All that was done to it' }).click();
+  await page.getByRole('link', { name: 'To the platform' }).click();
   await send(page, 'Try again at once', 'It is tried again now.');
   const claim = page.getByRole('button', { name: 'Claim it' });
   await send(page, 'Hand it to kubectl', 'The platform is written by kubectl from now on.');

@@ -26,6 +26,9 @@ export async function furnish(browser, world, owner) {
   const { id: key } = await asked(world, 'POST', '/v1/keys', { name: 'deploy', scopes: ['audit:read'] });
   const { id: webhook } = await asked(world, 'POST', '/v1/webhooks', { url: world.hook, kinds: ['webhook.secret'] });
   await asked(world, 'POST', `/v1/webhooks/${webhook}/secret`);
+  const words = { subject: 'It is slow', urgency: 'problem', text: 'Since noon.\nEvery page.' };
+  const { id: ticket } = await asked(world, 'POST', '/v1/tickets', words);
+  await asked(world, 'POST', `/v1/tickets/${ticket}/messages`, { text: 'Still.' });
   const invited = (email) => asked(world, 'POST', '/v1/invitations', { email, role: 'viewer' });
   const open = await invited('open@acme.example');
 
@@ -38,11 +41,11 @@ export async function furnish(browser, world, owner) {
   const half = await halfWay(browser, world, 'otto@acme.example');
   const cookies = { nobody: undefined, owner, half, factor: withFactor, nowhere: vera };
   const link = new URL(open.url).pathname;
-  return { cookies, link, key, webhook, member: idOf('otto@acme.example'), invitation: open.id, hook: world.hook };
+  return { cookies, link, key, webhook, ticket, member: idOf('otto@acme.example'), invitation: open.id, hook: world.hook };
 }
 
 /** The pages. Where no way is told, its path is opened. */
-export function pages({ link, key, webhook, member, invitation, hook }) {
+export function pages({ link, key, webhook, ticket, member, invitation, hook }) {
   const acme = (title) => `${title} · Acme`;
   const typed = (label, text, button) => async (page) => {
     await page.getByLabel(label, { exact: true }).fill(text);
@@ -89,6 +92,20 @@ export function pages({ link, key, webhook, member, invitation, hook }) {
     ['/o/{slug}/platforms/{name}', 'owner', acme('wreck'), '/o/acme/platforms/wreck'],
     ['/o/{slug}/platforms/{name}', 'owner', acme('Lighthouse'), '/o/acme/platforms/lighthouse', broken],
     ['/o/{slug}/platforms/{name}/preview', 'owner', acme('What this would do'), '/o/acme/platforms/lighthouse', seen],
+    ['/o/{slug}/platforms/{name}/operations', 'owner', acme('What was done to lighthouse'),
+      '/o/acme/platforms/lighthouse/operations'],
+    ['/o/{slug}/platforms/{name}/history', 'owner', acme('What the blueprint of lighthouse said'),
+      '/o/acme/platforms/lighthouse/history'],
+    ['/o/{slug}/platforms/{name}/history/{revision}', 'owner', acme('Revision 1 of lighthouse'),
+      '/o/acme/platforms/lighthouse/history/1'],
+    ['/o/{slug}/tickets', 'owner', acme('Help'), '/o/acme/tickets'],
+    ['/o/{slug}/tickets/new', 'owner', acme('Ask for help'), '/o/acme/tickets/new?platform=lighthouse'],
+    ['/o/{slug}/tickets/new', 'owner', acme('Ask for help'), '/o/acme/tickets/new?platform=nobodys', async (page) => {
+      await page.getByLabel('What it is about').fill('It is slow');
+      await typed('What you ask', 'Why?', 'Ask')(page);
+    }],
+    ['/o/{slug}/tickets/{id}', 'owner', acme('It is slow'), `/o/acme/tickets/${ticket}`],
+    ['/o/{slug}/tickets/{id}/close', 'owner', acme('Close “It is slow”?'), `/o/acme/tickets/${ticket}/close`],
     ['/o/{slug}/people', 'owner', acme('People'), '/o/acme/people'],
     ['/o/{slug}/people/{id}/remove', 'owner', acme('Take out Otto?'), `/o/acme/people/${member}/remove`],
     ['/o/{slug}/people', 'owner', acme('People'), '/o/acme/people',

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::told::{Done, Told};
 use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
 use super::visitor::{Seat, Somebody};
+use super::{gallery, history};
 use crate::app::App;
 use crate::cluster::{self, CONTROL_PLANE, Version, version, writer};
 use crate::db::platforms::{self, Owned};
@@ -61,6 +62,7 @@ pub async fn fleet(
     let make = || Action::primary("New platform", format!("/o/{slug}/new"));
     let body = Fleet {
         name: seat.organization.name.clone(),
+        base: format!("/o/{slug}"),
         new_href: can_make.then(|| format!("/o/{slug}/new")),
         rows: listed.items.iter().map(|it| PlatformRow::of(slug, it)).collect(),
         empty: EmptyState {
@@ -350,6 +352,7 @@ pub(super) async fn shown(
         is_there: seen.is_some(),
         settled: is_going.then_some("It is being deleted, and can be changed no more."),
         domains: seen.as_ref().map(view::domains).unwrap_or_default(),
+        running: history::running(app, owned).await?,
         problems: tried.problems,
         seen: over,
         blueprint: Field::textarea("blueprint", "Blueprint", 24).required().value(text),
@@ -363,6 +366,7 @@ pub(super) async fn shown(
         claim_href: (may && is_elsewhere).then(|| at("claim")),
         release_href: (may && !is_elsewhere).then(|| at("release")),
         retry_href: (may && owned.found.is_none()).then(|| at("retry")),
+        help_href: help(seat, owned),
         deleted: deletion.filter(|_| seen.is_none()).map(|it| DeletedRow {
             by: names.of(&it.by),
             at: it.at,
@@ -380,6 +384,11 @@ pub(super) async fn shown(
     let is_watched = moves.contains(&platform.phase.as_str()) && seen.is_some() && !can_write;
     page.refresh_seconds = is_watched.then_some(5);
     Ok((status, Html(app.engine().render("platform", &page)?)).into_response())
+}
+
+fn help(seat: &Seat, owned: &Owned) -> Option<String> {
+    let new = format!("/o/{}/tickets/new?platform={}", seat.organization.slug, owned.name);
+    seat.caller.has(Scope::TicketsWrite).then_some(new)
 }
 
 fn asked(
@@ -403,10 +412,7 @@ fn asked(
         Field::text("display_name", "What people call it").max_length(80).value(&wish.display_name);
     let action = format!("/o/{}/new", seat.organization.slug);
     let body = New {
-        templates: templates::all()
-            .iter()
-            .map(|it| (it.title.clone(), it.summary.clone()).into())
-            .collect(),
+        templates: templates::all().iter().map(gallery::row).collect(),
         ..New::first(action, vec![name, called, template])
     };
     let page = view::in_organization(app, seat, "/new", "New platform", body);

@@ -39,6 +39,9 @@ pages::done! {
     InvitationBack "invitation-back" "The invitation is taken back. Its link does nothing any more.",
     KeyBack "key-back" "The key is taken back. It opens nothing any more.",
     WebhookRemoved "webhook-removed" "The webhook is removed. It is told nothing more.",
+    TicketMade "ticket-made" "It is asked. The answer comes to this page.",
+    TicketAnswered "ticket-answered" "It is said. The answer comes to this page.",
+    TicketClosed "ticket-closed" "The ticket is closed. For 30 days a message opens it again.",
     ToldAgain "told-again" "It is told again, in a moment.",
 }
 
@@ -63,9 +66,14 @@ impl FromRequestParts<App> for Told {
     }
 }
 
+/// With this header a script asks for a page of which it takes what changed.
+const LOOK: &str = "x-look";
+
 /// What was told on a page is not told on the next one.
 pub async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
-    let is_told = app.cookie().read_done(request.headers()).is_some();
+    // A page that a script asks for to look what changed is read by nobody.
+    let is_read = !request.headers().contains_key(LOOK);
+    let is_told = is_read && app.cookie().read_done(request.headers()).is_some();
     let mut response = next.run(request).await;
     let kind = response.headers().get(CONTENT_TYPE);
     let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

@@ -7,9 +7,10 @@ mod samples;
 
 pub use contexts::{
     Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, EventRow, FactorRow, Fleet,
-    InvitationRow, KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage,
-    PlatformRow, Policy, Provider, RecoveryCodes, SessionRow, SetUp, WebhookPage, WebhookRow,
-    Webhooks, domains,
+    InvitationRow, KeyRow, Keys, MemberRow, MessageRow, New, NewTicket, OperationRow, Operations,
+    Organizations, PasskeyRow, People, PlatformPage, PlatformRow, Policy, Provider, RecoveryCodes,
+    RevisionPage, RevisionRow, Revisions, SessionRow, SetUp, TemplateRow, TicketPage, TicketRow,
+    Tickets, WebhookPage, WebhookRow, Webhooks, domains, urgency,
 };
 
 pub use preview::{PreviewPage, Ways};
@@ -35,7 +36,8 @@ macro_rules! templates {
 
 templates! {
     "organizations", "fleet", "new", "platform", "preview", "people", "keys", "audit", "account",
-    "second-factor", "recovery-codes", "passkey", "policy", "webhooks", "webhook", "confirm",
+    "second-factor", "recovery-codes", "passkey", "policy", "webhooks", "webhook", "confirm", "tickets",
+    "ticket", "new-ticket", "operations", "revisions", "revision",
 }
 
 /// What pages are made with.
@@ -92,6 +94,7 @@ pub fn in_organization<C: Serialize>(
         ("Webhooks", "/webhooks", Scope::WebhooksWrite),
         ("Audit", "/audit", Scope::AuditRead),
         ("Settings", "/settings", Scope::PolicyWrite),
+        ("Help", "/tickets", Scope::PlatformsRead),
     ];
     page.nav = parts
         .into_iter()
@@ -149,6 +152,12 @@ mod tests {
             "webhooks": Webhooks,
             "webhook": WebhookPage,
             "confirm": Confirm,
+            "tickets": Tickets,
+            "ticket": TicketPage,
+            "new-ticket": NewTicket,
+            "operations": Operations,
+            "revisions": Revisions,
+            "revision": RevisionPage,
         }
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(tried, TEMPLATES.iter().map(|(name, _)| *name).collect());

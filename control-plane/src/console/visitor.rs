@@ -112,6 +112,7 @@ impl FromRequestParts<App> for Seat {
         let place = (organization.id, &organization.policy);
         match Caller::person(place, (person, role), entrance, app.now()) {
             Ok(caller) => {
+                let caller = caller.in_session(signed_in.session_id);
                 let Ok(told) = Told::from_request_parts(parts, app).await;
                 Ok(Self { signed_in, organization, role, caller, told })
             }

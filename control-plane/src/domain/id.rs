@@ -88,6 +88,10 @@ id! {
     /// Something that was done to a platform.
     OperationId, "opn_"
 }
+id! {
+    /// A ticket.
+    TicketId, "tkt_"
+}
 
 #[cfg(test)]
 mod tests {

@@ -60,7 +60,7 @@ impl Role {
     pub fn scopes(self) -> Vec<Scope> {
         use Scope::{
             AuditRead, KeysWrite, MembersRead, OrganizationRead, OwnersWrite, PlatformsRead,
-            PlatformsWrite, PolicyWrite, WebhooksWrite,
+            PlatformsWrite, PolicyWrite, TicketsWrite, WebhooksWrite,
         };
         match self {
             Self::Owner => Scope::ALL.into(),
@@ -76,9 +76,12 @@ impl Role {
                     PlatformsWrite,
                     KeysWrite,
                     WebhooksWrite,
+                    TicketsWrite,
                 ]
             }
-            Self::Billing => vec![OrganizationRead, MembersRead, PlatformsRead, AuditRead],
+            Self::Billing => {
+                vec![OrganizationRead, MembersRead, PlatformsRead, AuditRead, TicketsWrite]
+            }
             Self::Viewer => vec![OrganizationRead, PlatformsRead],
         }
     }
@@ -133,5 +136,6 @@ mod tests {
             assert!(!role.scopes().contains(&Scope::MembersWrite), "{role}");
         }
         assert!(!Role::Billing.scopes().contains(&Scope::PlatformsWrite));
+        assert!(!Role::Viewer.scopes().contains(&Scope::TicketsWrite));
     }
 }

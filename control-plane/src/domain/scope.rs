@@ -41,6 +41,9 @@ pub enum Scope {
     /// See which webhooks there are and what they were told, make some and delete them.
     #[serde(rename = "webhooks:write")]
     WebhooksWrite,
+    /// Ask whoever runs the fleet for help, and answer them.
+    #[serde(rename = "tickets:write")]
+    TicketsWrite,
 }
 
 /// There is no such scope.
@@ -50,7 +53,7 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
@@ -61,6 +64,7 @@ impl Scope {
         Self::KeysWrite,
         Self::AuditRead,
         Self::WebhooksWrite,
+        Self::TicketsWrite,
     ];
 
     /// As the API and the database say it.
@@ -76,6 +80,7 @@ impl Scope {
             Self::KeysWrite => "keys:write",
             Self::AuditRead => "audit:read",
             Self::WebhooksWrite => "webhooks:write",
+            Self::TicketsWrite => "tickets:write",
         }
     }
 }
@@ -94,6 +99,7 @@ impl Scope {
             Self::KeysWrite => "Make keys, and take them back",
             Self::AuditRead => "See what was done",
             Self::WebhooksWrite => "Make webhooks, and delete them",
+            Self::TicketsWrite => "Ask for help",
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 29] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
@@ -35,6 +35,9 @@ pub const KINDS: [&str; 26] = [
     "platform.retry",
     "platform.suspend",
     "platform.undelete",
+    "ticket.answered",
+    "ticket.closed",
+    "ticket.created",
     "webhook.create",
     "webhook.delete",
     "webhook.secret",

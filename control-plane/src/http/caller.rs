@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use accounts::sessions;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
@@ -26,6 +27,8 @@ pub struct Caller {
     entrance: Entrance,
     actor: String,
     scopes: Vec<Scope>,
+    /// The session that they came with.
+    session: Option<Uuid>,
 }
 
 /// Who somebody is.
@@ -48,7 +51,13 @@ impl Caller {
     ) -> std::result::Result<Self, Barred> {
         policy.lets_in(&entrance, now)?;
         let (who, actor) = (Who::Person(person), person.to_string());
-        Ok(Self { organization, who, entrance, actor, scopes: role.scopes() })
+        Ok(Self { organization, who, entrance, actor, scopes: role.scopes(), session: None })
+    }
+
+    /// The same, for no longer than this session of theirs lasts.
+    #[must_use]
+    pub fn in_session(self, id: Uuid) -> Self {
+        Self { session: Some(id), ..self }
     }
 
     /// A key, in an organization that lets it in.
@@ -59,7 +68,14 @@ impl Caller {
             _ => Error::NotFromHere(from),
         })?;
         let (who, actor) = (Who::Key(key.id), key.id.to_string());
-        Ok(Self { organization: key.organization, who, entrance, actor, scopes: key.scopes })
+        Ok(Self {
+            organization: key.organization,
+            who,
+            entrance,
+            actor,
+            scopes: key.scopes,
+            session: None,
+        })
     }
 
     /// How they came in.
@@ -80,7 +96,7 @@ impl Caller {
     }
 
     /// Nothing, where they have this scope by now as well: roles and policies change, keys end and are
-    /// taken back.
+    /// taken back, sessions too.
     ///
     /// # Errors
     /// [`Error::NotAllowed`], the database.
@@ -92,6 +108,12 @@ impl Caller {
         }
         let scopes = match self.who {
             Who::Person(person) => {
+                if let Some(session) = self.session {
+                    let open = sessions::list(&mut conn, person.0, app.now()).await?;
+                    if open.iter().all(|it| it.id != session) {
+                        return Err(Error::NotAllowed(scope));
+                    }
+                }
                 let role = members::role(&mut conn, self.organization, person).await?;
                 role.map(Role::scopes)
             }

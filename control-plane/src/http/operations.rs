@@ -103,7 +103,7 @@ pub async fn show(
 }
 
 /// As it stands by now, which may not be written down yet.
-fn told(app: &App, owned: &platforms::Owned, mut it: operation::Operation) -> Operation {
+pub fn told(app: &App, owned: &platforms::Owned, mut it: operation::Operation) -> Operation {
     if it.standing.state == Far::Running && app.cluster().is_known() {
         let seen = app.cluster().seen(std::slice::from_ref(&owned.name)).pop().flatten();
         let seen = seen.filter(|seen| is_it(owned, seen));

@@ -51,6 +51,15 @@ impl Page {
         let (_, rest) = self.html.split_once(before).unwrap();
         rest.split_once(behind).unwrap().0.to_owned()
     }
+
+    /// The same, as a person reads it.
+    pub(crate) fn read_between(&self, before: &str, behind: &str) -> String {
+        let signs =
+            [("&quot;", "\""), ("&#x27;", "'"), ("&#x3D;", "="), ("&lt;", "<"), ("&gt;", ">")];
+        let text = self.between(before, behind);
+        let text = signs.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        text.replace("&amp;", "&")
+    }
 }
 
 impl<'a> Browser<'a> {

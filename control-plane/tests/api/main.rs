@@ -7,10 +7,12 @@ mod browser;
 mod claiming;
 mod conformance;
 mod console;
+mod console_history;
 mod deletions;
 #[path = "../../../accounts/tests/it/device.rs"]
 mod device;
 mod events;
+mod fleet_news;
 mod foreign;
 mod history;
 mod keys;
@@ -27,6 +29,7 @@ mod root_keys;
 mod rotated;
 mod second_factor;
 mod single_sign_on;
+mod tickets;
 mod told;
 mod webhooks;
 

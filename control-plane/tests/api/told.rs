@@ -1,5 +1,6 @@
 //! What the console says became of a form, what it asks twice, and webhooks on its pages.
 
+use axum::http::Request;
 use blueprint::PlanName;
 use control_plane::console::told::Done;
 use sqlx::PgPool;
@@ -37,6 +38,9 @@ async fn what_was_done_is_told_once(db: PgPool) {
     olive.open("/o/acme").await.says_nothing_of(&Done::Joined.flash().text);
     olive.fill("/o/acme/new", &[("blueprint", &written("harbour", "Harbour"))]).await;
     assert_eq!(olive.cookie(DONE), "platform-made");
+    // A script that looks what changed takes it from nobody.
+    let look = Request::get("/o/acme").header("x-look", "1");
+    olive.send(look, String::new()).await.is(200);
     // The way leads over another page that is none.
     olive.open("/").await.leads_to("/o/acme");
     olive.open("/o/acme").await.says(&Done::PlatformMade.flash().text);

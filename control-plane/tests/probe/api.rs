@@ -132,8 +132,15 @@ fn wanted(
     other: &Organization,
     chance: &mut Chance,
 ) -> Wanted {
-    let kinds =
-        [&own.platforms, &own.keys, &own.invitations, &own.people, &own.webhooks, &own.operations];
+    let kinds = [
+        &own.platforms,
+        &own.keys,
+        &own.invitations,
+        &own.people,
+        &own.webhooks,
+        &own.operations,
+        &own.tickets,
+    ];
     match below(chance, 8) {
         0 | 1 => {
             // Of every kind, above all of the right one.
@@ -143,6 +150,7 @@ fn wanted(
                 "invitations" => 2,
                 "webhooks" => 4,
                 "operations" => 5,
+                "tickets" => 6,
                 _ => 3,
             };
             let kind = if chance.once_in(4) { below(chance, kinds.len()) } else { right };
@@ -245,6 +253,12 @@ fn body(
              \"domains\": [\"{0}.test\"]}}",
             own.canary
         ),
+        "/v1/tickets" => {
+            let platform = one(chance, &[own.platforms.kept.as_str(), &other.platforms.kept]);
+            json!({"subject": own.canary, "urgency": "outage", "platform": platform, "text": own.canary})
+                .to_string()
+        }
+        "/v1/tickets/{id}/messages" => json!({"text": own.canary}).to_string(),
         "/v1/webhooks" => format!("{{\"url\": \"https://{}.test/more\"}}", own.canary),
         "/v1/invitations" => {
             let email = format!("{}@{}.test", one(chance, &["owner", "new", "newer"]), own.canary);

@@ -95,9 +95,14 @@ fn named(
         (&own.invitations, &other.invitations)
     } else if path.contains("/webhooks/") {
         (&own.webhooks, &other.webhooks)
+    } else if path.contains("/tickets/") {
+        (&own.tickets, &other.tickets)
     } else {
         (&own.keys, &other.keys)
     };
+    if word == "{revision}" {
+        return Named { word, is: (*one(chance, &["1", "2", "x"])).to_owned(), absent: None };
+    }
     let random = chance.number();
     let (mine, theirs, nobodys) = match word {
         "{slug}" => (own.slug.clone(), other.slug.clone(), format!("nobody-{random:x}")),
@@ -160,6 +165,13 @@ fn form(path: &str, own: &Organization, chance: &mut Chance) -> String {
             ("audit:read", "on".to_owned()),
         ],
         "/o/{slug}/webhooks" => vec![("url", format!("https://{}.test/more", own.canary))],
+        "/o/{slug}/tickets/new" => vec![
+            ("subject", own.canary.clone()),
+            ("urgency", "problem".to_owned()),
+            ("platform", own.names.kept.clone()),
+            ("text", own.canary.clone()),
+        ],
+        "/o/{slug}/tickets/{id}/messages" => vec![("text", own.canary.clone())],
         "/o/{slug}/platforms/{name}/delete" => vec![("name", own.names.spare.clone())],
         "/o/{slug}/new" => vec![("blueprint", written(&own.names.spare, &own.canary))],
         "/o/{slug}/platforms/{name}/blueprint" => vec![
@@ -183,7 +195,7 @@ async fn open(world: &World, (method, path): (&str, &'static str), mut chance: C
     if path == "/signout" && visitor.is_in() {
         return 0;
     }
-    let words = ["{slug}", "{name}", "{id}", "{delivery}", "{link}", "{file}"];
+    let words = ["{slug}", "{name}", "{id}", "{delivery}", "{link}", "{file}", "{revision}"];
     let words = words.into_iter().filter(|word| path.contains(word));
     let named: Vec<_> = words.map(|word| named(word, path, (mine, others), &mut chance)).collect();
     let place = |by: fn(&Named) -> &String| {

@@ -77,10 +77,12 @@ fn pairs(world: &World) -> Vec<Pair> {
             "keys" => &other.keys.kept,
             "invitations" => &other.invitations.kept,
             "webhooks" => &other.webhooks.kept,
+            "tickets" => &other.tickets.kept,
             _ => &other.people.kept,
         };
         let body = match operation.path.as_str() {
             "/v1/members/{id}/role" => "{\"role\": \"developer\"}".to_owned(),
+            "/v1/tickets/{id}/messages" => "{\"text\": \"Said.\"}".to_owned(),
             _ => written(&other.names.kept, &own.canary),
         };
         let query = if operation.method == "DELETE" {

@@ -42,6 +42,7 @@ pub(crate) struct Organization {
     pub(crate) webhooks: Two,
     /// What was done to the platforms.
     pub(crate) operations: Two,
+    pub(crate) tickets: Two,
     /// Something that the webhook was told that is kept.
     pub(crate) delivery: String,
     pub(crate) sessions: Vec<String>,
@@ -111,6 +112,7 @@ impl World {
                 caller.get(&platform).await.body,
                 caller.get(&format!("{platform}/blueprint")).await.body,
                 caller.get("/v1/organization").await.body,
+                caller.get(&format!("/v1/tickets/{}", organization.tickets.kept)).await.body,
             ];
             for (list, id) in [
                 ("/v1/members", &organization.people.kept),
@@ -179,6 +181,10 @@ impl Organization {
         };
         let (webhooks, delivery, webhook_secrets) = webhooks(&caller, &canary).await;
         hidden.extend(webhook_secrets);
+        let tickets = Two {
+            kept: ticket(&caller, &platforms.kept, &canary).await,
+            spare: ticket(&caller, &platforms.spare, &canary).await,
+        };
         let members = caller.get("/v1/members").await.body["items"].clone();
         let person = |word: &str| {
             let mut members = members.as_array().unwrap().iter();
@@ -198,7 +204,8 @@ impl Organization {
         let tag = blueprint.header("etag").to_owned();
         let cookies =
             Cookies { owner: cookie_of(&owner), viewer: cookie_of(&viewer), ended: ended_cookie };
-        for two in [&platforms, &keys, &invitations, &people, &webhooks, &operations] {
+        let kinds = [&platforms, &keys, &invitations, &people, &webhooks, &operations, &tickets];
+        for two in kinds {
             hidden.extend([&two.kept, &two.spare].map(|id| bare(id)));
         }
         hidden.extend([bare(&id), bare(&owner_id), bare(&delivery), slug.clone()]);
@@ -217,6 +224,7 @@ impl Organization {
             people,
             webhooks,
             operations,
+            tickets,
             delivery,
             sessions: all_sessions,
             tag,
@@ -228,7 +236,7 @@ impl Organization {
     }
 
     /// The ids of everything it has that nobody may touch.
-    pub(crate) fn ids(&self) -> [&str; 7] {
+    pub(crate) fn ids(&self) -> [&str; 8] {
         [
             &self.platforms.kept,
             &self.keys.kept,
@@ -236,6 +244,7 @@ impl Organization {
             &self.people.kept,
             &self.webhooks.kept,
             &self.operations.kept,
+            &self.tickets.kept,
             &self.id,
         ]
     }
@@ -293,6 +302,17 @@ async fn platform(rig: &Rig, caller: &Caller<'_>, name: &str, canary: &str) -> S
 async fn operation(caller: &Caller<'_>, platform: &str) -> String {
     let listed = caller.get(&format!("/v1/platforms/{platform}/operations")).await.body;
     listed["items"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// A ticket about a platform, of which every text holds the canary.
+async fn ticket(caller: &Caller<'_>, platform: &str, canary: &str) -> String {
+    let wanted = json!({
+        "subject": format!("About {canary}"), "urgency": "problem", "platform": platform,
+        "text": format!("Said by {canary}"),
+    });
+    let made = caller.post("/v1/tickets", &wanted).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    made.body["id"].as_str().unwrap().to_owned()
 }
 
 /// The webhooks of an organization, something that one was told, and what of them is secret.

@@ -5,6 +5,9 @@ use pages::Sample;
 use pages::parts::{EmptyState, Field, Health, Notice, Pagination, QrCode};
 use uuid::Uuid;
 
+mod history;
+mod tickets;
+
 use super::PreviewPage;
 use super::contexts::{
     Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, DomainRow, EventRow,
@@ -65,6 +68,7 @@ impl Sample for Fleet {
         };
         let full = Self {
             name: odd(),
+            base: "/o/acme".to_owned(),
             new_href: Some("/o/acme/new".to_owned()),
             rows: vec![ready, new],
             empty: empty(),
@@ -93,6 +97,7 @@ impl Sample for PlatformPage {
             plan: Some("business".to_owned()),
             version: Some("1.0.0".to_owned()),
             created_at: WHEN,
+            running: Some(history::operation()),
             conditions: Health::samples(),
             domains: vec![domain, served],
             is_there: true,
@@ -105,14 +110,20 @@ impl Sample for PlatformPage {
             claim_href: None,
             release_href: Some("/o/acme/platforms/harbour/release".to_owned()),
             retry_href: Some("/o/acme/platforms/harbour/retry".to_owned()),
+            help_href: Some("/o/acme/tickets/new?platform=harbour".to_owned()),
             problems: vec![odd()],
             seen: Some("x-1".to_owned()),
             blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
             name_field: Field::text("name", "Its name").error(Some(odd())),
         };
-        let stopped = Self { is_suspended: true, problems: vec![], ..full.clone() };
-        let looked_at =
-            Self { can_write: false, release_href: None, retry_href: None, ..stopped.clone() };
+        let stopped = Self { is_suspended: true, running: None, problems: vec![], ..full.clone() };
+        let looked_at = Self {
+            can_write: false,
+            release_href: None,
+            retry_href: None,
+            help_href: None,
+            ..stopped.clone()
+        };
         let elsewhere = Self {
             claim_href: Some("/o/acme/platforms/harbour/claim".to_owned()),
             ..looked_at.clone()
@@ -141,10 +152,12 @@ impl Sample for New {
     fn samples() -> Vec<Self> {
         let action = || "/o/acme/new".to_owned();
         let fields = vec![Field::text("name", "Name").error(Some(odd()))];
-        let template = TemplateRow { title: odd(), summary: odd() };
+        let picture = Some("/brand/creator-1.svg".to_owned());
+        let template = TemplateRow { title: odd(), summary: odd(), picture, shows: odd() };
+        let plain = TemplateRow { picture: None, ..template.clone() };
         let text = Field::textarea("blueprint", "Blueprint", 24).value(ODD);
         vec![
-            Self { templates: vec![template], ..Self::first(action(), fields) },
+            Self { templates: vec![template, plain], ..Self::first(action(), fields) },
             Self::second(action(), text.clone(), vec![odd()]),
             Self::second(action(), text, vec![]),
         ]

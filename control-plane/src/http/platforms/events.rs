@@ -22,6 +22,8 @@ use crate::http::caller::Caller;
 const ALIVE: Duration = Duration::from_secs(15);
 /// Whether they may still hear it is looked at so often.
 const LOOKED_AT: Duration = Duration::from_mins(1);
+/// As what is in no cluster is known again, before whether it was deleted.
+pub const UNSEEN: &str = "none-";
 /// After so long whoever listens asks again.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -43,35 +45,87 @@ pub async fn listen(
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
-    let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let now = Instant::now();
-    let listener = Listener {
-        news: app.cluster().watch(&owned.name),
-        app,
-        caller,
-        owned,
-        heard,
-        is_first: true,
-        looked_at: now,
-        until: now + LONGEST,
-    };
+    Ok(of(app, caller, owned, heard(&headers)))
+}
+
+/// What was heard last, as whoever listens says it.
+pub fn heard(headers: &HeaderMap) -> Option<String> {
+    headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned)
+}
+
+/// News of this platform for this caller, who may hear them now.
+pub fn of(
+    app: App,
+    caller: Caller,
+    owned: Owned,
+    heard: Option<String>,
+) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>> {
+    let news = app.cluster().watch(&owned.name);
+    let listener = Listener { news, owned, heard, ear: Ear::new(app, caller) };
     let events = stream::unfold(Box::new(listener), async |mut listener| {
         let event = listener.next().await?;
         Some((Ok(event), listener))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
+    sent(events)
 }
 
-struct Listener {
-    app: App,
+/// As a stream of events that stays open.
+pub fn sent<S>(events: S) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>
+where
+    S: Stream<Item = std::result::Result<Event, Infallible>> + Send + 'static,
+{
+    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
+}
+
+/// Whether somebody may still hear what there is to hear.
+pub struct Ear {
+    pub(crate) app: App,
     caller: Caller,
-    owned: Owned,
-    news: Receiver<()>,
-    heard: Option<String>,
     /// What comes next comes with the request, which was let in just now.
     is_first: bool,
     looked_at: Instant,
     until: Instant,
+}
+
+impl Ear {
+    /// Of somebody who was let in just now.
+    pub fn new(app: App, caller: Caller) -> Self {
+        let now = Instant::now();
+        Self { app, caller, is_first: true, looked_at: now, until: now + LONGEST }
+    }
+
+    /// Before they are told something: `None` where they may not hear it any more, or where that cannot
+    /// be known.
+    pub async fn hears(&mut self) -> Option<()> {
+        if std::mem::take(&mut self.is_first) { Some(()) } else { self.look().await }
+    }
+
+    /// Until there may be news; `None` where there is nothing to be heard any more.
+    pub async fn waits(&mut self, news: &mut Receiver<()>) -> Option<()> {
+        self.is_first = false;
+        let look = (self.looked_at + LOOKED_AT).min(self.until);
+        tokio::select! {
+            changed = news.changed() => changed.ok(),
+            () = tokio::time::sleep_until(look) => {
+                if Instant::now() >= self.until {
+                    return None;
+                }
+                self.look().await
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Option<()> {
+        self.looked_at = Instant::now();
+        Box::pin(self.caller.still_may(&self.app, Scope::PlatformsRead)).await.ok()
+    }
+}
+
+struct Listener {
+    ear: Ear,
+    owned: Owned,
+    news: Receiver<()>,
+    heard: Option<String>,
 }
 
 impl Listener {
@@ -79,46 +133,30 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             self.news.mark_unchanged();
-            let (version, event) = Box::pin(self.now()).await?;
+            let (version, platform) = Box::pin(now(&self.ear.app, &self.owned)).await.ok()?;
             if self.heard.as_ref() != Some(&version) {
-                if !std::mem::take(&mut self.is_first) {
-                    self.look().await?;
-                }
+                self.ear.hears().await?;
+                let event = Event::default().event("platform").id(version.clone());
                 self.heard = Some(version);
-                return Some(event);
+                return event.json_data(platform).ok();
             }
-            self.is_first = false;
-            let look = (self.looked_at + LOOKED_AT).min(self.until);
-            tokio::select! {
-                changed = self.news.changed() => changed.ok()?,
-                () = tokio::time::sleep_until(look) => {
-                    if Instant::now() >= self.until {
-                        return None;
-                    }
-                    self.look().await?;
-                }
-            }
+            self.ear.waits(&mut self.news).await?;
         }
     }
+}
 
-    /// Whether they may still hear it: `None` where not, or where that cannot be known.
-    async fn look(&mut self) -> Option<()> {
-        self.looked_at = Instant::now();
-        Box::pin(self.caller.still_may(&self.app, Scope::PlatformsRead)).await.ok()
-    }
-
-    /// How it stands, and by what that is known again.
-    async fn now(&self) -> Option<(String, Event)> {
-        let seen = self.app.cluster().seen(std::slice::from_ref(&self.owned.name)).pop().flatten();
-        let seen = seen.filter(|seen| is_it(&self.owned, seen));
-        let is_deleted = seen.is_none() && {
-            let mut conn = self.app.conn().await.ok()?;
-            deletions::of(&mut conn, self.owned.id).await.ok()?.is_some()
-        };
-        let version = seen.as_ref().and_then(|seen| seen.metadata.resource_version.clone());
-        let version = version.unwrap_or_else(|| format!("none-{is_deleted}"));
-        let platform = Platform::of(&self.owned, seen.as_ref()).or_deleted(is_deleted);
-        let event = Event::default().event("platform").id(version.clone());
-        Some((version, event.json_data(platform).ok()?))
-    }
+/// How a platform stands, and by what that is known again.
+///
+/// # Errors
+/// The database.
+pub async fn now(app: &App, owned: &Owned) -> sqlx::Result<(String, Platform)> {
+    let seen = app.cluster().seen(std::slice::from_ref(&owned.name)).pop().flatten();
+    let seen = seen.filter(|seen| is_it(owned, seen));
+    let is_deleted = seen.is_none() && {
+        let mut conn = app.conn().await?;
+        deletions::of(&mut conn, owned.id).await?.is_some()
+    };
+    let version = seen.as_ref().and_then(|seen| seen.metadata.resource_version.clone());
+    let version = version.unwrap_or_else(|| format!("{UNSEEN}{is_deleted}"));
+    Ok((version, Platform::of(owned, seen.as_ref()).or_deleted(is_deleted)))
 }

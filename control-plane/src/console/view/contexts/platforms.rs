@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use pages::parts::{EmptyState, Field, Health, HealthState, Pagination};
 use serde::Serialize;
 
+use super::history::OperationRow;
 use crate::cluster::CONTROL_PLANE;
 use crate::http::platforms::{Condition, Platform};
 
@@ -14,6 +15,8 @@ use crate::http::platforms::{Condition, Platform};
 pub struct Fleet {
     /// Of the organization.
     pub name: String,
+    /// This page.
+    pub base: String,
     /// Where a new one is made, for who may.
     pub new_href: Option<String>,
     /// By name.
@@ -94,6 +97,8 @@ pub struct PlatformPage {
     pub version: Option<String>,
     /// Since when there is one.
     pub created_at: Timestamp,
+    /// What is done to it at the moment.
+    pub running: Option<OperationRow>,
     /// What is true of it and why.
     pub conditions: Vec<Health>,
     /// Names of its own, and how far they are.
@@ -118,6 +123,8 @@ pub struct PlatformPage {
     pub release_href: Option<String>,
     /// Where the reader has it tried again.
     pub retry_href: Option<String>,
+    /// Where the reader asks for help with it.
+    pub help_href: Option<String>,
     /// What is in the way of the last change.
     pub problems: Vec<String>,
     /// The state that the blueprint below is of.
@@ -150,6 +157,7 @@ impl PlatformPage {
             plan: platform.plan.clone(),
             version: platform.version.clone(),
             created_at: platform.created_at,
+            running: None,
             conditions: platform.conditions.iter().map(condition).collect(),
             domains: Vec::new(),
             is_there: false,
@@ -162,6 +170,7 @@ impl PlatformPage {
             claim_href: None,
             release_href: None,
             retry_href: None,
+            help_href: None,
             problems: Vec::new(),
             seen: None,
             blueprint: Field::textarea("blueprint", "Blueprint", 24),
@@ -240,12 +249,10 @@ pub struct TemplateRow {
     pub title: String,
     /// In a sentence.
     pub summary: String,
-}
-
-impl From<(String, String)> for TemplateRow {
-    fn from((title, summary): (String, String)) -> Self {
-        Self { title, summary }
-    }
+    /// Where the picture of its home page is.
+    pub picture: Option<String>,
+    /// What there is to see, for who does not.
+    pub shows: String,
 }
 
 impl New {
