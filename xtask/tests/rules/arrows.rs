@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
@@ -13,7 +13,8 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("accounts", &["web", "work"]),
     ("pages", &["web", "blueprint"]),
     ("database", &["blueprint", "work"]),
-    ("inference", &["blueprint", "web"]),
+    ("usage", &["blueprint"]),
+    ("inference", &["blueprint", "web", "usage"]),
     ("engine-mistralrs", &["inference"]),
     ("engine-llamacpp", &["inference"]),
     ("engine-embeddings", &["inference"]),
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
         &[
             "blueprint",
             "web",
+            "usage",
             "inference",
             "engine-mistralrs",
             "engine-llamacpp",
@@ -46,7 +48,10 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "tenant-runtime",
         ],
     ),
-    ("control-plane", &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server"]),
+    (
+        "control-plane",
+        &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server", "usage"],
+    ),
     ("remote", &["blueprint"]),
     (
         "create-ai-platform",
