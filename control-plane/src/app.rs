@@ -24,6 +24,7 @@ use crate::console::view;
 use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::http::inference::Desks;
 use crate::providers::Providers;
 use crate::rates::Rates;
 use crate::root_keys::Held;
@@ -39,6 +40,7 @@ struct Inner {
     parts: Parts,
     root_keys: Held,
     strangers: Passwords,
+    desks: Desks,
     origin: String,
     providers: Providers,
     engine: Engine,
@@ -80,7 +82,8 @@ impl App {
         let (engine, brand) = (view::engine()?, view::brand());
         let root_keys = Held::new(parts.root_keys.clone());
         let strangers = parts.passwords.for_strangers();
-        let held = Inner { parts, root_keys, strangers, origin, providers, engine, brand };
+        let desks = Desks::default();
+        let held = Inner { parts, root_keys, strangers, desks, origin, providers, engine, brand };
         Ok(Self(Arc::new(held)))
     }
 
@@ -118,6 +121,11 @@ impl App {
     /// How much organizations may ask.
     pub fn rates(&self) -> &Rates {
         &self.0.parts.rates
+    }
+
+    /// Where model servers claim and tell.
+    pub fn desks(&self) -> &Desks {
+        &self.0.desks
     }
 
     /// How addresses are called that people named.

@@ -11,4 +11,6 @@ pub mod preview;
 pub mod role;
 pub mod scope;
 pub mod sign_on;
+pub mod treasury;
+pub mod usage;
 pub mod webhook;

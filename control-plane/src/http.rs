@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod caller;
 pub mod catalogue;
+pub mod inference;
 pub mod invitations;
 pub mod keys;
 pub mod members;
@@ -13,4 +14,5 @@ pub mod policy;
 pub mod preview;
 pub mod sent;
 pub mod single_sign_on;
+pub mod usage;
 pub mod webhooks;

@@ -15,7 +15,9 @@ use control_plane::pool::pool;
 use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
-use control_plane::{App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router};
+use control_plane::{
+    App, Parts, admit, courier, herald, keeper, lost, migrate, model_servers, observer, router,
+};
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -47,6 +49,9 @@ enum Command {
     /// Tells which root key seals, how much is sealed under which, and how many control planes that run have them: what
     /// nothing is sealed under may be thrown away.
     RootKeys(At),
+    /// Model servers that lease money for platforms here and tell what was used: makes keys for them, and takes
+    /// them back.
+    ModelServer(ModelServer),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
@@ -88,6 +93,30 @@ struct Forget {
     person: Email,
 }
 
+#[derive(Debug, Args)]
+struct ModelServer {
+    #[command(flatten)]
+    at: At,
+    #[command(subcommand)]
+    wanted: Wanted,
+}
+
+#[derive(Debug, Subcommand)]
+enum Wanted {
+    /// Prints a key for a model server, once: its `controlPlane.keyFile` holds it.
+    Add {
+        /// Whatever tells it from others, such as `gpu-1`.
+        name: String,
+    },
+    /// A line of each, the newest first: name, id, the key's first letters, since when, and when it asked last.
+    List,
+    /// Takes the key of one back.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
+}
+
 /// Passwords that are hashed at the same time: each takes a core and 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
 /// Files that are no callers: the database, webhooks, the log.
@@ -119,6 +148,7 @@ fn run(command: Command) -> Result<(), String> {
             Command::Admit(wanted) => admitted(wanted).await,
             Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
             Command::RootKeys(At { settings }) => told(&settings).await,
+            Command::ModelServer(asked) => of_model_servers(asked).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
@@ -200,6 +230,22 @@ async fn told(settings: &Path) -> Result<(), String> {
     let db = database(&settings).await?;
     let mut conn = db.acquire().await.map_err(|error| error.to_string())?;
     let lines = root_keys::told::status(&mut conn, &listed, Clock::System.now()).await;
+    lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
+}
+
+async fn of_model_servers(asked: ModelServer) -> Result<(), String> {
+    let settings = Settings::read(&asked.at.settings).map_err(|error| error.to_string())?;
+    let (db, now) = (database(&settings).await?, Clock::System.now());
+    let lines = match asked.wanted {
+        Wanted::Add { name } => {
+            let key = model_servers::add(&db, &name, now).await;
+            key.map(|key| vec![key.expose().to_owned()])
+        }
+        Wanted::List => model_servers::list(&db).await,
+        Wanted::Revoke { name } => model_servers::revoke(&db, &name, now)
+            .await
+            .map(|()| vec![format!("the key of {name} is good for nothing any more")]),
+    };
     lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
 }
 

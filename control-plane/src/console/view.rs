@@ -8,8 +8,8 @@ mod samples;
 pub use contexts::{
     Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, EventRow, FactorRow, Fleet,
     InvitationRow, KeyRow, Keys, MemberRow, New, Organizations, PasskeyRow, People, PlatformPage,
-    PlatformRow, Policy, Provider, RecoveryCodes, SessionRow, SetUp, WebhookPage, WebhookRow,
-    Webhooks, domains,
+    PlatformRow, Policy, Provider, RecoveryCodes, SessionRow, SetUp, UsageTold, WebhookPage,
+    WebhookRow, Webhooks, domains,
 };
 
 pub use preview::{PreviewPage, Ways};

@@ -24,8 +24,8 @@ pub use passkeys::{Device, PasskeyRow};
 #[cfg(test)]
 pub use people::RoleChoice;
 pub use people::{InvitationRow, MemberRow, People};
-pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, domains};
+pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, UsageTold, domains};
 #[cfg(test)]
-pub use platforms::{DomainRow, TemplateRow};
+pub use platforms::{DomainRow, TemplateRow, UsageRow};
 pub use policy::{Policy, Provider};
 pub use webhooks::{DeliveryRow, WebhookPage, WebhookRow, Webhooks};
