@@ -105,11 +105,10 @@ async fn two_replicas_never_spend_more_together_than_there_is_and_settle_exactly
     let rig = Rig::new(db).await;
     let beside = rig.beside(rig::key_ring(&[7]));
     let (acme, path) = harbour(&rig).await;
-    let (one, other) = (Served::new(&rig).await, Served::new(&beside).await);
+    let served = [Served::new(&rig).await, Served::new(&beside).await];
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut tills = Vec::new();
-    for (served, (name, folder)) in [one, other].iter().zip(["gpu-1", "gpu-2"].iter().zip(&folders))
-    {
+    for (served, (name, folder)) in served.iter().zip(["gpu-1", "gpu-2"].iter().zip(&folders)) {
         tills.push(served.till(&rig, folder.path(), &key(&rig, name).await));
     }
     let mut sellers = Vec::new();
