@@ -26,6 +26,7 @@ use crate::console::view;
 use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
+use crate::http::inference::Desks;
 use crate::news::News;
 use crate::pool::CONNECTIONS;
 use crate::providers::Providers;
@@ -50,6 +51,7 @@ struct Inner {
     root_keys: Held,
     strangers: Passwords,
     asking: Semaphore,
+    desks: Desks,
     origin: String,
     providers: Providers,
     news: News,
@@ -94,8 +96,19 @@ impl App {
         let root_keys = Held::new(parts.root_keys.clone());
         let strangers = parts.passwords.for_strangers();
         let asking = Semaphore::new(ASKING);
-        let held =
-            Inner { parts, root_keys, strangers, asking, origin, providers, news, engine, brand };
+        let desks = Desks::default();
+        let held = Inner {
+            parts,
+            root_keys,
+            strangers,
+            asking,
+            desks,
+            origin,
+            providers,
+            news,
+            engine,
+            brand,
+        };
         Ok(Self(Arc::new(held)))
     }
 
@@ -143,6 +156,11 @@ impl App {
     /// How much organizations may ask.
     pub fn rates(&self) -> &Rates {
         &self.0.parts.rates
+    }
+
+    /// Where model servers claim and tell.
+    pub fn desks(&self) -> &Desks {
+        &self.0.desks
     }
 
     /// How addresses are called that people named.

@@ -12,4 +12,6 @@ pub mod role;
 pub mod scope;
 pub mod sign_on;
 pub mod ticket;
+pub mod treasury;
+pub mod usage;
 pub mod webhook;

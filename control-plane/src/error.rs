@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use blueprint::Slug;
 use jiff::SignedDuration;
 use serde::Serialize;
+use usage::TreasuryError;
 use web::Problem;
 
 use crate::cluster::ClusterError;
@@ -125,6 +126,12 @@ pub enum Error {
     /// The same `Idempotency-Key` came with another request.
     #[error("the idempotency key was used for another request")]
     OtherRequest,
+    /// A claim that is given no lease.
+    #[error("no lease: {0}")]
+    NoLease(TreasuryError),
+    /// More model servers tell and claim at once than there are places for.
+    #[error("too many model servers at once")]
+    NoPlace,
     /// The cluster does not take it.
     #[error("the cluster refuses it: {0}")]
     Refused(String),
@@ -290,6 +297,7 @@ impl Error {
                 let known = error.of_people().or_else(|| error.of_deletions());
                 let known = known.or_else(|| error.of_webhooks()).or_else(|| error.of_policies());
                 let known = known.or_else(|| error.of_tickets());
+                let known = known.or_else(|| error.of_model_servers());
                 known.unwrap_or_else(Problem::internal)
             }
         }
@@ -361,6 +369,37 @@ impl Error {
                 let title = "Sign in with your passkey first.";
                 new(StatusCode::FORBIDDEN, "passkey", title)
                     .detail("An organization of yours asks for more than a password.")
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_model_servers(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::NoLease(why) => {
+                let (title, detail) = match why {
+                    TreasuryError::Ended => (
+                        "This holding has ended.",
+                        "It was not renewed in time. What it spent counts by its records: begin another one.",
+                    ),
+                    TreasuryError::Stale => (
+                        "A later claim of this holding was answered already.",
+                        "Nothing was done. Number the next claim above all before it.",
+                    ),
+                    TreasuryError::Currency => (
+                        "The tenant's budget is in another currency.",
+                        "Nothing was leased. State its budget and the prices of its models in one currency.",
+                    ),
+                    TreasuryError::Unreachable(_) => return None,
+                };
+                new(StatusCode::CONFLICT, why.code()?, title).detail(detail)
+            }
+            Self::NoPlace => {
+                let title = "Too many model servers are being heard right now.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
+                    .detail("Nothing was done. Send the same again in a moment.")
+                    .retry_after(1)
             }
             _ => return None,
         })

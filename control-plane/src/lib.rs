@@ -20,6 +20,7 @@ pub mod herald;
 pub mod http;
 pub mod keeper;
 pub mod lost;
+pub mod model_servers;
 mod news;
 pub mod observer;
 mod openapi;

@@ -18,7 +18,8 @@ use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
 use control_plane::{
-    App, Parts, admit, courier, herald, keeper, lost, migrate, observer, router, tickets,
+    App, Parts, admit, courier, herald, keeper, lost, migrate, model_servers, observer, router,
+    tickets,
 };
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
@@ -56,6 +57,9 @@ enum Command {
         #[command(subcommand)]
         does: Tickets,
     },
+    /// Model servers that lease money for platforms here and tell what was used: makes keys for them, and takes
+    /// them back.
+    ModelServer(ModelServer),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
@@ -117,6 +121,30 @@ struct Forget {
     person: Email,
 }
 
+#[derive(Debug, Args)]
+struct ModelServer {
+    #[command(flatten)]
+    at: At,
+    #[command(subcommand)]
+    wanted: Wanted,
+}
+
+#[derive(Debug, Subcommand)]
+enum Wanted {
+    /// Prints a key for a model server, once: its `controlPlane.keyFile` holds it.
+    Add {
+        /// Whatever tells it from others, such as `gpu-1`.
+        name: String,
+    },
+    /// A line of each, the newest first: name, id, the key's first letters, since when, and when it asked last.
+    List,
+    /// Takes the key of one back.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
+}
+
 /// Passwords that are hashed at the same time: each takes a core and 19 MiB.
 const HASHED_AT_ONCE: usize = 2;
 /// Files that are no callers: the database, webhooks, the log.
@@ -149,6 +177,7 @@ fn run(command: Command) -> Result<(), String> {
             Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
             Command::RootKeys(At { settings }) => told(&settings).await,
             Command::Tickets { does } => of_tickets(does).await,
+            Command::ModelServer(asked) => of_model_servers(asked).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
@@ -260,6 +289,22 @@ fn typed() -> Result<Text, String> {
     let text =
         text.map_err(|error| format!("cannot read the answer from standard input: {error}"))?;
     Text::read(&text).map_err(|why| format!("the answer on standard input {why}"))
+}
+
+async fn of_model_servers(asked: ModelServer) -> Result<(), String> {
+    let settings = Settings::read(&asked.at.settings).map_err(|error| error.to_string())?;
+    let (db, now) = (database(&settings).await?, Clock::System.now());
+    let lines = match asked.wanted {
+        Wanted::Add { name } => {
+            let key = model_servers::add(&db, &name, now).await;
+            key.map(|key| vec![key.expose().to_owned()])
+        }
+        Wanted::List => model_servers::list(&db).await,
+        Wanted::Revoke { name } => model_servers::revoke(&db, &name, now)
+            .await
+            .map(|()| vec![format!("the key of {name} is good for nothing any more")]),
+    };
+    lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
 }
 
 fn verified(file: &Path) -> Result<(), String> {

@@ -12,7 +12,8 @@ use utoipa::{Modify, OpenApi};
         title = "Soulfra control plane",
         description = "Organizations and their AI platforms. Whatever goes wrong is told as \
                        `application/problem+json` (RFC 9457), with a `code` that stays. How much more an \
-                       organization may ask at the moment is said in `RateLimit` and `RateLimit-Policy`.",
+                       organization may ask at the moment is said in `RateLimit` and `RateLimit-Policy`. What has the tag \
+                       `inference` is for model servers alone, with keys of their own.",
     ),
     modifiers(&Keys),
     security(("key" = []))

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 use web::Problem;
 
@@ -16,14 +16,16 @@ use crate::console;
 use crate::deadline::in_time;
 use crate::http::platforms::{claim, copy, create, edit, events as news, history};
 use crate::http::{
-    audit, catalogue, events, invitations, keys, members, operations, organization, platforms,
-    policy, preview, single_sign_on, tickets, webhooks,
+    audit, catalogue, events, inference, invitations, keys, members, operations, organization,
+    platforms, policy, preview, single_sign_on, tickets, usage, webhooks,
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;
 
 /// The largest request, in bytes: a blueprint has 256 KiB at most.
 const LARGEST: usize = 300 << 10;
+/// The largest batch of what was used.
+const LARGEST_BATCH: usize = 8 << 20;
 
 /// The API and the console over their state.
 pub fn router(app: App) -> Router {
@@ -84,12 +86,16 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tickets::show))
         .routes(routes!(tickets::messages, tickets::say))
         .routes(routes!(tickets::close))
+        .routes(routes!(usage::of_organization))
+        .routes(routes!(usage::of_platform))
         .routes(routes!(audit::list))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::delete))
         .routes(routes!(webhooks::renew))
         .routes(routes!(webhooks::deliveries))
         .routes(routes!(webhooks::replay))
+        .routes(routes!(inference::leases::lease))
+        .routes(routes!(inference::records::take_in).layer(DefaultBodyLimit::max(LARGEST_BATCH)))
         .split_for_parts();
     (routes, with_problems(document))
 }

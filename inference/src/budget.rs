@@ -18,6 +18,7 @@ mod ledger;
 mod local;
 mod people;
 mod purse;
+mod remote;
 mod renewal;
 mod reservation;
 mod treasury;
@@ -32,10 +33,12 @@ use jiff::Timestamp;
 pub use account::Limits;
 pub use ledger::Ledger;
 pub use local::{Local, Standing};
+pub use remote::{Remote, RemoteError};
 pub use reservation::{Charge, Reservation};
-pub use treasury::{
-    Allowance, Claim, GRACE, LIFE, Lease, Treasury, TreasuryError, Vault, WIND_DOWN,
-};
+pub use treasury::Treasury;
+pub use usage::{Allowance, Claim, GRACE, LIFE, Lease, TreasuryError, Vault, WIND_DOWN};
+
+pub(crate) use usage::later;
 
 use crate::prices::Unpriced;
 
@@ -77,11 +80,6 @@ pub enum Refused {
         /// When the next try is made.
         retry_in: Duration,
     },
-}
-
-/// `time` later by `by`, or the end of time.
-pub(crate) fn later(time: Timestamp, by: Duration) -> Timestamp {
-    time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// How long from `from` until `to`; zero if that is over.

@@ -12,7 +12,6 @@
 
 mod delivery;
 mod disk;
-mod event;
 mod flusher;
 mod folder;
 mod frame;
@@ -30,9 +29,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use delivery::{SinkError, UsageSink, deliver, drain};
-pub use event::{Event, Outcome};
 pub use folder::{Found, Position};
 pub use log::Room;
+pub use usage::{Event, Outcome};
 
 pub(crate) use folder::replace;
 

@@ -7,6 +7,7 @@
 
 mod local;
 mod problem;
+mod remote;
 
 #[cfg(test)]
 mod tests;

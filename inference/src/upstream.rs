@@ -42,6 +42,7 @@ use url::Url;
 
 pub use address::Networks;
 pub use config::{ConfigError, Dialect, Patience, UpstreamConfig, UpstreamModel};
+pub(crate) use failure::in_words;
 pub use failure::{Failure, Kind};
 
 use crate::engine::{

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use blueprint::{Currency, Money};
 use inference::Limits;
+use inference::budget::{Remote, RemoteError};
 use inference::models::{NoSuchModel, find};
 use inference::prices::{Prices, Unpriced};
 use inference::safety::Level;
@@ -40,6 +41,8 @@ pub struct Config {
     pub guard: Option<String>,
     /// A folder of this process alone, for what was used.
     pub usage: PathBuf,
+    /// Who knows the budgets and takes in what was used; this process alone if not set.
+    pub control_plane: Option<ControlPlane>,
     /// What each model costs.
     pub prices: Prices,
     /// Servers of others.
@@ -48,6 +51,16 @@ pub struct Config {
     /// Who may ask.
     #[serde(default)]
     pub tenants: Vec<Tenant>,
+}
+
+/// A control plane that leases money to this model server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControlPlane {
+    /// Where people meet it: `https://`, or on this machine.
+    pub url: Url,
+    /// Holds the key that `control-plane model-server add` printed.
+    pub key_file: PathBuf,
 }
 
 /// A tenant and what it is allowed.
@@ -63,7 +76,8 @@ pub struct Tenant {
     /// What is not answered.
     #[serde(default)]
     pub safety: Safety,
-    /// What all its answers of a month may cost; no limit if not set.
+    /// What all its answers of a month may cost; no limit if not set. Where a control plane leases
+    /// money, the tenant's blueprint says it.
     pub monthly_budget: Option<Money>,
     /// Tokens that one of its people may use in a day (UTC); no limit if not set.
     pub per_user_daily_tokens: Option<u64>,
@@ -184,6 +198,15 @@ pub enum ConfigError {
         /// Of the budget.
         currency: Currency,
     },
+    /// Two would say it, and one of them in vain.
+    #[error(
+        "the tenant {0} has a monthlyBudget, and controlPlane is set; its budget is ai.monthlyBudget of its \
+         blueprint then: take it out here"
+    )]
+    BudgetElsewhere(String),
+    /// The control plane cannot be asked so.
+    #[error("controlPlane cannot be used: {0}")]
+    ControlPlane(#[from] RemoteError),
     /// Nothing would answer.
     #[error("there is no model: name one below models or upstreams")]
     NoModels,
@@ -237,12 +260,23 @@ impl Config {
                     known: classes.names().collect::<Vec<_>>().join(", "),
                 });
             }
+            if self.control_plane.is_some() && monthly_budget.is_some() {
+                return Err(ConfigError::BudgetElsewhere(name.clone()));
+            }
             let currency = monthly_budget.map(Money::currency);
             if let Some(currency) = currency.filter(|currency| !currencies.contains(currency)) {
                 return Err(ConfigError::BudgetCurrency { tenant: name.clone(), currency });
             }
         }
         Ok(())
+    }
+}
+
+impl ControlPlane {
+    /// The way to it; asks nobody yet.
+    pub fn remote(&self) -> Result<Remote, ConfigError> {
+        let key = read(&self.key_file)?.trim().to_owned().into();
+        Ok(Remote::new(&self.url, &key)?)
     }
 }
 

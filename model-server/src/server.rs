@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use inference::budget::Local;
 use inference::models::Store;
 use inference::safety::{BadRules, ModelGuard, Rules};
-use inference::till::{OpenError, Till};
+use inference::till::{Keeper, OpenError, Till};
 use inference::{
     Credentials, Inference, Limits, LoadFailed, Loader, Now, admin_router, budget, router,
 };
@@ -78,15 +79,16 @@ pub async fn run(
     open: impl FnOnce(Addresses),
 ) -> Result<(), StartError> {
     let now: Now = Arc::new(system_time);
-    let (till, local, keeper) =
-        Till::open_local(&config.usage, config.prices.clone(), Arc::clone(&now)).await?;
+    let (till, local, keeper) = open_till(&config, &now).await?;
     let credentials = Credentials::default();
     for tenant in &config.tenants {
         let Tenant { name, class, safety, monthly_budget, per_user_daily_tokens, .. } = tenant;
         let credential = Credential::new(tenant.secret()?);
         let known = inference::Tenant::new(credential, class, (*safety).into());
         credentials.set(name, known);
-        local.set_budget(name, *monthly_budget);
+        if let Some(local) = &local {
+            local.set_budget(name, *monthly_budget);
+        }
         till.ledger()
             .set_limits(name, budget::Limits { per_user_daily_tokens: *per_user_daily_tokens });
     }
@@ -122,6 +124,20 @@ pub async fn run(
     inference.close(STOPPED_WITHIN).await;
     keeper.close().await;
     Ok(())
+}
+
+/// Where budgets are this process's own, also the treasury to set them at.
+async fn open_till(
+    config: &Config,
+    now: &Now,
+) -> Result<(Till, Option<Local>, Keeper), StartError> {
+    let (folder, prices, now) = (&config.usage, config.prices.clone(), Arc::clone(now));
+    if let Some(control_plane) = &config.control_plane {
+        let (till, keeper) = Till::open_remote(folder, control_plane.remote()?, prices, now)?;
+        return Ok((till, None, keeper));
+    }
+    let (till, local, keeper) = Till::open_local(folder, prices, now).await?;
+    Ok((till, Some(local), keeper))
 }
 
 async fn load(config: &Config, inference: &Inference, shelf: &Shelf) -> Result<(), StartError> {

@@ -16,6 +16,7 @@ mod operator;
 mod person;
 mod platform;
 mod told;
+mod usage;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -37,6 +38,8 @@ pub(crate) enum Bench {
     /// 100,000 guesses at passwords of the console from 1,000 addresses: how many are looked at, and how
     /// long others take to sign in meanwhile.
     Guesses,
+    /// What was used, told to a control plane: answers taken in a second, of one tenant and of a thousand.
+    Usage,
     /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
     /// against nginx.
     Edge,
@@ -58,6 +61,7 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::Operator => operator::run(project),
         Bench::ControlPlane => control_plane::run(project),
         Bench::Guesses => guesses::run(project),
+        Bench::Usage => usage::run(project),
         Bench::Edge => edge::run(project),
         Bench::Issuing => issuing::run(project),
     }

@@ -9,7 +9,9 @@ use pages::parts::{Action, EmptyState, Field};
 use serde::Deserialize;
 
 use super::told::{Done, Told};
-use super::view::{self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow};
+use super::view::{
+    self, DeletedRow, Fleet, New, Organizations, PlatformPage, PlatformRow, UsageTold,
+};
 use super::visitor::{Seat, Somebody};
 use super::{gallery, history};
 use crate::app::App;
@@ -22,6 +24,7 @@ use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::platforms::history::readable;
 use crate::http::platforms::{DELETED, Platform, claim, create, edit, seen_of, told};
+use crate::http::usage;
 
 /// The organizations of a person; the only one's fleet, where there is one.
 pub async fn start(
@@ -334,6 +337,7 @@ pub(super) async fn shown(
         let names = names::of(&mut conn, seat.organization.id, who).await?;
         (deletion, names)
     };
+    let used = usage::of_seen(app, owned, seen.as_ref()).await?;
     let platform = Platform::of(owned, seen.as_ref()).or_deleted(deletion.is_some());
     let can_write = seat.caller.has(Scope::PlatformsWrite);
     let is_going = seen.as_ref().is_some_and(cluster::is_going);
@@ -353,6 +357,7 @@ pub(super) async fn shown(
         settled: is_going.then_some("It is being deleted, and can be changed no more."),
         domains: seen.as_ref().map(view::domains).unwrap_or_default(),
         running: history::running(app, owned).await?,
+        usage: UsageTold::of(&used),
         problems: tried.problems,
         seen: over,
         blueprint: Field::textarea("blueprint", "Blueprint", 24).required().value(text),

@@ -10,7 +10,7 @@ pub use contexts::{
     InvitationRow, KeyRow, Keys, MemberRow, MessageRow, New, NewTicket, OperationRow, Operations,
     Organizations, PasskeyRow, People, PlatformPage, PlatformRow, Policy, Provider, RecoveryCodes,
     RevisionPage, RevisionRow, Revisions, SessionRow, SetUp, TemplateRow, TicketPage, TicketRow,
-    Tickets, WebhookPage, WebhookRow, Webhooks, domains, urgency,
+    Tickets, UsageTold, WebhookPage, WebhookRow, Webhooks, domains, urgency,
 };
 
 pub use preview::{PreviewPage, Ways};

@@ -85,6 +85,10 @@ id! {
 }
 
 id! {
+    /// A model server; not its key.
+    ModelServerId, "mds_"
+}
+id! {
     /// Something that was done to a platform.
     OperationId, "opn_"
 }

@@ -155,18 +155,20 @@ pub fn address(parts: &Parts, app: &App) -> IpAddr {
     app.proxies().visitor(peer, &parts.headers)
 }
 
+/// The one key that was sent.
+pub(super) fn sent(parts: &Parts) -> Result<&str> {
+    let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (sent.next(), sent.next()) else { return Err(Error::NoKey) };
+    let value = value.to_str().map_err(|_| Error::NoKey)?;
+    let (scheme, key) = value.split_once(' ').ok_or(Error::NoKey)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(Error::NoKey) }
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (sent.next(), sent.next()) else { return Err(Error::NoKey) };
-        let value = value.to_str().map_err(|_| Error::NoKey)?;
-        let (scheme, key) = value.split_once(' ').ok_or(Error::NoKey)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Error::NoKey);
-        }
-        let hash = KeyHash::of(key.trim()).ok_or(Error::NoKey)?;
+        let hash = KeyHash::of(sent(parts)?).ok_or(Error::NoKey)?;
         let mut conn = app.conn().await?;
         let known = keys::find(&mut conn, hash, app.now()).await?;
         drop(conn);

@@ -173,7 +173,7 @@ pub async fn told(app: &App, conn: &mut PgConnection, owned: Vec<Owned>) -> Resu
 }
 
 /// One of the caller's organization; of others it is said that there is none.
-async fn owned(app: &App, caller: &Caller, id: &str) -> Result<Owned> {
+pub(super) async fn owned(app: &App, caller: &Caller, id: &str) -> Result<Owned> {
     let id: PlatformId = id.parse().map_err(|_| Error::Nothing("platform"))?;
     let mut conn = app.conn().await?;
     let found = platforms::get(&mut conn, caller.organization(), id).await?;

@@ -5,6 +5,7 @@ use blueprint::status::Phase;
 use blueprint::{BlueprintStatus, PlanName};
 use control_plane::admit::{self, New};
 use control_plane::domain::scope::Scope;
+use control_plane::model_servers;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -64,6 +65,8 @@ pub(crate) struct Secrets {
     pub(crate) organization: String,
     pub(crate) expired: String,
     pub(crate) revoked: String,
+    /// A model server's.
+    pub(crate) model_server: String,
 }
 
 /// Sessions, as browsers send them.
@@ -171,7 +174,9 @@ impl Organization {
             kept: operation(&caller, &platforms.kept).await,
             spare: operation(&caller, &platforms.spare).await,
         };
+        let model_server = used(rig, &names, &canary).await;
         let (keys, secrets, mut hidden) = keys(&caller, all.clone(), &canary).await;
+        let secrets = Secrets { model_server, ..secrets };
         let invitations = Two {
             kept: invitation(&caller, "kept", &canary).await["id"].as_str().unwrap().to_owned(),
             spare: invitation(&caller, "spare-one", &canary).await["id"]
@@ -298,6 +303,24 @@ async fn platform(rig: &Rig, caller: &Caller<'_>, name: &str, canary: &str) -> S
     made.body["id"].as_str().unwrap().to_owned()
 }
 
+/// What its platforms used, of a model that is called after it; the key of the model server that told it.
+async fn used(rig: &Rig, names: &Two, canary: &str) -> String {
+    let key = model_servers::add(&rig.db, canary, rig.clock.now()).await.unwrap();
+    let server = rig.caller(Some(key.expose()));
+    let event = |tenant: &str| {
+        json!({
+            "id": Uuid::now_v7(), "tenant": tenant, "user": canary, "agent": canary,
+            "model": format!("model-{canary}"), "request": canary,
+            "tokens": {"prompt": 1, "cached": 0, "completion": 1}, "cost": 5, "currency": "USD",
+            "holding": null, "outcome": "finished", "startedAt": rig.clock.now(), "endedAt": rig.clock.now(),
+        })
+    };
+    let told = json!({"events": [event(&names.kept), event(&names.spare)]});
+    let answer = server.post("/v1/inference/usage", &told).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["new"]), (200, &json!(2)), "{answer:?}");
+    key.expose().to_owned()
+}
+
 /// What was done to a platform last.
 async fn operation(caller: &Caller<'_>, platform: &str) -> String {
     let listed = caller.get(&format!("/v1/platforms/{platform}/operations")).await.body;
@@ -356,6 +379,7 @@ async fn keys(caller: &Caller<'_>, all: String, canary: &str) -> (Two, Secrets, 
         organization: organization.1,
         expired: expired.1,
         revoked: revoked.1,
+        model_server: String::new(),
     };
     (Two { kept: kept.0, spare: spare.0 }, secrets, hidden)
 }

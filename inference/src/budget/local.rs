@@ -17,12 +17,13 @@ use async_trait::async_trait;
 use blueprint::{Currency, Money};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
+use usage::first_of_next_month;
 
 use super::{Claim, Lease, Treasury, TreasuryError, Vault};
 use crate::prices::Micros;
 use crate::server::Now;
 use crate::spool::{Event, Position, SinkError, UsageSink};
-use book::{Book, first_of_next_month};
+use book::Book;
 
 /// Monthly budgets in memory, what was used in a file. Clones are the same treasury.
 #[derive(Clone)]

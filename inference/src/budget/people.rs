@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use usage::day_of;
 
 use super::{Refused, until};
 
@@ -17,11 +18,6 @@ const MOST: usize = 100_000;
 pub(super) struct People {
     day: Date,
     taken: HashMap<Box<str>, u64>,
-}
-
-/// The day in UTC on which a moment lies.
-pub(super) fn day_of(now: Timestamp) -> Date {
-    TimeZone::UTC.to_datetime(now).date()
 }
 
 impl People {

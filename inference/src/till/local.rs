@@ -11,7 +11,7 @@ use super::Till;
 use crate::budget::{Ledger, Local};
 use crate::prices::Prices;
 use crate::server::Now;
-use crate::spool::{Settings, SinkError, Spool, SpoolError, deliver, drain};
+use crate::spool::{Settings, SinkError, Spool, SpoolError, UsageSink, deliver, drain};
 
 /// What runs beside a till: leases are renewed, usage is delivered. Dropping it ends that; what
 /// was not delivered then is at the next start.
@@ -60,14 +60,20 @@ impl Till {
         for (tenant, user, tokens) in local.used_today() {
             ledger.restore(&tenant, &user, tokens);
         }
-        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        tasks.spawn(ledger.clone().keep(stop.clone()));
-        tasks.spawn(deliver(spool.clone(), Arc::new(local.clone()), stop.clone()));
-        Ok((Self::new(prices, ledger, spool, now), local, Keeper { stop, tasks }))
+        let keeper = Keeper::of(&ledger, &spool, Arc::new(local.clone()));
+        Ok((Self::new(prices, ledger, spool, now), local, keeper))
     }
 }
 
 impl Keeper {
+    /// Begins to keep these, and to deliver to `sink`.
+    pub(super) fn of(ledger: &Ledger, spool: &Spool, sink: Arc<dyn UsageSink>) -> Self {
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        tasks.spawn(ledger.clone().keep(stop.clone()));
+        tasks.spawn(deliver(spool.clone(), sink, stop.clone()));
+        Self { stop, tasks }
+    }
+
     /// Delivers what there is and gives leases back; takes a few seconds at most.
     pub async fn close(mut self) {
         self.stop.cancel();

@@ -81,7 +81,7 @@ impl From<reqwest::Error> for Failure {
 }
 
 /// A failure of the connection with its causes; never what was sent.
-pub(super) fn in_words(error: reqwest::Error) -> String {
+pub(crate) fn in_words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -40,6 +40,29 @@ fn a_budget_is_in_a_currency_that_something_is_priced_in() {
 }
 
 #[test]
+fn a_control_plane_says_the_budgets_and_is_asked_over_tls() {
+    let with = |url: &str, tenant: &str| {
+        said(&format!(
+            "models: [smollm2-135m]\ncontrolPlane: {{url: '{url}', keyFile: k}}\n\
+             tenants: [{{name: a, secretFile: s, class: starter{tenant}}}]"
+        ))
+    };
+    let config = with("https://console.example", "").unwrap();
+    assert_eq!(config.control_plane.unwrap().key_file, Path::new("k"));
+    let refused = with("https://console.example", ", monthlyBudget: {amount: 100, currency: USD}")
+        .unwrap_err();
+    assert!(refused.contains("tenant a") && refused.contains("blueprint"), "{refused}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("key");
+    std::fs::write(&key_file, "soulfra_models_x\n").unwrap();
+    let asked = |url: &str| ControlPlane { url: url.parse().unwrap(), key_file: key_file.clone() };
+    assert!(asked("https://console.example").remote().is_ok());
+    let plain = asked("http://console.example").remote().err().unwrap().to_string();
+    assert!(plain.contains("controlPlane") && plain.contains("https://"), "{plain}");
+}
+
+#[test]
 fn a_model_given_by_path_is_priced_by_its_name_and_named_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.gguf");

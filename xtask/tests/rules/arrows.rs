@@ -14,7 +14,8 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("pages", &["web", "blueprint"]),
     ("billing", &["blueprint", "work"]),
     ("database", &["blueprint", "work"]),
-    ("inference", &["blueprint", "web"]),
+    ("usage", &["blueprint"]),
+    ("inference", &["blueprint", "web", "usage"]),
     ("engine-mistralrs", &["inference"]),
     ("engine-llamacpp", &["inference"]),
     ("engine-embeddings", &["inference"]),
@@ -23,6 +24,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
         &[
             "blueprint",
             "web",
+            "usage",
             "inference",
             "engine-mistralrs",
             "engine-llamacpp",
@@ -47,7 +49,10 @@ const ARROWS: [(&str, &[&str]); 23] = [
             "tenant-runtime",
         ],
     ),
-    ("control-plane", &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server"]),
+    (
+        "control-plane",
+        &["blueprint", "plan", "web", "work", "accounts", "pages", "api-server", "usage"],
+    ),
     ("remote", &["blueprint"]),
     (
         "create-ai-platform",

@@ -27,9 +27,11 @@ pub use passkeys::{Device, PasskeyRow};
 #[cfg(test)]
 pub use people::RoleChoice;
 pub use people::{InvitationRow, MemberRow, People};
+pub use platforms::{
+    DeletedRow, Fleet, New, PlatformPage, PlatformRow, TemplateRow, UsageTold, domains,
+};
 #[cfg(test)]
-pub use platforms::DomainRow;
-pub use platforms::{DeletedRow, Fleet, New, PlatformPage, PlatformRow, TemplateRow, domains};
+pub use platforms::{DomainRow, UsageRow};
 pub use policy::{Policy, Provider};
 pub use tickets::{MessageRow, NewTicket, TicketPage, TicketRow, Tickets, urgency};
 pub use webhooks::{DeliveryRow, WebhookPage, WebhookRow, Webhooks};

@@ -13,7 +13,7 @@ use super::contexts::{
     Account, Audit, AuditRow, Confirm, DeletedRow, DeliveryRow, Device, DomainRow, EventRow,
     FactorRow, Fleet, InvitationRow, KeyRow, Keys, MemberRow, New, OrganizationRow, Organizations,
     PasskeyRow, People, PlatformPage, PlatformRow, Policy, Provider, RecoveryCodes, RoleChoice,
-    SessionRow, SetUp, TemplateRow, WebhookPage, WebhookRow, Webhooks,
+    SessionRow, SetUp, TemplateRow, UsageRow, UsageTold, WebhookPage, WebhookRow, Webhooks,
 };
 
 /// What nobody should be able to break a page with.
@@ -87,6 +87,14 @@ impl Sample for PlatformPage {
             found: Some(odd()),
         };
         let served = DomainRow { record: None, found: None, ..domain.clone() };
+        let used = UsageRow {
+            day: "2026-03-01".to_owned(),
+            model: odd(),
+            answers: "7, 1 failed".to_owned(),
+            read: 1_200,
+            made: 340,
+            cost: "0.000317 USD".to_owned(),
+        };
         let full = Self {
             title: odd(),
             name: "harbour".to_owned(),
@@ -100,6 +108,7 @@ impl Sample for PlatformPage {
             running: Some(history::operation()),
             conditions: Health::samples(),
             domains: vec![domain, served],
+            usage: UsageTold { budgets: vec![odd()], rows: vec![used] },
             is_there: true,
             settled: None,
             deleted: None,
@@ -116,7 +125,14 @@ impl Sample for PlatformPage {
             blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
             name_field: Field::text("name", "Its name").error(Some(odd())),
         };
-        let stopped = Self { is_suspended: true, running: None, problems: vec![], ..full.clone() };
+        let unused = UsageTold::default();
+        let stopped = Self {
+            is_suspended: true,
+            running: None,
+            problems: vec![],
+            usage: unused,
+            ..full.clone()
+        };
         let looked_at = Self {
             can_write: false,
             release_href: None,

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use blueprint::Currency;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use usage::day_of;
 use uuid::Uuid;
 
 use super::shared::Shared;
-use crate::budget::people::day_of;
 use crate::prices::Micros;
 use crate::spool::{Event, Position, replace};
 
@@ -131,11 +130,4 @@ impl Book {
     pub(super) fn save(&self) -> io::Result<()> {
         replace(&self.path, &serde_json::to_vec(self)?)
     }
-}
-
-/// When the next month begins, in UTC.
-pub(super) fn first_of_next_month(now: Timestamp) -> Timestamp {
-    let next = day_of(now).last_of_month().tomorrow();
-    let next = next.and_then(|day| TimeZone::UTC.to_timestamp(day.into()));
-    next.unwrap_or(Timestamp::MAX)
 }

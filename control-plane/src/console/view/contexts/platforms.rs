@@ -1,7 +1,7 @@
 //! The platforms of an organization, one of them, and a new one.
 
 use blueprint::status::DomainState;
-use blueprint::{PlatformBlueprint, Slug};
+use blueprint::{Currency, PlatformBlueprint, Slug};
 use jiff::Timestamp;
 use pages::parts::{EmptyState, Field, Health, HealthState, Pagination};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::history::OperationRow;
 use crate::cluster::CONTROL_PLANE;
 use crate::http::platforms::{Condition, Platform};
+use crate::http::usage::{Budget, Day, PlatformUsage};
 
 /// The platforms of an organization.
 #[derive(Clone, Debug, Serialize)]
@@ -103,6 +104,8 @@ pub struct PlatformPage {
     pub conditions: Vec<Health>,
     /// Names of its own, and how far they are.
     pub domains: Vec<DomainRow>,
+    /// What its agents used this month.
+    pub usage: UsageTold,
     /// Whether its blueprint is there.
     pub is_there: bool,
     /// Why it cannot be changed, though the reader might.
@@ -160,6 +163,7 @@ impl PlatformPage {
             running: None,
             conditions: platform.conditions.iter().map(condition).collect(),
             domains: Vec::new(),
+            usage: UsageTold::default(),
             is_there: false,
             settled: None,
             deleted: None,
@@ -227,6 +231,83 @@ pub fn domains(seen: &PlatformBlueprint) -> Vec<DomainRow> {
         .collect()
 }
 
+/// What a platform's agents used this month.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct UsageTold {
+    /// How it stands with its money, a sentence for each currency.
+    pub budgets: Vec<String>,
+    /// By day and model.
+    pub rows: Vec<UsageRow>,
+}
+
+/// What was used of a model on a day.
+#[derive(Clone, Debug, Serialize)]
+pub struct UsageRow {
+    /// The day, in UTC.
+    pub day: String,
+    /// The model.
+    pub model: String,
+    /// Answers, those that failed apart.
+    pub answers: String,
+    /// Tokens read.
+    pub read: u64,
+    /// Tokens made.
+    pub made: u64,
+    /// What it cost.
+    pub cost: String,
+}
+
+impl UsageTold {
+    /// As the API tells it.
+    pub fn of(used: &PlatformUsage) -> Self {
+        Self {
+            budgets: used.budgets.iter().map(standing).collect(),
+            rows: used.usage.days.iter().map(UsageRow::of).collect(),
+        }
+    }
+}
+
+fn standing(budget: &Budget) -> String {
+    let money = |micros| money(micros, budget.currency);
+    let spent = money(budget.spent_micros);
+    let of = match budget.monthly_micros {
+        None => format!("{spent} spent this month; there is no limit."),
+        Some(monthly) => format!("{spent} of {} spent this month.", money(monthly)),
+    };
+    if budget.held_micros == 0 {
+        return of;
+    }
+    format!("{of} {} is kept for answers under way.", money(budget.held_micros))
+}
+
+impl UsageRow {
+    fn of(day: &Day) -> Self {
+        let used = &day.used;
+        let failed =
+            if used.failed == 0 { String::new() } else { format!(", {} failed", used.failed) };
+        Self {
+            day: day.day.clone(),
+            model: day.model.clone(),
+            answers: format!("{}{failed}", used.answers),
+            read: used.prompt_tokens,
+            made: used.completion_tokens,
+            cost: money(used.cost_micros, used.currency),
+        }
+    }
+}
+
+/// Millionths, as people read them: none is rounded away.
+fn money(micros: u64, currency: Currency) -> String {
+    let (whole, rest) = (micros / 1_000_000, micros % 1_000_000);
+    let mut decimals = format!("{rest:06}");
+    let fewest = usize::from(currency.decimals());
+    while decimals.len() > fewest && decimals.ends_with('0') {
+        decimals.pop();
+    }
+    let point = if decimals.is_empty() { "" } else { "." };
+    format!("{whole}{point}{decimals} {currency}")
+}
+
 /// A new platform: first what it is called, then its blueprint.
 #[derive(Clone, Debug, Serialize)]
 pub struct New {
@@ -264,5 +345,21 @@ impl New {
     /// The second one.
     pub fn second(action: String, blueprint: Field, problems: Vec<String>) -> Self {
         Self { blueprint: Some(blueprint), problems, ..Self::first(action, Vec::new()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_shown_to_the_last_millionth() {
+        let shown = |micros, currency: &str| money(micros, currency.parse().unwrap());
+        assert_eq!(shown(0, "USD"), "0.00 USD");
+        assert_eq!(shown(1_500_000, "USD"), "1.50 USD");
+        assert_eq!(shown(12_345_678, "USD"), "12.345678 USD");
+        assert_eq!(shown(1, "USD"), "0.000001 USD");
+        assert_eq!(shown(5_000_000, "JPY"), "5 JPY");
+        assert_eq!(shown(5_100_000, "JPY"), "5.1 JPY");
     }
 }
