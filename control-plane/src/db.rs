@@ -15,4 +15,5 @@ pub mod platforms;
 pub mod revisions;
 pub mod root_keys;
 pub mod sign_on;
+pub mod signing_keys;
 pub mod webhooks;

@@ -12,5 +12,6 @@ pub mod platforms;
 pub mod policy;
 pub mod preview;
 pub mod sent;
+pub mod signing_keys;
 pub mod single_sign_on;
 pub mod webhooks;

@@ -133,5 +133,7 @@ mod tests {
             assert!(!role.scopes().contains(&Scope::MembersWrite), "{role}");
         }
         assert!(!Role::Billing.scopes().contains(&Scope::PlatformsWrite));
+        let lets_in = |role: &Role| role.scopes().contains(&Scope::PlatformsAdmin);
+        assert_eq!(Role::ALL.map(|role| lets_in(&role)), [true, true, false, false, false]);
     }
 }

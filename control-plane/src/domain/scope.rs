@@ -20,6 +20,9 @@ pub enum Scope {
     /// Make platforms, change, suspend and delete them.
     #[serde(rename = "platforms:write")]
     PlatformsWrite,
+    /// Have a platform let somebody in as its owner.
+    #[serde(rename = "platforms:admin")]
+    PlatformsAdmin,
     /// See who is a member.
     #[serde(rename = "members:read")]
     MembersRead,
@@ -50,10 +53,11 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
+        Self::PlatformsAdmin,
         Self::MembersRead,
         Self::MembersWrite,
         Self::OwnersWrite,
@@ -69,6 +73,7 @@ impl Scope {
             Self::OrganizationRead => "organization:read",
             Self::PlatformsRead => "platforms:read",
             Self::PlatformsWrite => "platforms:write",
+            Self::PlatformsAdmin => "platforms:admin",
             Self::MembersRead => "members:read",
             Self::MembersWrite => "members:write",
             Self::OwnersWrite => "owners:write",
@@ -87,6 +92,7 @@ impl Scope {
             Self::OrganizationRead => "See the organization",
             Self::PlatformsRead => "See platforms",
             Self::PlatformsWrite => "Make, change, stop and delete platforms",
+            Self::PlatformsAdmin => "Have platforms let somebody in as owner",
             Self::MembersRead => "See who is a member",
             Self::MembersWrite => "Invite people, and take them out",
             Self::OwnersWrite => "Make owners, and unmake them",

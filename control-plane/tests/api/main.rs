@@ -12,6 +12,7 @@ mod deletions;
 mod device;
 mod events;
 mod foreign;
+mod grants;
 mod history;
 mod keys;
 mod members;
@@ -27,6 +28,7 @@ mod root_keys;
 mod rotated;
 mod second_factor;
 mod single_sign_on;
+mod tenant;
 mod told;
 mod webhooks;
 

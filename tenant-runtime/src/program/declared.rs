@@ -1,4 +1,5 @@
-//! What others have declared about the platform: its blueprint, and what its organization pays for.
+//! What others have declared about the platform: its blueprint, what its organization pays for, and
+//! which control plane's grants it takes.
 //!
 //! Kubernetes swaps all files of a mounted `ConfigMap` at once, within about a minute of a change.
 
@@ -6,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use blueprint::{BlueprintName, Entitlements, PlatformBlueprint};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use web::grant::{PublicKey, Trust, audience};
 
 use super::settings::{StartError, read};
 use crate::app::WeakApp;
@@ -16,6 +19,8 @@ use crate::site::Site;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Beside the blueprint: what the organization pays for, as it was confirmed.
 const ENTITLEMENTS: &str = "entitlements.json";
+/// Beside it too, where there is a control plane: who it is.
+const CONTROL_PLANE: &str = "control-plane.json";
 
 /// A blueprint with what it may use.
 #[derive(Clone, Debug)]
@@ -24,6 +29,7 @@ pub(super) struct Declared {
     pub(super) name: BlueprintName,
     blueprint: PlatformBlueprint,
     entitlements: Entitlements,
+    trust: Option<Trust>,
     /// The files as they are.
     texts: Texts,
 }
@@ -32,12 +38,25 @@ pub(super) struct Declared {
 struct Texts {
     blueprint: String,
     entitlements: String,
+    control_plane: Option<String>,
+}
+
+/// The control plane, and how it calls this platform.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ControlPlane {
+    issuer: String,
+    /// The uid of the blueprint.
+    platform: String,
+    keys: Vec<PublicKey>,
 }
 
 impl Texts {
     fn read(file: &Path) -> Result<Self, StartError> {
         let entitlements = read(&file.with_file_name(ENTITLEMENTS))?;
-        Ok(Self { blueprint: read(file)?, entitlements })
+        // Without a control plane there is no such file.
+        let control_plane = std::fs::read_to_string(file.with_file_name(CONTROL_PLANE)).ok();
+        Ok(Self { blueprint: read(file)?, entitlements, control_plane })
     }
 }
 
@@ -58,13 +77,28 @@ impl Declared {
             .map_err(|error| refused(file.to_owned(), format!("metadata.name: {error}")))?;
         let entitlements = serde_json::from_str(&texts.entitlements)
             .map_err(|error| refused(file.with_file_name(ENTITLEMENTS), error.to_string()))?;
-        Ok(Self { name, blueprint, entitlements, texts })
+        let trust = texts.control_plane.as_deref().and_then(|text| trusted(text, &name));
+        Ok(Self { name, blueprint, entitlements, trust, texts })
     }
 
     /// What it makes of the platform. Pictures are no files here.
     pub(super) fn site(&self) -> Site {
         Site::new(self.blueprint.clone(), |_| None).entitled_to(self.entitlements)
     }
+
+    /// Whose grants it takes.
+    pub(super) fn trust(&self) -> Option<Trust> {
+        self.trust.clone()
+    }
+}
+
+/// Whose grants are taken. What cannot be read is told, and keeps nobody from being served.
+fn trusted(text: &str, name: &BlueprintName) -> Option<Trust> {
+    let known = serde_json::from_str(text).inspect_err(
+        |error| tracing::error!(%error, "{CONTROL_PLANE} cannot be used: no grants are taken"),
+    );
+    let ControlPlane { issuer, platform, keys } = known.ok()?;
+    Some(Trust { issuer, audience: audience(name.as_str(), &platform), keys })
 }
 
 /// Puts each change of the files into effect, until `stop`. What cannot be used changes nothing,
@@ -94,6 +128,7 @@ pub(super) async fn follow(
                     tracing::info!(%change, "the blueprint was changed");
                 }
                 app.apply(next.site());
+                app.take_grants_of(next.trust());
                 declared = next;
             }
             Ok(next) => tracing::error!(

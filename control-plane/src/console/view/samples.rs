@@ -105,14 +105,18 @@ impl Sample for PlatformPage {
             claim_href: None,
             release_href: Some("/o/acme/platforms/harbour/release".to_owned()),
             retry_href: Some("/o/acme/platforms/harbour/retry".to_owned()),
+            admin_link_href: Some("/o/acme/platforms/harbour/admin-link".to_owned()),
+            admin_link: Some("https://harbour.example/welcome/x".to_owned()),
             problems: vec![odd()],
             seen: Some("x-1".to_owned()),
             blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
             name_field: Field::text("name", "Its name").error(Some(odd())),
         };
-        let stopped = Self { is_suspended: true, problems: vec![], ..full.clone() };
+        let stopped =
+            Self { is_suspended: true, problems: vec![], admin_link: None, ..full.clone() };
         let looked_at =
             Self { can_write: false, release_href: None, retry_href: None, ..stopped.clone() };
+        let looked_at = Self { admin_link_href: None, ..looked_at };
         let elsewhere = Self {
             claim_href: Some("/o/acme/platforms/harbour/claim".to_owned()),
             ..looked_at.clone()

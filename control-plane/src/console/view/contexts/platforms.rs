@@ -118,6 +118,10 @@ pub struct PlatformPage {
     pub release_href: Option<String>,
     /// Where the reader has it tried again.
     pub retry_href: Option<String>,
+    /// Where the reader has it let them in as its owner.
+    pub admin_link_href: Option<String>,
+    /// The link that was just made for that.
+    pub admin_link: Option<String>,
     /// What is in the way of the last change.
     pub problems: Vec<String>,
     /// The state that the blueprint below is of.
@@ -162,6 +166,8 @@ impl PlatformPage {
             claim_href: None,
             release_href: None,
             retry_href: None,
+            admin_link_href: None,
+            admin_link: None,
             problems: Vec::new(),
             seen: None,
             blueprint: Field::textarea("blueprint", "Blueprint", 24),
