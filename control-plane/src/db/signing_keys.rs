@@ -71,7 +71,7 @@ pub async fn add(conn: &mut PgConnection, new: &Kept) -> sqlx::Result<()> {
         new.public,
         new.secret,
         new.made_at.to_sqlx(),
-        new.signs_since.map(jiff::Timestamp::to_sqlx) as _,
+        new.signs_since.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
     )
     .execute(conn)
     .await?;

@@ -187,7 +187,8 @@ fn whose_grants_are_taken_lies_beside_the_blueprint_and_changing_it_restarts_not
     assert_eq!(runtime(&installation), before);
     // Of one that is nowhere yet it is not known how it will be called.
     let nowhere = small();
-    let planned = Plan::new(&nowhere, &crate::generate::installation(), Seen::default()).unwrap();
+    let installation = crate::generate::installation();
+    let planned = Plan::new(&nowhere, &installation, Seen::default()).unwrap();
     let shown = planned.objects().find("ConfigMap", "blueprint").unwrap().shown();
     assert_eq!(shown["data"].get("control-plane.json"), None);
 }

@@ -1,13 +1,17 @@
 //! Grants of the control plane that were taken.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::PgConnection;
 use web::grant::Granted;
 
-/// Takes a grant; false where it was taken before. What would be refused in any case is forgotten.
+/// Kept for so long after it would be refused in any case: clocks of several copies differ.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Takes a grant; false where it was taken before.
 pub async fn take(db: &mut PgConnection, granted: &Granted, now: Timestamp) -> sqlx::Result<bool> {
-    sqlx::query!("DELETE FROM tenant.spent_grant WHERE good_until < $1", now.to_sqlx())
+    let over = (now - KEPT).to_sqlx();
+    sqlx::query!("DELETE FROM tenant.spent_grant WHERE good_until < $1", over)
         .execute(&mut *db)
         .await?;
     let taken = sqlx::query!(

@@ -90,7 +90,7 @@ async fn a_grant_is_taken_once_whichever_copy_it_comes_to() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 403, 403]);
     // Later it is too old, and what was kept of it goes with the next one.
-    platform.clock.advance(SignedDuration::from_mins(2));
+    platform.clock.advance(SignedDuration::from_hours(2));
     shown(&platform, &grant).await.expect(403);
     shown(&platform, &self::grant(&platform, &key)).await.expect(200);
     let mut db = platform.as_administrator().await;

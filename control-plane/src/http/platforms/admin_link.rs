@@ -112,7 +112,7 @@ pub async fn make(app: &App, caller: &Caller, owned: &Owned) -> Result<AdminLink
         Ok(Err(why)) => why,
         Err(_) => Unasked::Silent("no answer in time".to_owned()),
     };
-    tracing::warn!(platform = %owned.id, ?why, "no admin link was made");
+    tracing::warn!(platform = %owned.id, %why, "no admin link was made");
     Err(match why {
         Unasked::NotTaken(_) => Error::NotTaken,
         Unasked::Silent(_) => Error::NotAnswering,
@@ -134,9 +134,11 @@ fn met(there: &PlatformBlueprint) -> Option<Url> {
 }
 
 /// Why there is no link; nothing of one in it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Unasked {
+    #[error("it takes no grant of ours: {0}")]
     NotTaken(String),
+    #[error("{0}")]
     Silent(String),
 }
 
