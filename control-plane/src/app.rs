@@ -283,6 +283,11 @@ pub(crate) fn of_webhook(field: &str) -> Place<'_> {
     Place { tenant: TENANT, table: "control.endpoint", field }
 }
 
+/// Where the private half of the signing key of this id is stored.
+pub(crate) fn of_signing_key(field: &str) -> Place<'_> {
+    Place { tenant: TENANT, table: "control.signing_key", field }
+}
+
 /// Where the client secret of the organization of this id is stored.
 pub(crate) fn of_provider(field: &str) -> Place<'_> {
     Place { tenant: TENANT, table: "control.single_sign_on", field }

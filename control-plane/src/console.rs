@@ -2,6 +2,7 @@
 //! with them it says what changes meanwhile.
 
 mod account;
+mod admin_link;
 mod assets;
 mod audit;
 mod code;
@@ -81,6 +82,7 @@ pub fn router() -> Router<App> {
         .route("/o/{slug}/platforms/{name}/undelete", post(platforms::undelete))
         .route("/o/{slug}/platforms/{name}/claim", post(platforms::claim))
         .route("/o/{slug}/platforms/{name}/release", post(platforms::release))
+        .route("/o/{slug}/platforms/{name}/admin-link", post(admin_link::create))
         .route("/o/{slug}/platforms/{name}/retry", post(platforms::retry))
         .route("/o/{slug}/people", get(people::page).post(people::invite))
         .route("/o/{slug}/people/{id}/role", post(people::set_role))

@@ -19,4 +19,5 @@ pub mod sign_on;
 pub mod tickets;
 pub mod treasury;
 pub mod usage;
+pub mod signing_keys;
 pub mod webhooks;

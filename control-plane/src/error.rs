@@ -86,6 +86,15 @@ pub enum Error {
     /// A webhook answered that it is there no more.
     #[error("the webhook is gone")]
     WebhookGone,
+    /// It has no address yet at which somebody answers.
+    #[error("the platform is not ready")]
+    NotReady,
+    /// It does not answer; why is the log's.
+    #[error("the platform does not answer")]
+    NotAnswering,
+    /// It takes no grants, or not ours.
+    #[error("the platform takes no grants")]
+    NotTaken,
     /// What is to be told again is still being told.
     #[error("it is still being told")]
     StillTold,
@@ -298,6 +307,7 @@ impl Error {
                 let known = known.or_else(|| error.of_webhooks()).or_else(|| error.of_policies());
                 let known = known.or_else(|| error.of_tickets());
                 let known = known.or_else(|| error.of_model_servers());
+                let known = known.or_else(|| error.of_grants());
                 known.unwrap_or_else(Problem::internal)
             }
         }
@@ -400,6 +410,35 @@ impl Error {
                 new(StatusCode::SERVICE_UNAVAILABLE, "too-busy", title)
                     .detail("Nothing was done. Send the same again in a moment.")
                     .retry_after(1)
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_grants(&self) -> Option<Problem> {
+        let new = Problem::new;
+        Some(match self {
+            Self::NotReady => {
+                let title = "Nobody answers at this platform yet.";
+                new(StatusCode::CONFLICT, "not-ready", title).detail(
+                    "It is on its way, stopped or being deleted. Try again once it is ready.",
+                )
+            }
+            Self::NotAnswering => {
+                let title = "The platform does not answer at the moment.";
+                new(StatusCode::SERVICE_UNAVAILABLE, "platform-not-answering", title)
+                    .detail(
+                        "One that sleeps takes a few seconds to wake up. Try again in a moment.",
+                    )
+                    .retry_after(5)
+            }
+            Self::NotTaken => {
+                let title = "The platform takes no grants of this control plane.";
+                new(StatusCode::CONFLICT, "grant-not-taken", title).detail(
+                    "Whoever runs the cluster has to name the keys of this control plane in the operator's \
+                     settings (controlPlane.grants), and a network inside under egress in ours. Platforms \
+                     know them a minute later.",
+                )
             }
             _ => return None,
         })

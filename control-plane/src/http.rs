@@ -15,6 +15,7 @@ pub mod platforms;
 pub mod policy;
 pub mod preview;
 pub mod sent;
+pub mod signing_keys;
 pub mod single_sign_on;
 pub mod tickets;
 pub mod usage;

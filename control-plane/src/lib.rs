@@ -16,6 +16,7 @@ pub mod db;
 mod deadline;
 pub mod domain;
 pub mod error;
+pub mod grants;
 pub mod herald;
 pub mod http;
 pub mod keeper;

@@ -18,8 +18,7 @@ use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
 use control_plane::{
-    App, Parts, admit, courier, herald, keeper, lost, migrate, model_servers, observer, router,
-    tickets,
+    App, Parts, admit, courier, grants, herald, keeper, lost, migrate, model_servers, observer, router, tickets,
 };
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;
@@ -60,6 +59,9 @@ enum Command {
     /// Model servers that lease money for platforms here and tell what was used: makes keys for them, and takes
     /// them back.
     ModelServer(ModelServer),
+    /// Prints what platforms have to know to take grants of this control plane, as the operator's settings have it:
+    /// `installation.controlPlane.grants`. The key that signs comes first.
+    GrantKeys(GrantKeys),
     /// Checks lines of an audit, one JSON value each, without any database.
     VerifyAudit {
         /// The file that holds them, from the first one on.
@@ -110,6 +112,21 @@ struct Admit {
     /// Of whoever is to own it: an invitation is made for this address.
     #[arg(long)]
     owner: Option<Email>,
+}
+
+#[derive(Debug, Args)]
+struct GrantKeys {
+    #[command(flatten)]
+    at: At,
+    /// Makes another key first, which does not sign yet.
+    #[arg(long, conflicts_with_all = ["sign_with", "remove"])]
+    add: bool,
+    /// Has this key sign from now on: platforms have to know it by then.
+    #[arg(long, value_name = "KID", conflicts_with = "remove")]
+    sign_with: Option<String>,
+    /// Takes this key away, which signs no more.
+    #[arg(long, value_name = "KID")]
+    remove: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +195,7 @@ fn run(command: Command) -> Result<(), String> {
             Command::RootKeys(At { settings }) => told(&settings).await,
             Command::Tickets { does } => of_tickets(does).await,
             Command::ModelServer(asked) => of_model_servers(asked).await,
+            Command::GrantKeys(wanted) => grant_keys(wanted).await,
             Command::VerifyAudit { file } => verified(&file),
         }
     })
@@ -215,6 +233,7 @@ async fn serve(file: &Path) -> Result<(), String> {
         tracing::warn!(files, wanted, "fewer files may be open than callers need: allow more");
     }
     let replica = Replica::join(&app).await.map_err(|error| error.to_string())?;
+    grants::signing(&app).await.map_err(|error| format!("no key for grants: {error}"))?;
     let at = settings.listen;
     let listener = TcpListener::bind(at).await;
     let listener = listener.map_err(|error| format!("cannot listen on {at}: {error}"))?;
@@ -305,6 +324,33 @@ async fn of_model_servers(asked: ModelServer) -> Result<(), String> {
             .map(|()| vec![format!("the key of {name} is good for nothing any more")]),
     };
     lines.map_err(|error| error.to_string())?.iter().try_for_each(|line| say(line))
+}
+
+async fn grant_keys(wanted: GrantKeys) -> Result<(), String> {
+    let GrantKeys { at, add, sign_with, remove } = wanted;
+    let settings = Settings::read(&at.settings).map_err(|error| error.to_string())?;
+    let db = database(&settings).await?;
+    let mut tx = db.begin().await.map_err(|error| error.to_string())?;
+    let now = Clock::System.now();
+    let done = match (add, sign_with, remove) {
+        (true, ..) => {
+            let listed = settings.root_keys_that_are_there().map_err(|it| it.to_string())?;
+            grants::add(&mut tx, &listed, now).await.map(|_| ())
+        }
+        (_, Some(id), _) => grants::sign_with(&mut tx, &id, now).await,
+        (_, _, Some(id)) => grants::remove(&mut tx, &id).await,
+        _ => Ok(()),
+    };
+    done.map_err(|error| error.to_string())?;
+    let keys = grants::published(&mut tx).await.map_err(|error| error.to_string())?;
+    tx.commit().await.map_err(|error| error.to_string())?;
+    if keys.is_empty() {
+        return Err(
+            "there is no key yet: the first is made when `control-plane serve` starts".into()
+        );
+    }
+    let grants = serde_json::json!({ "issuer": grants::issuer(&settings.url), "keys": keys });
+    say(&grants.to_string())
 }
 
 fn verified(file: &Path) -> Result<(), String> {

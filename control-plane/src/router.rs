@@ -14,10 +14,13 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::deadline::in_time;
-use crate::http::platforms::{claim, copy, create, edit, events as news, history};
+use crate::http::platforms::{
+    admin_link, claim, copy, create, edit, events as news, history,
+};
 use crate::http::{
     audit, catalogue, events, inference, invitations, keys, members, operations, organization,
-    platforms, policy, preview, single_sign_on, tickets, usage, webhooks,
+    platforms, policy, preview, signing_keys, single_sign_on, tickets, usage, webhooks,
+};
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;
@@ -33,6 +36,7 @@ pub fn router(app: App) -> Router {
     let routes = routes
         .merge(console::router())
         .route("/v1/openapi.json", get(async move || Json(document)))
+        .route("/.well-known/jwks.json", get(signing_keys::jwks))
         .route("/healthz", get(async || "alive"))
         .route("/readyz", get(ready))
         .fallback(async || Problem::not_found("not-found", "Nothing is at this address."))
@@ -75,6 +79,7 @@ fn documented() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(claim::claim))
         .routes(routes!(claim::release))
         .routes(routes!(claim::retry))
+        .routes(routes!(admin_link::create))
         .routes(routes!(copy::copy))
         .routes(routes!(history::list))
         .routes(routes!(history::show))

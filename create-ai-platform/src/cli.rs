@@ -171,6 +171,24 @@ pub enum Command {
     AdminLink {
         /// The platform's name.
         name: String,
+        /// Of the platform on this control plane, and not of one that runs here. A former link ends.
+        #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+        control_plane: Option<String>,
+    },
+    /// Prints what happened to a platform: of one of this machine what its host wrote of it, of one on a control
+    /// plane what was done to it and how it stands.
+    Logs {
+        /// The platform's name.
+        name: String,
+        /// Of the platform on this control plane.
+        #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+        control_plane: Option<String>,
+        /// Go on telling each time that it stands otherwise there.
+        #[arg(long, short, requires = "control_plane")]
+        follow: bool,
+        /// So many lines of the host, the latest ones.
+        #[arg(long, short = 'n', default_value_t = 200, conflicts_with = "control_plane")]
+        lines: usize,
     },
     /// Prints where the console over all platforms of this machine is.
     Console {
@@ -259,14 +277,11 @@ pub enum Command {
         )]
         wait: Option<u64>,
     },
-    /// Prints the names of its own that a platform on a control plane has: the record to set for each, and
-    /// what was found in its place.
+    /// Looks after the names of its own that a platform on a control plane has.
     Domain {
-        /// The platform's name.
-        name: String,
-        /// Where.
-        #[command(flatten)]
-        at: At,
+        /// What to do.
+        #[command(subcommand)]
+        what: Domain,
     },
     /// Deletes a platform on a control plane, which keeps its data for 30 days. Asks for its name.
     Delete {
@@ -291,6 +306,52 @@ pub enum Command {
     },
     /// Prints the manual page.
     Man,
+}
+
+/// What can be done with names of a platform's own.
+#[derive(Debug, Subcommand)]
+pub enum Domain {
+    /// Lists them: how far each is, the record to set for it, and what was found in its place.
+    List {
+        /// The platform's name.
+        name: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Gives the platform one more, and prints the record to set for it.
+    Add {
+        /// The platform's name.
+        name: String,
+        /// Such as `www.my-company.com`.
+        #[arg(value_hint = ValueHint::Hostname)]
+        domain: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Takes one away: the platform is not met under it any more.
+    Remove {
+        /// The platform's name.
+        name: String,
+        /// Which one.
+        #[arg(value_hint = ValueHint::Hostname)]
+        domain: String,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Has its records be looked at again at once, and prints what was found.
+    Check {
+        /// The platform's name.
+        name: String,
+        /// Waits for what is found of this one. [default: all are looked at, and listed as they are]
+        #[arg(value_hint = ValueHint::Hostname)]
+        domain: Option<String>,
+        /// Where.
+        #[command(flatten)]
+        at: At,
+    },
 }
 
 /// What can be done with models.
@@ -342,6 +403,28 @@ mod tests {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read("x list --control-plane https://c.example").unwrap().command.is_some());
+    }
+
+    #[test]
+    fn names_and_logs_say_whose_they_are() {
+        let read = |line: &str| Cli::try_parse_from(line.split(' '));
+        let Command::Domain { what } =
+            read("x domain add acme www.acme.example").unwrap().command.unwrap()
+        else {
+            panic!("a name is added");
+        };
+        assert!(matches!(what, Domain::Add { domain, .. } if domain == "www.acme.example"));
+        for good in [
+            "x domain list acme",
+            "x domain check acme",
+            "x domain check acme a.example",
+            "x logs acme -n 5",
+        ] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        for bad in ["x domain", "x domain add acme", "x logs", "x logs acme --follow"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

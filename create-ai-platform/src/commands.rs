@@ -5,6 +5,8 @@ pub mod blueprints;
 pub mod console;
 pub mod create;
 pub mod data;
+pub mod domains;
+pub mod logs;
 pub mod models;
 pub mod remote;
 pub mod shell;

@@ -65,7 +65,7 @@ async fn run(
     places: &cli::Places,
     printer: &Printer,
 ) -> Result<Done> {
-    use commands::{blueprints, data, remote, shell, state, trust};
+    use commands::{blueprints, data, domains, logs, remote, shell, state, trust};
     let home = || Home::find(places);
     let done = match command {
         None if create.control_plane.is_some() => {
@@ -86,7 +86,16 @@ async fn run(
         Some(Command::Render { file, .. }) => blueprints::render(&file, printer),
         Some(Command::Status) => state::status(&home(), printer).await,
         Some(Command::Stop { name, .. }) => state::stop(name, &home(), printer).await,
-        Some(Command::AdminLink { name }) => state::admin_link(name, &home(), printer).await,
+        Some(Command::AdminLink { name, control_plane: Some(url) }) => {
+            Box::pin(remote::admin_link(&name, url, &home(), printer)).await
+        }
+        Some(Command::AdminLink { name, control_plane: None }) => {
+            state::admin_link(name, &home(), printer).await
+        }
+        Some(Command::Logs { name, control_plane: Some(url), follow, .. }) => {
+            Box::pin(logs::afar(&name, url, follow, &home(), printer)).await
+        }
+        Some(Command::Logs { name, lines, .. }) => logs::here(&name, lines, &home(), printer),
         Some(Command::Console { email }) => commands::console::run(email, &home(), printer).await,
         Some(Command::Backup { name, output }) => {
             Box::pin(data::backup(&name, output, &home(), printer)).await
@@ -111,9 +120,7 @@ async fn run(
         Some(Command::Apply { file, wait, .. }) => {
             Box::pin(remote::apply(file, wait, &home(), printer)).await
         }
-        Some(Command::Domain { name, at }) => {
-            Box::pin(remote::domains(&name, at, &home(), printer)).await
-        }
+        Some(Command::Domain { what }) => Box::pin(domains::run(what, &home(), printer)).await,
         Some(Command::Delete { name, at }) => {
             Box::pin(remote::delete(&name, at, yes, &home(), printer)).await
         }

@@ -164,6 +164,29 @@ installation:
     }
 
     #[test]
+    fn a_control_planes_keys_are_what_it_printed_or_it_does_not_start() {
+        let key = "{kty: OKP, crv: Ed25519, kid: kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k, \
+                   x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}";
+        let with = |keys: &str| {
+            let grants = format!("{{issuer: 'https://console.example', keys: [{keys}]}}");
+            let control_plane = format!(
+                "  controlPlane:\n    url: https://control-plane.soulfra-system\n    at: {{pods: \
+                 {{namespace: soulfra-system}}}}\n    port: 8443\n    grants: {grants}\n  fleet:\n"
+            );
+            read(&SETTINGS.replace("  fleet:\n", &control_plane))
+        };
+        with(key).unwrap();
+        for (keys, wrong) in [
+            (String::new(), "keys: name at least one"),
+            (key.replace("kPrK", "mine"), "keys[0]: kid: this key is called kPrK"),
+            (key.replace("OKP", "RSA"), "keys[0]: "),
+        ] {
+            let why = with(&keys).unwrap_err().to_string();
+            assert!(why.contains(&format!("installation.controlPlane.grants.{wrong}")), "{why}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_is_told_at_the_start_all_at_once_each_with_its_path() {
         let text = SETTINGS
             .replace("platforms.example", "not a domain!")

@@ -101,6 +101,20 @@ pub struct ControlPlane {
     pub at: Peer,
     /// The port it listens on.
     pub port: u16,
+    /// Whose grants platforms take; without it they take none, and nobody makes an admin link there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
+}
+
+/// Whose grants platforms take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Grants {
+    /// Where people meet the control plane: the `url` of its settings, such as `https://console.example`.
+    pub issuer: String,
+    /// Its public keys as JWK, as `control-plane grant-keys` prints them: before another one signs, platforms
+    /// have to know it.
+    pub keys: Vec<serde_json::Value>,
 }
 
 /// A gateway that is not ours.

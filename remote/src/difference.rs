@@ -74,6 +74,21 @@ impl Difference {
         Ok(Self { name, wanted, there, changes, overruled })
     }
 
+    /// Between what is there and the same with a change of it, so that nothing else is changed along.
+    pub(crate) async fn of_change(
+        client: &Client,
+        name: &BlueprintName,
+        change: impl FnOnce(&mut BlueprintSpec),
+    ) -> Result<Self> {
+        let there = seen(client, name).await?;
+        let (seen, now) = there.ok_or_else(|| Error::NoPlatform(name.clone()))?;
+        let mut spec = now.spec.clone();
+        change(&mut spec);
+        let wanted = PlatformBlueprint::new(name.as_str(), spec);
+        let changes = blueprint::changes(&now, &wanted);
+        Ok(Self { name: name.clone(), wanted, there: Some(seen), changes, overruled: None })
+    }
+
     /// The platform's name.
     pub fn name(&self) -> &BlueprintName {
         &self.name

@@ -170,6 +170,7 @@ impl Told {
             "not-found" => Kind::NoPlatform,
             "no-cluster" | "no-database" | "no-answer" | "too-busy" | "too-many-requests"
             | "internal" | "too-slow" => Kind::ControlPlane,
+            "not-ready" | "platform-not-answering" => Kind::NotReady,
             _ => Kind::Refused,
         }
     }
@@ -188,6 +189,7 @@ impl Told {
             "is-deleted" => "Bring it back: create-ai-platform undelete NAME",
             "not-found" => "See which platforms there are: create-ai-platform list",
             "managed-elsewhere" => "Change it where its spec is written.",
+            "not-ready" => "See how it stands: create-ai-platform list",
             _ => match self.retry_after {
                 Some(seconds) => return format!("Run the same command again in {seconds} s."),
                 None => "Run the same command again; if that changes nothing, look in the console.",

@@ -4,7 +4,7 @@ use blueprint::BlueprintName;
 
 use crate::client::{Ask, Client};
 use crate::error::{Error, Result};
-use crate::views::{Organization, Page, Platform};
+use crate::views::{AdminLink, Operation, Organization, Page, Platform};
 
 /// Entries of a page.
 const PAGE: &str = "100";
@@ -49,6 +49,20 @@ pub async fn undelete(client: &Client, name: &BlueprintName) -> Result<Platform>
     let id = find(client, name).await?.id;
     let url = client.at(&["v1", "platforms", id.as_str(), "undelete"]);
     client.ask(Ask::post(url)).await?.read()
+}
+
+/// Has a platform make a link that lets somebody in as its owner, in place of a former one.
+pub async fn admin_link(client: &Client, platform: &Platform) -> Result<AdminLink> {
+    let url = client.at(&["v1", "platforms", platform.id.as_str(), "admin-link"]);
+    client.ask(Ask::post(url)).await?.read()
+}
+
+/// What was done to a platform of late, the latest last.
+pub async fn operations(client: &Client, platform: &Platform) -> Result<Vec<Operation>> {
+    let mut url = client.at(&["v1", "platforms", platform.id.as_str(), "operations"]);
+    url.query_pairs_mut().append_pair("limit", PAGE);
+    let page: Page<Operation> = client.ask(Ask::get(url)).await?.read()?;
+    Ok(page.items.into_iter().rev().collect())
 }
 
 /// The platform of this name, if there is one.

@@ -1,4 +1,4 @@
-//! Waiting for a platform: its news are followed until it is ready.
+//! News of a platform, followed until it is ready, stands as somebody wants it, or they have heard enough.
 
 use std::fmt;
 use std::time::Duration;
@@ -57,31 +57,65 @@ pub async fn wait(
 ) -> Result<Platform> {
     let mut last = Standing::of(platform);
     told(&last);
-    let mut note = |platform: &Platform| {
-        let now = Standing::of(platform);
-        if now != last {
-            told(&now);
-            last = now;
+    let mut look = |now: &Platform| {
+        let standing = Standing::of(now);
+        if standing != last {
+            told(&standing);
+            last = standing.clone();
         }
+        if now.is_stopped() && !now.ready {
+            return Err(Error::Stopped { name: now.name.clone(), last: standing });
+        }
+        Ok(now.ready)
     };
-    match timeout(patience, follow(client, platform, &mut note)).await {
+    match timeout(patience, follow(client, platform, &mut look)).await {
         Ok(ready) => ready,
         Err(_) => Err(Error::NotReady { name: platform.name.clone(), waited: patience, last }),
     }
 }
 
-/// Listens, and again where that was cut off, behind what was heard last.
+/// Waits until a platform stands so by the blueprint that it has in `platform`, or a later one; `None` where
+/// it does not within `patience`.
+pub(crate) async fn until(
+    client: &Client,
+    platform: &Platform,
+    patience: Duration,
+    mut is_so: impl FnMut(&Platform) -> bool,
+) -> Result<Option<Platform>> {
+    let mut look = |now: &Platform| Ok(is_so(now));
+    timeout(patience, follow(client, platform, &mut look)).await.ok().transpose()
+}
+
+/// Tells each time that a platform stands otherwise, until nobody listens any more.
+pub async fn listen(
+    client: &Client,
+    platform: &Platform,
+    mut told: impl FnMut(&Standing),
+) -> Result<()> {
+    let mut last = None;
+    let mut look = |now: &Platform| {
+        let standing = Standing::of(now);
+        if last.as_ref() != Some(&standing) {
+            told(&standing);
+            last = Some(standing);
+        }
+        Ok(now.is_deleted())
+    };
+    follow(client, platform, &mut look).await.map(|_| ())
+}
+
+/// Listens until it stands as is looked for, and again where that was cut off, behind what was heard last.
 async fn follow(
     client: &Client,
     platform: &Platform,
-    note: &mut impl FnMut(&Platform),
+    look: &mut impl FnMut(&Platform) -> Result<bool>,
 ) -> Result<Platform> {
     let mut heard = None;
     let mut attempt = 1;
     loop {
         let before = heard.clone();
-        match listen(client, platform, &mut heard, note).await {
-            Ok(ready) => return Ok(ready),
+        match hear(client, platform, &mut heard, look).await {
+            Ok(found) => return Ok(found),
             Err(End::Failed(error)) => return Err(error),
             Err(End::Cut) => {}
         }
@@ -92,12 +126,12 @@ async fn follow(
     }
 }
 
-/// Listens until it is ready, or the line is cut.
-async fn listen(
+/// Listens until it stands so, or the line is cut.
+async fn hear(
     client: &Client,
     platform: &Platform,
     heard: &mut Option<String>,
-    note: &mut impl FnMut(&Platform),
+    look: &mut impl FnMut(&Platform) -> Result<bool>,
 ) -> std::result::Result<Platform, End> {
     let url = client.at(&["v1", "platforms", platform.id.as_str(), "events"]);
     let listened = client.listen(url, heard.as_deref()).await;
@@ -117,13 +151,8 @@ async fn listen(
             if !now.is_about(platform) {
                 continue;
             }
-            note(&now);
-            if now.ready {
+            if look(&now).map_err(End::Failed)? {
                 return Ok(now);
-            }
-            if now.is_stopped() {
-                let (name, last) = (now.name.clone(), Standing::of(&now));
-                return Err(End::Failed(Error::Stopped { name, last }));
             }
         }
     }

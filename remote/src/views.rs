@@ -1,6 +1,8 @@
 //! What a control plane tells, as far as the command uses it. What is not known here is left aside, so
 //! that a newer server can say more.
 
+use std::fmt;
+
 use blueprint::{BlueprintName, PlanName, Slug};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,13 @@ pub struct Domain {
     pub found: Vec<Plain>,
 }
 
+impl Domain {
+    /// Whether the platform is met under it.
+    pub fn is_served(&self) -> bool {
+        self.state.as_str() == "Serving"
+    }
+}
+
 /// A record in the DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -112,6 +121,52 @@ impl Platform {
     /// Whether it will not become ready, however long somebody waits.
     pub(crate) fn is_stopped(&self) -> bool {
         ["Deleted", "Deleting", "Suspended"].contains(&self.phase.as_str())
+    }
+}
+
+/// A link that lets somebody into a platform as its owner, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminLink {
+    /// The link.
+    pub url: Plain,
+    /// From then on it does nothing.
+    pub expires_at: Plain,
+}
+
+/// Something that somebody had done to a platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// Its id.
+    pub id: Plain,
+    /// What was done, in a word such as change.
+    pub kind: Plain,
+    /// How far it is: running, succeeded, failed or superseded.
+    pub state: Plain,
+    /// From 0 to 100.
+    pub progress: u8,
+    /// Why it failed, and what to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Plain>,
+    /// Who had it done.
+    pub by: Plain,
+    /// Since when.
+    pub begun_at: Plain,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Plain>,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, state, progress, error, by, begun_at, .. } = self;
+        write!(f, "{begun_at}  {kind:<10} {state}")?;
+        if state.as_str() == "running" {
+            write!(f, " ({progress} %)")?;
+        }
+        write!(f, ", by {by}")?;
+        error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
 }
 

@@ -9,6 +9,7 @@ use blueprint::PlatformBlueprint;
 use jiff::Timestamp;
 use pages::Engine;
 use sqlx::PgPool;
+use web::grant::Trust;
 use work::Clock;
 
 use crate::answers::Answers;
@@ -54,6 +55,7 @@ struct Inner {
     parts: Parts,
     site: RwLock<Arc<Site>>,
     models: RwLock<Arc<[String]>>,
+    trust: RwLock<Option<Arc<Trust>>>,
     answers: Answers,
     engine: Engine,
 }
@@ -112,7 +114,8 @@ impl App {
         let site = RwLock::new(Arc::new(parts.site.clone()));
         let models = RwLock::new(parts.models.as_slice().into());
         let engine = crate::view::engine()?;
-        Ok(Self(Arc::new(Inner { parts, site, models, answers: Answers::default(), engine })))
+        let (trust, answers) = (RwLock::default(), Answers::default());
+        Ok(Self(Arc::new(Inner { parts, site, models, trust, answers, engine })))
     }
 
     /// The same, without keeping it alive.
@@ -148,6 +151,16 @@ impl App {
     /// From now on these can be asked.
     pub fn offer(&self, models: Vec<String>) {
         *self.0.models.write().unwrap_or_else(PoisonError::into_inner) = models.into();
+    }
+
+    /// Whose grants are taken; nobody's, where no control plane is known.
+    pub fn trust(&self) -> Option<Arc<Trust>> {
+        self.0.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on grants of this control plane are taken, and no others.
+    pub fn take_grants_of(&self, trust: Option<Trust>) {
+        *self.0.trust.write().unwrap_or_else(PoisonError::into_inner) = trust.map(Arc::new);
     }
 
     /// Who writes the blueprint.

@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod conversations;
 pub mod facts;
+pub mod grants;
 pub mod messages;
 
 /// Whether the database answers at all.

@@ -36,6 +36,9 @@ pub enum Error {
     /// Too many people at once for a costly step; nothing was done.
     #[error("too busy")]
     TooBusy,
+    /// A grant that is not good; why is the log's.
+    #[error("a grant was refused")]
+    BadGrant,
     /// The database failed.
     #[error("use the database: {0}")]
     Database(#[from] sqlx::Error),
@@ -99,6 +102,10 @@ impl IntoResponse for Error {
             )
             .detail("Wait a few seconds and try again.")
             .retry_after(5),
+            // Not a word more: whoever forges one is not to learn how far they came.
+            Self::BadGrant => {
+                Problem::new(StatusCode::FORBIDDEN, "grant-refused", "This grant is not taken.")
+            }
             Self::Database(_) | Self::Page(_) | Self::Internal(_) => {
                 tracing::error!("could not serve: {self}");
                 Problem::internal()

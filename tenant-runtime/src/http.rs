@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod conversations;
+pub mod grants;
 pub mod listen;
 pub mod send;
 pub mod session;

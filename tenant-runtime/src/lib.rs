@@ -36,7 +36,7 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// raised with each migration of any of them.
 pub const SCHEMA: database::tenant::TenantSchema = database::tenant::TenantSchema {
     name: "tenant",
-    version: 3,
+    version: 4,
     migrators: &[&work::MIGRATOR, &accounts::MIGRATOR, &MIGRATOR],
     readable: &["tenant"],
 };

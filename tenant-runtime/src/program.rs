@@ -69,6 +69,7 @@ pub async fn run(
         origin: format!("https://{own_host}"),
     })
     .map_err(|error| StartError::Unexpected(error.to_string()))?;
+    app.take_grants_of(declared.trust());
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|cause| StartError::Port { address: settings.listen, cause })?;

@@ -7,14 +7,14 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use pages::parts::Nothing;
 use web::Problem;
 
 use crate::app::App;
 use crate::error::Error;
 use crate::http::visitor::cookie_of;
-use crate::http::{account, admin, conversations, listen, send, session, site, welcome};
+use crate::http::{account, admin, conversations, grants, listen, send, session, site, welcome};
 use crate::view::shell;
 
 /// The largest form, in bytes; the longest message in the widest letters fits.
@@ -67,6 +67,8 @@ pub fn router(app: App) -> Router {
         .route("/admin/brand", get(admin::brand::page).post(admin::brand::save))
         .route("/admin/brand/preview.css", get(admin::brand::preview))
         .route("/admin/brand/check", get(admin::brand::check))
+        // The control plane
+        .route("/grants/admin-link", any(grants::admin_link))
         .fallback(nothing)
         .layer(middleware::from_fn_with_state(app.clone(), show_problems))
         .layer(DefaultBodyLimit::max(LARGEST_FORM));

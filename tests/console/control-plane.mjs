@@ -25,7 +25,12 @@ export const OWNER = { name: 'Ada Lovelace', email: 'ada@acme.example', password
  */
 export async function startControlPlane() {
   const folder = await newFolder();
-  const hook = createServer((_, answer) => answer.writeHead(204).end());
+  // A platform that takes every grant is met there too.
+  const granted = JSON.stringify({ path: `/welcome/${'A'.repeat(43)}`, expiresAt: '2030-01-01T00:00:00Z' });
+  const hook = createServer(({ url }, answer) => {
+    const isAsked = url === '/grants/admin-link';
+    answer.writeHead(isAsked ? 200 : 204).end(isAsked ? granted : undefined);
+  });
   const at = await freePort();
   // By a name and not by an address: passkeys are bound to one.
   const site = `http://localhost:${at}`;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { newPage } from '../browser/browser.mjs';
-import { OWNER } from './control-plane.mjs';
+import { OWNER, saw } from './control-plane.mjs';
 import { codeOf, says } from './people.mjs';
 import { CLIENT, startProvider } from './provider.mjs';
 
@@ -169,6 +169,11 @@ export async function platform(page, world) {
   await page.getByRole('link', { name: 'All that was done to it' }).click();
   await page.getByRole('link', { name: 'To the platform' }).click();
   await send(page, 'Try again at once', 'It is tried again now.');
+  await saw('harbour', { phase: 'Ready', url: new URL('/', world.hook).href });
+  const letIn = page.getByRole('button', { name: 'Make an admin link' });
+  await comes(page, letIn, () => page.reload());
+  await send(page, 'Make an admin link', 'The admin link is made.');
+  await page.getByRole('link', { name: /\/welcome\/A{43}$/ }).waitFor();
   const claim = page.getByRole('button', { name: 'Claim it' });
   await send(page, 'Hand it to kubectl', 'The platform is written by kubectl from now on.');
   await comes(page, claim, () => page.reload());

@@ -23,7 +23,7 @@ use crate::domain::page::{Page, Wanted};
 use crate::domain::scope::Scope;
 use crate::error::{Error, Result};
 use crate::http::platforms::history::readable;
-use crate::http::platforms::{DELETED, Platform, claim, create, edit, seen_of, told};
+use crate::http::platforms::{DELETED, Platform, admin_link, claim, create, edit, seen_of, told};
 use crate::http::usage;
 
 /// The organizations of a person; the only one's fleet, where there is one.
@@ -311,6 +311,7 @@ pub(super) struct Tried {
     pub(super) problems: Vec<String>,
     pub(super) written: Option<Written>,
     pub(super) name: Option<(String, String)>,
+    pub(super) admin_link: Option<String>,
 }
 
 pub(super) async fn owned(app: &App, seat: &Seat, name: &str) -> Result<Owned> {
@@ -350,7 +351,11 @@ pub(super) async fn shown(
     let is_elsewhere = seen.as_ref().is_some_and(|it| writer(it) != CONTROL_PLANE);
     let at = |step: &str| format!("/o/{}/platforms/{}/{step}", seat.organization.slug, owned.name);
     let may = can_write && seen.is_some() && !is_going;
+    let can_let_in = seen.as_ref().is_some_and(|it| admin_link::can_be_made(app, it));
+    let may_let_in = seat.caller.has(Scope::PlatformsAdmin) && owned.found.is_none();
     let body = PlatformPage {
+        admin_link: tried.admin_link,
+        admin_link_href: (may_let_in && can_let_in).then(|| at("admin-link")),
         base: format!("/o/{}/platforms/{}", seat.organization.slug, owned.name),
         is_suspended: seen.as_ref().is_some_and(|seen| seen.spec.suspended),
         is_there: seen.is_some(),

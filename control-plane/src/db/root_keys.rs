@@ -6,6 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use work::sealed::KeyId;
 
+use super::signing_keys;
+
 /// A control plane that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
@@ -109,7 +111,8 @@ pub async fn counts_of_providers(conn: &mut PgConnection) -> sqlx::Result<Vec<(K
     Ok(rows.filter_map(|row| Some((KeyId::from_bytes(&row.key)?, row.count))).collect())
 }
 
-/// Whether anything is sealed under this key: a webhook's secret, a provider's, a second factor.
+/// Whether anything is sealed under this key: a webhook's secret, a provider's, a key that
+/// signs, a second factor.
 ///
 /// # Errors
 /// The database.
@@ -123,7 +126,9 @@ pub async fn is_used(conn: &mut PgConnection, key: KeyId) -> sqlx::Result<bool> 
         &key.bytes(),
     );
     let is_used = ours.fetch_one(&mut *conn).await?;
-    Ok(is_used || accounts::resealing::is_used(conn, key).await?)
+    Ok(is_used
+        || signing_keys::are_under(&mut *conn, key).await?
+        || accounts::resealing::is_used(conn, key).await?)
 }
 
 /// An endpoint with its secrets, sealed.

@@ -137,5 +137,7 @@ mod tests {
         }
         assert!(!Role::Billing.scopes().contains(&Scope::PlatformsWrite));
         assert!(!Role::Viewer.scopes().contains(&Scope::TicketsWrite));
+        let lets_in = |role: &Role| role.scopes().contains(&Scope::PlatformsAdmin);
+        assert_eq!(Role::ALL.map(|role| lets_in(&role)), [true, true, false, false, false]);
     }
 }

@@ -20,6 +20,9 @@ pub enum Scope {
     /// Make platforms, change, suspend and delete them.
     #[serde(rename = "platforms:write")]
     PlatformsWrite,
+    /// Have a platform let somebody in as its owner.
+    #[serde(rename = "platforms:admin")]
+    PlatformsAdmin,
     /// See who is a member.
     #[serde(rename = "members:read")]
     MembersRead,
@@ -57,6 +60,7 @@ impl Scope {
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,
+        Self::PlatformsAdmin,
         Self::MembersRead,
         Self::MembersWrite,
         Self::OwnersWrite,
@@ -73,6 +77,7 @@ impl Scope {
             Self::OrganizationRead => "organization:read",
             Self::PlatformsRead => "platforms:read",
             Self::PlatformsWrite => "platforms:write",
+            Self::PlatformsAdmin => "platforms:admin",
             Self::MembersRead => "members:read",
             Self::MembersWrite => "members:write",
             Self::OwnersWrite => "owners:write",
@@ -92,6 +97,7 @@ impl Scope {
             Self::OrganizationRead => "See the organization",
             Self::PlatformsRead => "See platforms",
             Self::PlatformsWrite => "Make, change, stop and delete platforms",
+            Self::PlatformsAdmin => "Have platforms let somebody in as owner",
             Self::MembersRead => "See who is a member",
             Self::MembersWrite => "Invite people, and take them out",
             Self::OwnersWrite => "Make owners, and unmake them",

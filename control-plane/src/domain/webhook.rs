@@ -11,7 +11,7 @@ use serde_json::Value;
 use standardwebhooks::{Webhook, WebhookError};
 
 /// Everything that is told: what the audit writes down, and what becomes of platforms.
-pub const KINDS: [&str; 29] = [
+pub const KINDS: [&str; 30] = [
     "invitation.accept",
     "invitation.create",
     "invitation.revoke",
@@ -24,6 +24,7 @@ pub const KINDS: [&str; 29] = [
     "organization.policy",
     "organization.single-sign-on",
     "organization.single-sign-on.remove",
+    "platform.admin-link",
     "platform.change",
     "platform.claim",
     "platform.create",

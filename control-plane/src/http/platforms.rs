@@ -4,6 +4,7 @@
 //! blueprint is made, so that it is nobody else's whatever happens in between; whoever was cut off
 //! asks again, and it goes on where it was.
 
+pub mod admin_link;
 pub mod claim;
 pub mod copy;
 pub mod create;

@@ -7,8 +7,9 @@ use accounts::resealing::{self, BATCH};
 use uuid::Uuid;
 use work::sealed::{self, KeyRing};
 
-use crate::app::{App, of_provider, of_webhook, sealing};
+use crate::app::{App, of_provider, of_signing_key, of_webhook, sealing};
 use crate::db::root_keys::{self as table, Endpoint};
+use crate::db::signing_keys;
 use crate::domain::id::{OrganizationId, WebhookId};
 
 /// What was done.
@@ -32,6 +33,7 @@ pub async fn all(app: &App) -> sqlx::Result<Done> {
     second_factors(app, &keys, &mut done).await?;
     webhooks(app, &keys, &mut done).await?;
     providers(app, &keys, &mut done).await?;
+    signing_keys(app, &keys, &mut done).await?;
     Ok(done)
 }
 
@@ -86,6 +88,24 @@ async fn providers(app: &App, keys: &KeyRing, done: &mut Done) -> sqlx::Result<(
             }
         }
     }
+}
+
+async fn signing_keys(app: &App, keys: &KeyRing, done: &mut Done) -> sqlx::Result<()> {
+    let mut conn = app.conn().await?;
+    for was in signing_keys::list(&mut conn).await? {
+        let under = sealed::sealed_under(&was.secret).ok();
+        if !under.is_some_and(|key| key != keys.seals().id() && keys.opens(key)) {
+            continue;
+        }
+        match keys.sealed_anew(of_signing_key(&was.id), &was.secret) {
+            Ok(new) => {
+                let is_put = signing_keys::replace(&mut conn, &was, &new).await?;
+                done.sealed += usize::from(is_put);
+            }
+            Err(_) => done.refused += 1,
+        }
+    }
+    Ok(())
 }
 
 fn anew(keys: &KeyRing, was: &Endpoint) -> Result<Endpoint, sealed::Error> {

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use work::sealed::{KeyId, KeyRing};
 
 use super::GONE;
-use crate::db::root_keys as table;
+use crate::db::{root_keys as table, signing_keys};
 
 /// What is sealed under a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,14 +19,17 @@ pub struct Counts {
     pub webhooks: i64,
     /// Client secrets that providers of organizations know us by.
     pub providers: i64,
+    /// Keys that grants are signed with.
+    pub signing_keys: i64,
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { second_factors, webhooks, providers } = self;
+        let Self { second_factors, webhooks, providers, signing_keys } = self;
         write!(
             f,
-            "{second_factors} second factors, {webhooks} secrets of webhooks, {providers} of providers"
+            "{second_factors} second factors, {webhooks} secrets of webhooks, {providers} of providers, \
+             {signing_keys} keys of grants"
         )
     }
 }
@@ -43,8 +46,11 @@ pub async fn used(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<KeyId, Count
     for (key, count) in table::counts(&mut *conn).await? {
         used.entry(key).or_default().webhooks = count;
     }
-    for (key, count) in table::counts_of_providers(conn).await? {
+    for (key, count) in table::counts_of_providers(&mut *conn).await? {
         used.entry(key).or_default().providers = count;
+    }
+    for (key, count) in signing_keys::counts(conn).await? {
+        used.entry(key).or_default().signing_keys = count;
     }
     Ok(used)
 }

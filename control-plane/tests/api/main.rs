@@ -14,6 +14,7 @@ mod device;
 mod events;
 mod fleet_news;
 mod foreign;
+mod grants;
 mod history;
 mod keys;
 mod members;
@@ -30,6 +31,7 @@ mod rotated;
 mod second_factor;
 mod single_sign_on;
 mod tickets;
+mod tenant;
 mod told;
 mod webhooks;
 

@@ -51,6 +51,13 @@ impl Played {
         self.there().insert(name, made);
     }
 
+    /// Somebody removes one and makes another one under its name.
+    pub(crate) fn replaced(&self, name: &str) {
+        if let Some(there) = self.there().get_mut(name) {
+            there.metadata.uid = Some(Uuid::new_v4().to_string());
+        }
+    }
+
     /// An operator says what it saw of one.
     pub(crate) fn seen_as(&self, name: &str, status: BlueprintStatus) {
         if let Some(there) = self.there().get_mut(name) {

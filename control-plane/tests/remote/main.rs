@@ -9,11 +9,14 @@ mod changing;
 #[path = "../api/conformance.rs"]
 mod conformance;
 mod failing;
+mod naming;
 #[path = "../api/played.rs"]
 mod played;
 #[path = "../api/rig.rs"]
 mod rig;
 mod served;
+#[path = "../api/tenant.rs"]
+mod tenant;
 mod waiting;
 
 use rig::Rig;

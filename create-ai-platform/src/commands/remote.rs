@@ -1,5 +1,5 @@
 //! What is done on a control plane instead of on this machine: `login`, `logout`, `list`, `diff`,
-//! `apply`, `domain`, `delete`, `undelete`, and `NAME --control-plane URL`.
+//! `apply`, `delete`, `undelete`, `admin-link` and `NAME --control-plane URL`.
 
 use std::time::Duration;
 
@@ -103,32 +103,6 @@ pub async fn preview(file: FileAt, home: &Home, printer: &Printer) -> Result<()>
     Ok(())
 }
 
-/// Says which names of its own a platform has, and how far they are.
-pub async fn domains(name: &str, at: At, home: &Home, printer: &Printer) -> Result<()> {
-    let name = known(name)?;
-    let platform = remote::find(&client(at, home)?, &name).await?;
-    if printer.is_json() {
-        for domain in &platform.domains {
-            printer.json(domain);
-        }
-        return Ok(());
-    }
-    if platform.domains.is_empty() {
-        printer.note(&format!("{name} has no names of its own: name some in spec.domains."));
-    }
-    for domain in &platform.domains {
-        printer.data(&format!("{:<40} {}", domain.name.as_str(), domain.state.as_str()));
-        let is_served = domain.state.as_str() == "Serving";
-        if let Some(record) = domain.record.as_ref().filter(|_| !is_served) {
-            printer.data(&format!("  set    {} {} {}", record.name, record.r#type, record.value));
-        }
-        for found in domain.found.iter().filter(|_| !is_served) {
-            printer.data(&format!("  found  {found}"));
-        }
-    }
-    Ok(())
-}
-
 /// Has a platform be as its blueprint says; waits until it is, so many minutes at most.
 pub async fn apply(file: FileAt, wait: Option<u64>, home: &Home, printer: &Printer) -> Result<()> {
     let (client, difference) = difference(file, home, printer).await?;
@@ -150,16 +124,26 @@ pub async fn apply(file: FileAt, wait: Option<u64>, home: &Home, printer: &Print
     }
     printer.note(&format!("{name} {words}"));
     match wait {
-        Some(minutes) => waited(&client, &platform, minutes, printer).await,
+        Some(minutes) => waited(&client, &platform, minutes, Owner::Known, printer).await,
         None => Ok(()),
     }
 }
 
-/// Waits until a platform is ready, and says where it answers.
+/// Whether somebody owns a platform who can get in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Somebody may.
+    Known,
+    /// It was just made.
+    None,
+}
+
+/// Waits until a platform is ready, and says where it answers and how its first owner gets in.
 async fn waited(
     client: &Client,
     platform: &remote::Platform,
     minutes: u64,
+    owner: Owner,
     printer: &Printer,
 ) -> Result<()> {
     let name = platform.name.as_str();
@@ -168,10 +152,55 @@ async fn waited(
         printer.tell(&Event::Stands { name, phase: now.phase.as_str(), waits_for });
     };
     let ready = remote::wait(client, platform, Duration::from_mins(minutes), told).await?;
+    // Each link ends the one before: none is made where somebody may have one.
+    let link = match owner {
+        Owner::None => let_in(client, &ready, printer).await,
+        Owner::Known => None,
+    };
     if printer.is_json() {
-        printer.json(&json!({ "event": "ready", "name": name, "site": ready.url }));
+        let link = link.as_ref().map(|link| &link.url);
+        let event = json!({ "event": "ready", "name": name, "site": ready.url, "adminLink": link });
+        printer.json(&event);
+        return Ok(());
+    }
+    printer.data(ready.url.unwrap_or_default().as_str());
+    if let Some(link) = link {
+        printer.data(link.url.as_str());
+        printer.note("The second line makes you the owner; it works once, for 24 hours.");
+    }
+    Ok(())
+}
+
+/// The link for the first owner. Without it the platform is made all the same.
+async fn let_in(
+    client: &Client,
+    ready: &remote::Platform,
+    printer: &Printer,
+) -> Option<remote::AdminLink> {
+    match remote::admin_link(client, ready).await {
+        Ok(link) => Some(link),
+        Err(error) => {
+            let name = ready.name.as_str();
+            printer.note(&format!("{name} is ready, but there is no admin link: {error}"));
+            let url = client.address();
+            printer.note(&format!(
+                "Later: create-ai-platform admin-link {name} --control-plane {url}"
+            ));
+            None
+        }
+    }
+}
+
+/// Prints a one-time link that lets a platform's owner in, in place of a former one.
+pub async fn admin_link(name: &str, url: String, home: &Home, printer: &Printer) -> Result<()> {
+    let name = known(name)?;
+    let client = client(At { control_plane: Some(url) }, home)?;
+    let platform = remote::find(&client, &name).await?;
+    let link = remote::admin_link(&client, &platform).await?;
+    if printer.is_json() {
+        printer.json(&json!({ "name": name, "adminLink": link.url, "expiresAt": link.expires_at }));
     } else {
-        printer.data(ready.url.unwrap_or_default().as_str());
+        printer.data(link.url.as_str());
     }
     Ok(())
 }
@@ -217,7 +246,10 @@ pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) ->
     let spec = create::described(wish, yes, &name, &folder, printer)?;
     let difference = Difference::between(&client, name, spec).await?;
     tell_overruled(difference.overruled(), printer);
-    let done = if difference.state() == State::New { "is made" } else { "is there already" };
+    let (done, owner) = match difference.state() {
+        State::New => ("is made", Owner::None),
+        _ => ("is there already", Owner::Known),
+    };
     let made = difference.create(&client, rand::random()).await?;
     let name = made.name.as_str();
     let Some(minutes) = wish.wait else {
@@ -229,7 +261,7 @@ pub async fn create(wish: &Create, yes: bool, home: &Home, printer: &Printer) ->
         printer.note("See how it comes up: create-ai-platform list");
         return Ok(());
     };
-    waited(&client, &made, minutes, printer).await
+    waited(&client, &made, minutes, owner, printer).await
 }
 
 /// Between a file and what is there, with what of the file does not count.
@@ -251,7 +283,7 @@ fn tell_overruled(overruled: Option<Overruled>, printer: &Printer) {
     }
 }
 
-fn client(at: At, home: &Home) -> Result<Client> {
+pub(super) fn client(at: At, home: &Home) -> Result<Client> {
     let keys = keys(home);
     let address: Address = match at.control_plane {
         Some(url) => url.parse()?,
@@ -265,7 +297,7 @@ fn keys(home: &Home) -> Keys {
     Keys::at(home.control_planes())
 }
 
-fn known(name: &str) -> Result<BlueprintName> {
+pub(super) fn known(name: &str) -> Result<BlueprintName> {
     name.parse().map_err(|error: blueprint::InvalidName| {
         let hint = "See which there are: create-ai-platform list";
         Failure::new(Kind::Name, error.to_string(), hint)

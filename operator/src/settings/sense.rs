@@ -6,6 +6,8 @@ use axum::http::Uri;
 use certificates::{BadName, Name};
 use plan::Installation;
 use plan::fleet::Peer;
+use plan::installation::Grants;
+use web::grant::PublicKey;
 
 use super::{AuthoritySettings, DomainSettings};
 
@@ -23,6 +25,16 @@ pub(super) fn problems(installation: &Installation) -> Vec<String> {
     if let Some(control_plane) = &installation.control_plane {
         say("controlPlane.url", url(&control_plane.url));
         say("controlPlane.at", peer(&control_plane.at));
+        if let Some(Grants { issuer, keys }) = &control_plane.grants {
+            say("controlPlane.grants.issuer", url(issuer));
+            let none = "name at least one: `control-plane grant-keys` prints them";
+            say("controlPlane.grants.keys", keys.is_empty().then(|| none.to_owned()));
+            for (at, key) in keys.iter().enumerate() {
+                let read = serde_json::from_value::<PublicKey>(key.clone());
+                let wrong = read.err().map(|error| error.to_string());
+                say(&format!("controlPlane.grants.keys[{at}]"), wrong);
+            }
+        }
     }
     if let Some(gateway) = &installation.gateway {
         say("gateway.at", peer(&gateway.at));

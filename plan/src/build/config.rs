@@ -55,7 +55,21 @@ fn blueprint(plan: &Plan<'_>) -> Object {
         ("limits.json", Node::Text(Box::new(limits))),
         ("staff.json", Node::Text(Box::new(plan.staff.origin.of(staff)))),
     ]);
+    let data = data.and_some("control-plane.json", control_plane(plan));
     object(plan, KIND, BLUEPRINT, [("data", data)])
+}
+
+/// Whose grants the runtime takes, and how they call it: by its uid, so that none is good for another
+/// platform that has its name later.
+fn control_plane(plan: &Plan<'_>) -> Option<Node> {
+    let grants = plan.installation.control_plane.as_ref()?.grants.as_ref()?;
+    let uid = plan.blueprint.metadata.uid.as_deref()?;
+    let of = Origin::Installation("the grants of its control plane");
+    Some(Node::Text(Box::new(group([
+        ("issuer", of.of(grants.issuer.as_str())),
+        ("keys", of.of(grants.keys.clone())),
+        ("platform", Origin::Seen("metadata.uid of the blueprint").of(uid)),
+    ]))))
 }
 
 /// The runtime's environment: read once, so a change here starts it again.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plan::{HIDDEN, MAX_NAME, Object, Plan, SecretKey, Secrets, TENANT};
+use plan::{HIDDEN, Installation, MAX_NAME, Object, Plan, SecretKey, Secrets, Seen, TENANT};
 use serde_json::Value;
 
 use crate::generate::{Generated, full, installation, planned, small};
@@ -159,4 +159,36 @@ fn the_blueprint_goes_to_the_runtime_as_it_is_without_others_notes() {
     assert_eq!(blueprint::read(&before).unwrap().spec, blueprint.spec);
     blueprint.metadata.annotations.get_or_insert_default().insert("a/b".into(), "c".into());
     assert_eq!(text(&blueprint), before);
+}
+
+#[test]
+fn whose_grants_are_taken_lies_beside_the_blueprint_and_changing_it_restarts_nothing() {
+    let (mut blueprint, mut installation) = (small(), installation());
+    blueprint.metadata.uid = Some("0192f0c8".to_owned());
+    let objects = |installation: &Installation| {
+        Plan::new(&blueprint, installation, Seen::default()).unwrap().objects()
+    };
+    let data = |installation: &Installation| {
+        objects(installation).find("ConfigMap", "blueprint").unwrap().shown()["data"].clone()
+    };
+    let runtime = |installation: &Installation| {
+        objects(installation).find("Deployment", "runtime").unwrap().hash()
+    };
+    let text = data(&installation)["control-plane.json"].as_str().unwrap().to_owned();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let grants = installation.control_plane.as_ref().unwrap().grants.clone().unwrap();
+    let wanted = serde_json::json!({
+        "issuer": grants.issuer, "keys": grants.keys, "platform": "0192f0c8",
+    });
+    assert_eq!(told, wanted);
+    let before = runtime(&installation);
+    installation.control_plane.as_mut().unwrap().grants = None;
+    assert_eq!(data(&installation).get("control-plane.json"), None);
+    assert_eq!(runtime(&installation), before);
+    // Of one that is nowhere yet it is not known how it will be called.
+    let nowhere = small();
+    let installation = crate::generate::installation();
+    let planned = Plan::new(&nowhere, &installation, Seen::default()).unwrap();
+    let shown = planned.objects().find("ConfigMap", "blueprint").unwrap().shown();
+    assert_eq!(shown["data"].get("control-plane.json"), None);
 }

@@ -1,5 +1,5 @@
-//! What others have declared about the platform: its blueprint, what its organization pays for, and what it
-//! asks of who runs it.
+//! What others have declared about the platform: its blueprint, what its organization pays for and asks of who
+//! runs it, and which control plane's grants it takes.
 //!
 //! Kubernetes swaps all files of a mounted `ConfigMap` at once, within about a minute of a change.
 
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use blueprint::status::Staff;
 use blueprint::{BlueprintName, Entitlements, PlatformBlueprint};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use web::grant::{PublicKey, Trust, audience};
 
 use super::settings::{StartError, read};
 use crate::app::WeakApp;
@@ -20,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ENTITLEMENTS: &str = "entitlements.json";
 /// Beside it too: what the organization asks of who runs the platform. Who planned it earlier wrote none.
 const STAFF: &str = "staff.json";
+/// Beside it too, where there is a control plane: who it is.
+const CONTROL_PLANE: &str = "control-plane.json";
 
 /// A blueprint with what it may use.
 #[derive(Clone, Debug)]
@@ -29,6 +33,7 @@ pub(super) struct Declared {
     blueprint: PlatformBlueprint,
     entitlements: Entitlements,
     staff: Staff,
+    trust: Option<Trust>,
     /// The files as they are.
     texts: Texts,
 }
@@ -38,6 +43,17 @@ struct Texts {
     blueprint: String,
     entitlements: String,
     staff: Option<String>,
+    control_plane: Option<String>,
+}
+
+/// The control plane, and how it calls this platform.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ControlPlane {
+    issuer: String,
+    /// The uid of the blueprint.
+    platform: String,
+    keys: Vec<PublicKey>,
 }
 
 impl Texts {
@@ -45,7 +61,9 @@ impl Texts {
         let entitlements = read(&file.with_file_name(ENTITLEMENTS))?;
         let beside = file.with_file_name(STAFF);
         let staff = if beside.exists() { Some(read(&beside)?) } else { None };
-        Ok(Self { blueprint: read(file)?, entitlements, staff })
+        // Without a control plane there is no such file.
+        let control_plane = std::fs::read_to_string(file.with_file_name(CONTROL_PLANE)).ok();
+        Ok(Self { blueprint: read(file)?, entitlements, staff, control_plane })
     }
 }
 
@@ -70,7 +88,8 @@ impl Declared {
         let staff =
             staff.map_err(|error| refused(file.with_file_name(STAFF), error.to_string()))?;
         let staff = staff.unwrap_or_default();
-        Ok(Self { name, blueprint, entitlements, staff, texts })
+        let trust = texts.control_plane.as_deref().and_then(|text| trusted(text, &name));
+        Ok(Self { name, blueprint, entitlements, staff, trust, texts })
     }
 
     /// What it makes of the platform. Pictures are no files here.
@@ -79,6 +98,20 @@ impl Declared {
             .entitled_to(self.entitlements)
             .run_by(self.staff.clone())
     }
+
+    /// Whose grants it takes.
+    pub(super) fn trust(&self) -> Option<Trust> {
+        self.trust.clone()
+    }
+}
+
+/// Whose grants are taken. What cannot be read is told, and keeps nobody from being served.
+fn trusted(text: &str, name: &BlueprintName) -> Option<Trust> {
+    let known = serde_json::from_str(text).inspect_err(
+        |error| tracing::error!(%error, "{CONTROL_PLANE} cannot be used: no grants are taken"),
+    );
+    let ControlPlane { issuer, platform, keys } = known.ok()?;
+    Some(Trust { issuer, audience: audience(name.as_str(), &platform), keys })
 }
 
 /// Puts each change of the files into effect, until `stop`. What cannot be used changes nothing,
@@ -108,6 +141,7 @@ pub(super) async fn follow(
                     tracing::info!(%change, "the blueprint was changed");
                 }
                 app.apply(next.site());
+                app.take_grants_of(next.trust());
                 declared = next;
             }
             Ok(next) => tracing::error!(

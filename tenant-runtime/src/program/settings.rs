@@ -15,7 +15,8 @@ use crate::model_server::ModelServer;
 /// What the program is told at its start, as environment or as options.
 #[derive(Clone, Debug, Args)]
 pub struct Settings {
-    /// The file of the blueprint; entitlements.json lies beside it.
+    /// The file of the blueprint; entitlements.json lies beside it, and control-plane.json where
+    /// there is one.
     #[arg(long, env = "SOULFRA_BLUEPRINT")]
     pub blueprint: PathBuf,
     /// The file that holds the URL of the platform's database.

@@ -10,6 +10,7 @@ mod stream;
 
 mod account;
 mod coming;
+mod grants;
 mod places;
 mod roles;
 mod safety;

@@ -10,6 +10,9 @@ mod running;
 use std::time::Duration;
 
 use inference::simulator::Simulator;
+use secrecy::ExposeSecret as _;
+use web::grant::{Kind, SigningKey, Wanted, audience, sign};
+use work::Clock;
 
 use running::{HOST, House};
 
@@ -54,6 +57,38 @@ async fn a_changed_blueprint_is_in_effect_without_a_new_start_and_a_bad_one_chan
     runtime.comes_to(|| async { runtime.logged("changes nothing") }).await;
     house.declare(|blueprint| blueprint.spec.identity.display_name = "A Later Name".to_owned());
     runtime.comes_to(|| async { visitor.get("/").await.body.contains("A Later Name") }).await;
+}
+
+#[tokio::test]
+async fn it_takes_grants_of_the_control_plane_that_lies_beside_its_blueprint() {
+    let house = House::new(Simulator::echo()).await;
+    let runtime = house.start();
+    runtime.becomes_ready().await;
+    let (key, _) = SigningKey::random().unwrap();
+    let grant = || {
+        let (issuer, audience) = ("https://console.example", &*audience("acme", "0192f0c8"));
+        let wanted = Wanted { issuer, audience, kind: Kind::AdminLink };
+        sign(&key, wanted, Clock::System.now()).unwrap().expose_secret().to_owned()
+    };
+    let visitor = runtime.visitor();
+    assert_eq!(visitor.brings(&grant()).await.status, 404);
+    // What cannot be read is told, and changes nothing else.
+    house.write_control_plane("{\"keys\": []}");
+    runtime.comes_to(|| async { runtime.logged("no grants are taken") }).await;
+    assert_eq!(visitor.get("/").await.status, 200);
+    let known = serde_json::json!({
+        "issuer": "https://console.example", "platform": "0192f0c8", "keys": [key.public()],
+    });
+    house.write_control_plane(&known.to_string());
+    runtime.comes_to(|| async { visitor.brings(&grant()).await.status == 200 }).await;
+    let once = grant();
+    let told = visitor.brings(&once).await;
+    let told: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+    let link = told["path"].as_str().unwrap();
+    assert_eq!(visitor.get(link).await.status, 200);
+    assert_eq!(visitor.brings(&once).await.status, 403);
+    let token = link.strip_prefix("/welcome/").unwrap();
+    assert!(runtime.logged("was taken before") && !runtime.logged(token));
 }
 
 #[tokio::test]

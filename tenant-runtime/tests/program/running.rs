@@ -97,6 +97,13 @@ impl House {
         fs::rename(next, self.path("blueprint.yaml")).unwrap();
     }
 
+    /// Says which control plane there is, as Kubernetes does.
+    pub(crate) fn write_control_plane(&self, text: &str) {
+        let next = self.path("next");
+        fs::write(&next, text).unwrap();
+        fs::rename(next, self.path("control-plane.json")).unwrap();
+    }
+
     pub(crate) fn write_database_url(&self, url: &str) {
         fs::write(self.path("database-url"), url).unwrap();
     }
@@ -297,6 +304,12 @@ impl Browser {
             .header(header::ORIGIN, format!("https://{HOST}"))
             .header("sec-fetch-site", "same-origin");
         self.send(request).await
+    }
+
+    /// Shows a grant, as a control plane does.
+    pub(crate) async fn brings(&self, grant: &str) -> Answer {
+        let request = self.client.post(format!("http://{}/grants/admin-link", self.address));
+        self.send(request.body(grant.to_owned())).await
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Answer {

@@ -120,6 +120,8 @@ impl Sample for PlatformPage {
             release_href: Some("/o/acme/platforms/harbour/release".to_owned()),
             retry_href: Some("/o/acme/platforms/harbour/retry".to_owned()),
             help_href: Some("/o/acme/tickets/new?platform=harbour".to_owned()),
+            admin_link_href: Some("/o/acme/platforms/harbour/admin-link".to_owned()),
+            admin_link: Some("https://harbour.example/welcome/x".to_owned()),
             problems: vec![odd()],
             seen: Some("x-1".to_owned()),
             blueprint: Field::textarea("blueprint", "Blueprint", 24).value(ODD),
@@ -129,6 +131,7 @@ impl Sample for PlatformPage {
         let stopped = Self {
             is_suspended: true,
             running: None,
+            admin_link: None,
             problems: vec![],
             usage: unused,
             ..full.clone()
@@ -138,6 +141,7 @@ impl Sample for PlatformPage {
             release_href: None,
             retry_href: None,
             help_href: None,
+            admin_link_href: None,
             ..stopped.clone()
         };
         let elsewhere = Self {

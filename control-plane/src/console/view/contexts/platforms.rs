@@ -128,6 +128,10 @@ pub struct PlatformPage {
     pub retry_href: Option<String>,
     /// Where the reader asks for help with it.
     pub help_href: Option<String>,
+    /// Where the reader has it let them in as its owner.
+    pub admin_link_href: Option<String>,
+    /// The link that was just made for that.
+    pub admin_link: Option<String>,
     /// What is in the way of the last change.
     pub problems: Vec<String>,
     /// The state that the blueprint below is of.
@@ -175,6 +179,8 @@ impl PlatformPage {
             release_href: None,
             retry_href: None,
             help_href: None,
+            admin_link_href: None,
+            admin_link: None,
             problems: Vec::new(),
             seen: None,
             blueprint: Field::textarea("blueprint", "Blueprint", 24),
