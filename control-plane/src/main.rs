@@ -18,7 +18,8 @@ use control_plane::rates::Rates;
 use control_plane::root_keys::{self, Replica};
 use control_plane::settings::Settings;
 use control_plane::{
-    App, Parts, admit, courier, grants, herald, keeper, lost, migrate, model_servers, observer, router, tickets,
+    App, Parts, admit, courier, grants, herald, keeper, lost, migrate, model_servers, observer,
+    router, tickets,
 };
 use sqlx::{ConnectOptions as _, PgPool};
 use tokio::net::TcpListener;

@@ -14,13 +14,10 @@ use web::Problem;
 use crate::app::App;
 use crate::console;
 use crate::deadline::in_time;
-use crate::http::platforms::{
-    admin_link, claim, copy, create, edit, events as news, history,
-};
+use crate::http::platforms::{admin_link, claim, copy, create, edit, events as news, history};
 use crate::http::{
     audit, catalogue, events, inference, invitations, keys, members, operations, organization,
     platforms, policy, preview, signing_keys, single_sign_on, tickets, usage, webhooks,
-};
 };
 use crate::openapi::{Documented, with_problems};
 use crate::rates;

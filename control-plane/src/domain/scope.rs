@@ -56,7 +56,7 @@ pub struct UnknownScope(String);
 
 impl Scope {
     /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OrganizationRead,
         Self::PlatformsRead,
         Self::PlatformsWrite,

@@ -30,8 +30,8 @@ mod root_keys;
 mod rotated;
 mod second_factor;
 mod single_sign_on;
-mod tickets;
 mod tenant;
+mod tickets;
 mod told;
 mod webhooks;
 
