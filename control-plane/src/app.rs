@@ -129,7 +129,7 @@ impl App {
     /// [`Error::NoCluster`]: all are taken, since it does not answer.
     pub async fn place(&self) -> Result<SemaphorePermit<'_>, Error> {
         let place = tokio::time::timeout(PATIENCE, self.0.asking.acquire()).await;
-        let place = place.ok().and_then(|place| place.ok());
+        let place = place.ok().and_then(Result::ok);
         place.ok_or_else(|| Error::NoCluster("others wait for it, too many already".to_owned()))
     }
 

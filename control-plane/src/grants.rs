@@ -71,15 +71,14 @@ pub async fn signing(app: &App) -> Result<SigningKey, Error> {
         table::lock(&mut tx).await?;
         kept = that_signs(&mut tx).await?;
     }
-    let kept = match kept {
-        Some(kept) => kept,
-        None => {
-            let new = made(&app.root_keys(), now).map_err(|it| Error::Internal(it.to_string()))?;
-            let new = Kept { signs_since: Some(now), ..new };
-            table::add(&mut tx, &new).await?;
-            tracing::info!(key = new.id, "a key for grants was made: platforms have to know it");
-            new
-        }
+    let kept = if let Some(kept) = kept {
+        kept
+    } else {
+        let new = made(&app.root_keys(), now).map_err(|it| Error::Internal(it.to_string()))?;
+        let new = Kept { signs_since: Some(now), ..new };
+        table::add(&mut tx, &new).await?;
+        tracing::info!(key = new.id, "a key for grants was made: platforms have to know it");
+        new
     };
     tx.commit().await?;
     let opened = app.root_keys().open(of_signing_key(&kept.id), &kept.secret);

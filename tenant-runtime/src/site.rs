@@ -55,7 +55,7 @@ impl Site {
         let pages = template.map(|t| t.seed.pages.clone()).unwrap_or_default();
         let logo = blueprint.spec.identity.branding.logo.as_deref().and_then(picture);
         let (entitlements, staff) = (plan.entitlements(), Staff::default());
-        Self { brand, entitlements, staff, pages, logo, blueprint }
+        Self { blueprint, brand, entitlements, staff, pages, logo }
     }
 
     /// The same with what was confirmed: a plan in a blueprint is a wish.

@@ -152,7 +152,7 @@ pub async fn verify(conn: &mut PgConnection) -> sqlx::Result<Vec<Broken>> {
     let unsealed = sqlx::query_scalar!("select journal from billing.unsealed order by journal");
     let unsealed = unsealed.fetch_all(&mut *conn).await?;
     for (number, journal) in read(conn, &unsealed).await? {
-        if !journal.is_some_and(|(journal, content)| journal.content() == content) {
+        if journal.is_none_or(|(journal, content)| journal.content() != content) {
             broken.push(Broken::Journal(number));
         }
     }
