@@ -88,8 +88,16 @@ end $$;
 create constraint trigger journal_balanced after insert on billing.journal
     deferrable initially deferred for each row execute function billing.is_balanced();
 
+-- Entries of a journal come in one statement, of its own transaction, and balance when that is done: also
+-- where somebody asks for deferred rules before the end.
 create function billing.is_whole() returns trigger language plpgsql as $$
 begin
+    if exists (
+        select from billing.entry where journal in (select journal from added)
+        group by journal, currency having sum(micros) <> 0
+    ) then
+        raise exception 'what is added is not balanced' using errcode = 'check_violation';
+    end if;
     if exists (
         select from added join billing.journal on number = journal
         where xid <> pg_current_xact_id()
@@ -102,6 +110,41 @@ end $$;
 create trigger entry_whole after insert on billing.entry
     referencing new table as added for each statement execute function billing.is_whole();
 
+-- Nobody says of which transaction a journal is: an old number could come again.
+create function billing.is_of_now() returns trigger language plpgsql as $$
+begin
+    new.xid := pg_current_xact_id();
+    return new;
+end $$;
+
+create trigger journal_of_now before insert on billing.journal
+    for each row execute function billing.is_of_now();
+
+create function billing.follows() returns trigger language plpgsql as $$
+begin
+    if new.number <> 1 + coalesce((select max(number) from billing.batch), 0) then
+        raise exception 'batch % does not follow the last one', new.number
+            using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+
+create trigger batch_follows before insert on billing.batch
+    for each row execute function billing.follows();
+
+-- What waits to be sealed waits until it is.
+create function billing.is_sealed() returns trigger language plpgsql as $$
+begin
+    if not exists (select from billing.sealed where journal = old.journal) then
+        raise exception 'journal % is not sealed yet', old.journal
+            using errcode = 'insufficient_privilege';
+    end if;
+    return old;
+end $$;
+
+create trigger unsealed_waits before delete on billing.unsealed
+    for each row execute function billing.is_sealed();
+
 create function billing.stays() returns trigger language plpgsql as $$
 begin
     raise exception 'what is in billing.% stays as it is', tg_table_name
@@ -113,6 +156,8 @@ create trigger journal_stays before update or delete or truncate on billing.jour
 create trigger entry_stays before update or delete or truncate on billing.entry
     for each statement execute function billing.stays();
 create trigger conflict_stays before update or delete or truncate on billing.conflict
+    for each statement execute function billing.stays();
+create trigger unsealed_stays before update or truncate on billing.unsealed
     for each statement execute function billing.stays();
 create trigger batch_stays before update or delete or truncate on billing.batch
     for each statement execute function billing.stays();

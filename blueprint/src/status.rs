@@ -115,6 +115,7 @@ pub struct Staff {
     pub allowed_addresses: Vec<IpNet>,
     /// After so many hours they sign in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 720))]
     pub longest_session_hours: Option<u32>,
 }
 

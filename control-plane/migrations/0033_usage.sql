@@ -22,17 +22,23 @@ create table control.treasury (
     -- As tokens of model servers name it: the name of its blueprint.
     tenant text not null check (octet_length(tenant) between 1 and 128),
     currency text not null check (currency ~ '^[A-Z]{3}$'),
+    -- Which platform of that name; nothing where it was nobody's. Another one begins anew.
+    platform uuid,
     -- Its first day, in UTC.
     month date not null,
     vault jsonb not null,
     primary key (tenant, currency)
 );
 
+alter table control.platform
+    -- When its organization claimed what was made by other means: what it used before is nobody's.
+    add column claimed_at timestamptz;
+
 -- What each answer used. Nothing is ever changed here.
 create table control.usage_event (
     id uuid primary key,
     tenant text not null,
-    -- Nothing of a tenant that was no organization's platform when it was taken in.
+    -- Nothing of a tenant that was no organization's platform when the answer began.
     platform uuid,
     person text not null,
     agent text not null,

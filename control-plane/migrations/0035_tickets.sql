@@ -21,6 +21,7 @@ create table control.ticket (
 );
 
 create index ticket_organization on control.ticket (organization, id desc);
+create index ticket_made on control.ticket (organization, created_at);
 create index ticket_unsettled on control.ticket (organization) where state <> 'closed';
 
 create table control.ticket_message (

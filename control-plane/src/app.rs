@@ -26,7 +26,7 @@ use crate::console::view;
 use crate::domain::id::{OrganizationId, WebhookId};
 use crate::domain::webhook::Secret;
 use crate::error::Error;
-use crate::http::inference::Desks;
+use crate::http::inference::{self, Desks};
 use crate::news::News;
 use crate::pool::CONNECTIONS;
 use crate::providers::Providers;
@@ -36,9 +36,15 @@ use crate::root_keys::Held;
 /// As whose what is sealed in the database `control` is bound.
 const TENANT: &str = "control";
 
-/// So many at once ask the cluster something while they hold a connection: half of all there are. Where
-/// the cluster does not answer, the others are for those who ask it nothing.
-const ASKING: usize = CONNECTIONS as usize / 2;
+/// So many at once ask the cluster something while they hold a connection. Where the cluster does not
+/// answer, the others are for those who ask it nothing.
+const ASKING: usize = CONNECTIONS as usize / 4;
+/// So many connections are left for all others, whatever the cluster and model servers do.
+const LEFT: usize = 8;
+const _: () = assert!(
+    ASKING + inference::LEASES + inference::BATCHES + LEFT <= CONNECTIONS as usize,
+    "people keep half of all connections"
+);
 /// Nobody waits longer to be one of them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -79,8 +85,11 @@ pub struct Parts {
     pub url: Url,
     /// Whose word is taken for whom a request is from.
     pub proxies: Proxies,
-    /// What is the same for all platforms, where it is known: what previews are reckoned by.
+    /// What is the same for all platforms, where it is known: what previews are reckoned by, and under which
+    /// domain platforms are asked.
     pub installation: Option<Installation>,
+    /// Where platforms are asked, if not where their names lead.
+    pub gateway: Option<Url>,
 }
 
 impl App {
@@ -260,6 +269,11 @@ impl App {
     /// What is the same for all platforms, where it is known.
     pub fn installation(&self) -> Option<&Installation> {
         self.0.parts.installation.as_ref()
+    }
+
+    /// Where platforms are asked, if not where their names lead.
+    pub fn gateway(&self) -> Option<&Url> {
+        self.0.parts.gateway.as_ref()
     }
 
     /// What pages are made with.

@@ -17,7 +17,7 @@ use crate::domain::id::PlatformId;
 use crate::domain::page::NoPage;
 use crate::domain::policy::Barred;
 use crate::domain::scope::Scope;
-use crate::domain::ticket::{MOST_OPEN, Refusal};
+use crate::domain::ticket::{MOST_MADE, MOST_OPEN, Refusal};
 use crate::tickets::TicketError;
 
 /// What a handler gives back.
@@ -95,12 +95,21 @@ pub enum Error {
     /// It takes no grants, or not ours.
     #[error("the platform takes no grants")]
     NotTaken,
+    /// Our own settings keep us from asking it: why, and what to do.
+    #[error("the platform is not asked: {0}")]
+    NotAsked(String),
     /// What is to be told again is still being told.
     #[error("it is still being told")]
     StillTold,
     /// An organization has no more tickets that are not closed.
     #[error("{0} tickets")]
     TooManyTickets(i64),
+    /// An organization makes no more tickets within a day.
+    #[error("{0} tickets within a day")]
+    TooManyTicketsMade(i64),
+    /// Whoever listens has as many streams as there can be, or their organization has.
+    #[error("too many streams")]
+    TooManyStreams,
     /// Nothing more is said in a ticket.
     #[error(transparent)]
     Ticket(#[from] Refusal),
@@ -190,6 +199,7 @@ impl From<TicketError> for Error {
         match error {
             TicketError::Nothing => Self::Nothing("ticket"),
             TicketError::TooMany => Self::TooManyTickets(MOST_OPEN),
+            TicketError::TooManyMade => Self::TooManyTicketsMade(MOST_MADE),
             TicketError::Refused(why) => Self::Ticket(why),
             TicketError::Database(error) => Self::Database(error),
         }
@@ -436,9 +446,13 @@ impl Error {
                 let title = "The platform takes no grants of this control plane.";
                 new(StatusCode::CONFLICT, "grant-not-taken", title).detail(
                     "Whoever runs the cluster has to name the keys of this control plane in the operator's \
-                     settings (controlPlane.grants), and a network inside under egress in ours. Platforms \
-                     know them a minute later.",
+                     settings (controlPlane.grants): platforms know them a minute later. Where they are \
+                     named, the clocks of both machines have to agree: a grant is good for a minute.",
                 )
+            }
+            Self::NotAsked(why) => {
+                let title = "This control plane does not ask the platform for a link.";
+                new(StatusCode::CONFLICT, "platform-not-asked", title).detail(why.as_str())
             }
             _ => return None,
         })
@@ -457,6 +471,15 @@ impl Error {
                 new(StatusCode::CONFLICT, "webhook-gone", title)
                     .detail("It answered that it is there no more (410). Make a new one.")
             }
+            Self::TooManyStreams => {
+                let title = "There are as many streams of events as there can be.";
+                new(StatusCode::TOO_MANY_REQUESTS, "too-many-streams", title)
+                    .detail(
+                        "Of each person or key there are 20 at once, of an organization 300: end one, or \
+                         listen to all platforms by one (GET /v1/events).",
+                    )
+                    .retry_after(60)
+            }
             Self::StillTold => new(StatusCode::CONFLICT, "still-told", "This is still being told.")
                 .detail(
                     "It is tried again by itself; replay it once it was delivered or has failed.",
@@ -473,6 +496,15 @@ impl Error {
                 new(StatusCode::CONFLICT, "too-many-tickets", title).detail(format!(
                     "An organization has {most} at most that are not closed: close one that is settled."
                 ))
+            }
+            Self::TooManyTicketsMade(most) => {
+                let title = "Too many tickets were made within a day.";
+                new(StatusCode::TOO_MANY_REQUESTS, "too-many-tickets-made", title)
+                    .detail(format!(
+                        "An organization makes {most} at most within 24 hours. Say it in one there is, or \
+                         try again later. Nothing was done."
+                    ))
+                    .retry_after(3_600)
             }
             Self::Ticket(Refusal::Full) => new(
                 StatusCode::CONFLICT,

@@ -42,14 +42,26 @@ impl From<Unsignable> for KeyError {
     }
 }
 
-/// A grant for the platform that is called so and has this uid, good for a minute.
+/// Which platform is granted something.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The uid of its blueprint: the name alone may be another one's by now.
+    pub uid: &'a str,
+    /// Under which of its names it is asked.
+    pub host: &'a str,
+}
+
+/// A grant for this platform, good for a minute.
 ///
 /// # Errors
 /// [`Error`]
-pub async fn sign(app: &App, (name, uid): (&str, &str), kind: Kind) -> Result<SecretString, Error> {
+pub async fn sign(app: &App, whom: Whom<'_>, kind: Kind) -> Result<SecretString, Error> {
     let key = signing(app).await?;
-    let audience = grant::audience(name, uid);
-    let wanted = Wanted { issuer: &issuer(app.url()), audience: &audience, kind };
+    let audience = grant::audience(whom.name, whom.uid);
+    let (issuer, host) = (issuer(app.url()), whom.host);
+    let wanted = Wanted { issuer: &issuer, audience: &audience, host, kind };
     let signed = grant::sign(&key, wanted, app.now());
     signed.map_err(|error| Error::Internal(error.to_string()))
 }

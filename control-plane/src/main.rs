@@ -227,6 +227,7 @@ async fn serve(file: &Path) -> Result<(), String> {
         url,
         proxies,
         installation,
+        gateway: settings.gateway.clone(),
     });
     let app = app.map_err(|error| error.to_string())?;
     let (files, wanted) = (web::open_files::raise(), CALLERS as u64 + FILES);

@@ -5,6 +5,8 @@
 //! and who was cut off goes on behind what they heard, as long as somebody looks after it here. Elsewhere, or
 //! later, the numbers are others: then they hear all of it again.
 
+mod streams;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use crate::db::platforms::{self, Owned};
 use crate::domain::id::{OrganizationId, PlatformId};
 use crate::http::platforms::events::{UNSEEN, now};
 
+pub(crate) use streams::{Stream, Streams};
+
 /// Which platforms there are is looked at so often.
 const EVERY: Duration = Duration::from_secs(3);
 /// After so many looks with nobody who listens nobody looks any more.
@@ -31,9 +35,13 @@ const GONE: usize = 1_000;
 /// Platforms that are read at once.
 const BATCH: usize = 500;
 
-/// Organizations that somebody listens to, or listened to until just now.
+/// What is told here, and to how many.
 #[derive(Default)]
-pub(crate) struct News(Mutex<HashMap<OrganizationId, Arc<Fleet>>>);
+pub(crate) struct News {
+    /// Organizations that somebody listens to, or listened to until just now.
+    all: Mutex<HashMap<OrganizationId, Arc<Fleet>>>,
+    streams: Streams,
+}
 
 /// The platforms of an organization, as those who listen hear of them.
 pub(crate) struct Fleet {
@@ -105,8 +113,13 @@ impl News {
         true
     }
 
+    /// Of all who listen: to an organization, and to one platform alike.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<OrganizationId, Arc<Fleet>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,25 +179,13 @@ impl Known {
     }
 }
 
-/// How much is heard of a platform without a look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Heard {
-    /// Nobody waits for it.
-    Nothing,
-    /// Not what the database alone knows: that it was deleted, or claimed.
-    Some,
-    /// Each change.
-    All,
-}
-
 impl State {
-    fn heard_of(&self, owned: &Owned) -> Heard {
-        let Some(known) = self.all.get(&owned.id) else { return Heard::Nothing };
-        match &known.version {
-            None => Heard::Nothing,
-            Some(version) if version.starts_with(UNSEEN) || known.owned != *owned => Heard::Some,
-            Some(_) => Heard::All,
-        }
+    /// Whether each change of it is heard of by who waits for it: not what the database alone knows, that
+    /// it was deleted, or claimed.
+    fn is_heard(&self, owned: &Owned) -> bool {
+        let known = self.all.get(&owned.id).filter(|known| known.owned == *owned);
+        let version = known.and_then(|known| known.version.as_deref());
+        version.is_some_and(|version| !version.starts_with(UNSEEN))
     }
 
     /// One that is the organization's.
@@ -236,12 +237,34 @@ impl State {
     }
 }
 
-/// Whoever waits for a platform to change, and which.
-type Waits = FuturesUnordered<BoxFuture<'static, (PlatformId, Option<Receiver<()>>)>>;
+/// What is waited for: that platforms change, each of them once.
+#[derive(Default)]
+struct Waits {
+    ids: HashSet<PlatformId>,
+    all: FuturesUnordered<BoxFuture<'static, (PlatformId, Option<Receiver<()>>)>>,
+}
+
+impl Waits {
+    /// For this one as well; false where it is waited for.
+    fn put(&mut self, id: PlatformId, news: impl FnOnce() -> Receiver<()>) -> bool {
+        let is_new = self.ids.insert(id);
+        if is_new {
+            self.all.push(wait(id, news()));
+        }
+        is_new
+    }
+
+    /// One that changed, which is waited for no more; without news where there are to be none.
+    async fn next(&mut self) -> Option<(PlatformId, Option<Receiver<()>>)> {
+        let (id, news) = self.all.next().await?;
+        self.ids.remove(&id);
+        Some((id, news))
+    }
+}
 
 /// Looks after an organization until nobody has listened for a while.
 async fn look_after(app: App, organization: OrganizationId, fleet: Arc<Fleet>, sender: Sender<()>) {
-    let (mut waits, mut alone) = (Waits::new(), 0);
+    let (mut waits, mut alone) = (Waits::default(), 0);
     loop {
         if let Err(error) = round(&app, organization, (&fleet, &sender), &mut waits).await {
             if matches!(error, sqlx::Error::PoolClosed) {
@@ -254,10 +277,13 @@ async fn look_after(app: App, organization: OrganizationId, fleet: Arc<Fleet>, s
             return;
         }
         let next = Instant::now() + EVERY;
-        while let Ok(Some((id, news))) = tokio::time::timeout_at(next, waits.next()).await {
+        // Where some always change, the others have their round all the same.
+        while Instant::now() < next {
+            let changed = tokio::time::timeout_at(next, waits.next()).await;
+            let Ok(Some((id, news))) = changed else { break };
             let owned = fleet.lock().there(id);
             let (Some(owned), Some(news)) = (owned, news) else { continue };
-            waits.push(wait(id, news));
+            waits.put(id, || news);
             if let Err(error) = look(&app, &owned, (&fleet, &sender)).await {
                 tracing::warn!(platform = %id, %error, "its news are late");
                 fleet.lock().unsure(id);
@@ -296,11 +322,9 @@ async fn round(
         fleet.lock().gone(owned);
     }
     for owned in &there {
-        let heard_of = fleet.lock().heard_of(owned);
-        if heard_of == Heard::Nothing {
-            waits.push(wait(owned.id, app.cluster().watch(&owned.name)));
-        }
-        if heard_of != Heard::All {
+        let is_new = waits.put(owned.id, || app.cluster().watch(&owned.name));
+        let is_heard = fleet.lock().is_heard(owned);
+        if is_new || !is_heard {
             look(app, owned, at).await?;
         }
     }
@@ -401,9 +425,22 @@ mod tests {
     fn what_could_not_be_looked_at_is_looked_at_again() {
         let fleet = fleet();
         fleet.lock().stands(&owned(1), "a", "{}".into());
-        assert_eq!(fleet.lock().heard_of(&owned(1)), Heard::All);
+        assert!(fleet.lock().is_heard(&owned(1)));
         fleet.lock().unsure(owned(1).id);
-        assert_eq!(fleet.lock().heard_of(&owned(1)), Heard::Some);
-        assert_eq!(fleet.lock().heard_of(&owned(2)), Heard::Nothing);
+        assert!(!fleet.lock().is_heard(&owned(1)));
+        assert!(!fleet.lock().is_heard(&owned(2)));
+    }
+
+    #[tokio::test]
+    async fn a_platform_that_comes_again_is_waited_for_once() {
+        let (sender, news) = watch::channel(());
+        let (id, mut waits) = (owned(1).id, Waits::default());
+        assert!(waits.put(id, || news.clone()));
+        assert!(!waits.put(id, || news.clone()));
+        sender.send_replace(());
+        let (changed, heard) = waits.next().await.unwrap();
+        assert_eq!((changed, heard.is_some()), (id, true));
+        assert!(waits.next().await.is_none());
+        assert!(waits.put(id, || news));
     }
 }

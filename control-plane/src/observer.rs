@@ -105,7 +105,7 @@ async fn look(app: &App) -> sqlx::Result<()> {
             let handed = seen.as_ref().filter(|seen| is_handed(operation, owned, seen));
             if let Some(handed) = handed {
                 let mut tx = app.begin().await?;
-                found::claim(&mut tx, owned.id).await?;
+                found::claim(&mut tx, owned.id, now).await?;
                 doing::taken(&mut tx, (owned.id, operation.id), handed, now).await?;
                 tx.commit().await?;
                 continue;

@@ -20,6 +20,9 @@ use utoipa::{Modify, OpenApi};
 )]
 pub struct Documented;
 
+/// What problems are sent as.
+const PROBLEM: &str = "application/problem+json";
+
 /// How a caller says who they are.
 struct Keys;
 
@@ -27,11 +30,13 @@ impl Modify for Keys {
     fn modify(&self, document: &mut Document) {
         let components = document.components.get_or_insert_default();
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        components.add_security_scheme("key", bearer);
+        components.add_security_scheme("key", bearer.clone());
+        // Those of model servers, which `control-plane model-server add` makes.
+        components.add_security_scheme("modelServer", bearer);
     }
 }
 
-/// Says of every operation how it is told that something went wrong.
+/// Says of every operation how it is told that something went wrong, also where it says why.
 #[must_use]
 pub fn with_problems(mut document: Document) -> Document {
     let components = document.components.get_or_insert_default();
@@ -39,12 +44,22 @@ pub fn with_problems(mut document: Document) -> Document {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let told = ResponseBuilder::new()
         .description("Why it was not done")
-        .content("application/problem+json", content)
+        .content(PROBLEM, content.clone())
         .build();
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
+            let failures =
+                responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5']));
+            for (_, failure) in failures {
+                if let RefOr::T(failure) = failure {
+                    failure
+                        .content
+                        .entry(PROBLEM.to_owned())
+                        .or_insert_with(|| RefOr::T(content.clone()));
+                }
+            }
             responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(told.clone()));
         }
     }

@@ -22,6 +22,8 @@ use crate::domain::id::OrganizationId;
 const BURST: u32 = 300;
 /// And a second, from then on.
 const A_SECOND: u32 = 50;
+/// Streams of events of one person or key, and of one organization.
+const STREAMS: Streams = Streams { each: 20, together: 300 };
 /// So many organizations are remembered before those are forgotten that have asked nothing of late.
 const REMEMBERED: usize = 10_000;
 
@@ -35,6 +37,16 @@ pub struct Rates {
     >,
     clock: DefaultClock,
     quota: Quota,
+    streams: Streams,
+}
+
+/// Streams of events that are open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// Of one person or key.
+    pub each: usize,
+    /// Of one organization.
+    pub together: usize,
 }
 
 /// How much more somebody may ask.
@@ -71,7 +83,18 @@ impl Rates {
         let quota = Quota::per_second(a_second).allow_burst(burst);
         let clock = DefaultClock::default();
         let limiter = RateLimiter::hashmap_with_clock(quota, clock.clone());
-        Self { limiter: limiter.with_middleware(), clock, quota }
+        Self { limiter: limiter.with_middleware(), clock, quota, streams: STREAMS }
+    }
+
+    /// The same with so many streams.
+    #[must_use]
+    pub fn with_streams(self, streams: Streams) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// So many streams there are at once.
+    pub fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// One request more.

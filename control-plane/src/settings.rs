@@ -40,9 +40,14 @@ pub struct Settings {
     #[serde(default)]
     pub trusted_proxies: Networks,
     /// The operator's settings, of which `installation` is read: what a change starts again and what it
-    /// does to data is reckoned by it. Without it previews tell fields and costs only.
+    /// does to data is reckoned by it, and platforms are asked for admin links below its `domain`. Without it
+    /// previews tell fields and costs only, and nobody is asked for links.
     #[serde(default)]
     pub operator: Option<PathBuf>,
+    /// Where platforms are asked for admin links, if not where their names lead: a gateway inside that takes
+    /// them by `http`, such as `http://10.96.4.20`, whose network stands in `egress`.
+    #[serde(default)]
+    pub gateway: Option<Url>,
 }
 
 /// What of the operator's settings is used here; it has more.
@@ -85,6 +90,11 @@ impl Settings {
         if url.scheme() == "http" && !is_here {
             let why = "url: what is met from other machines is met by https://, since passwords and \
                        invitations go by it";
+            return Err(refused(why.to_owned()));
+        }
+        if settings.gateway.as_ref().is_some_and(|it| it.scheme() != "http" || it.path() != "/") {
+            let why = "gateway: only the address at which it takes platforms inside, such as \
+                       http://10.96.4.20";
             return Err(refused(why.to_owned()));
         }
         Ok(settings)
@@ -168,6 +178,23 @@ mod tests {
         std::fs::write(&operator, "{namespace: soulfra}").unwrap();
         let why = read().unwrap_err().to_string();
         assert!(why.contains("installation"), "{why}");
+    }
+
+    #[test]
+    fn a_gateway_inside_is_named_by_where_it_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        let read = |gateway: &str| {
+            let text = format!(
+                "{{database: /d, rootKey: /k, url: 'http://localhost', gateway: {gateway:?}}}"
+            );
+            std::fs::write(&file, text).unwrap();
+            Settings::read(&file).map_err(|error| error.to_string())
+        };
+        assert!(read("http://10.96.4.20").unwrap().gateway.is_some());
+        for other in ["https://10.96.4.20", "http://10.96.4.20/platforms"] {
+            assert!(read(other).unwrap_err().contains("gateway: only the address"), "{other}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 pub mod told;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::db::tickets::Message;
 use crate::db::{organizations, tickets};
 use crate::domain::id::{OrganizationId, PlatformId, TicketId};
 use crate::domain::ticket::{
-    MOST_OPEN, Refusal, SUPPORT, Side, State, Subject, Text, Ticket, Urgency,
+    MOST_MADE, MOST_OPEN, Refusal, SUPPORT, Side, State, Subject, Text, Ticket, Urgency,
 };
 
 /// Why nothing was done.
@@ -25,6 +25,9 @@ pub enum TicketError {
     /// There are as many as there can be.
     #[error("there are {MOST_OPEN} tickets that are not closed")]
     TooMany,
+    /// As many were made of late as there can be.
+    #[error("{MOST_MADE} tickets were made within a day")]
+    TooManyMade,
     /// Nothing more is said in it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -77,6 +80,10 @@ pub async fn open(
     organizations::lock(&mut *conn, who.organization).await?;
     if tickets::count_open(&mut *conn, who.organization).await? >= MOST_OPEN {
         return Err(TicketError::TooMany);
+    }
+    let since = now - SignedDuration::from_hours(24);
+    if tickets::count_made(&mut *conn, who.organization, since).await? >= MOST_MADE {
+        return Err(TicketError::TooManyMade);
     }
     let ticket = Ticket {
         id: TicketId(Uuid::now_v7()),

@@ -23,6 +23,11 @@ use crate::waking::Waking;
 
 /// Where authorities look.
 const CHALLENGES: &str = "/.well-known/acme-challenge/";
+/// What is met under a platform's first name also where the platform wants to be met under another one: grants and
+/// the links of owners, which are for nobody who has the DNS of that other one, and what their pages look like.
+const STAYS: [&str; 4] = ["/grants/", "/welcome/", "/assets/", "/brand/"];
+/// The cookie of who is signed in: it is good under the name alone under which it was set.
+const SESSION: &str = "__Host-session=";
 /// Half a year, this name alone.
 const ONLY_HTTPS: (HeaderName, HeaderValue) =
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=15552000"));
@@ -155,7 +160,8 @@ impl Doors {
         let Some(met) = self.table.find(visitor.host) else {
             return pages::nobody(request.headers());
         };
-        if let Some(primary) = self.elsewhere(visitor.host, &met) {
+        let stays = visitor.host == met.platform.own_host && stays(&request);
+        if let Some(primary) = self.elsewhere(visitor.host, &met).filter(|_| !stays) {
             return moved(self.at(&primary, request.uri()));
         }
         if let Some(instead) = pages::standing(request.headers(), &met.platform) {
@@ -193,13 +199,26 @@ impl Doors {
     }
 }
 
+/// Whether it is answered under a platform's first name in any case.
+fn stays(request: &Request) -> bool {
+    let cookies = request.headers().get_all(header::COOKIE).iter();
+    let mut cookies = cookies.filter_map(|it| it.to_str().ok()).flat_map(|it| it.split(';'));
+    let path = request.uri().path();
+    STAYS.iter().any(|start| path.starts_with(start))
+        || cookies.any(|cookie| cookie.trim_start().starts_with(SESSION))
+}
+
 /// With the same method and body; for a while only, since names change hands.
 fn moved(to: Option<HeaderValue>) -> Response {
     match to {
         Some(to) => {
             let kept = HeaderValue::from_static("max-age=300");
-            let headers =
-                HeaderMap::from_iter([(header::LOCATION, to), (header::CACHE_CONTROL, kept)]);
+            let vary = HeaderValue::from_static("cookie");
+            let headers = HeaderMap::from_iter([
+                (header::LOCATION, to),
+                (header::CACHE_CONTROL, kept),
+                (header::VARY, vary),
+            ]);
             (StatusCode::PERMANENT_REDIRECT, headers).into_response()
         }
         None => StatusCode::BAD_REQUEST.into_response(),

@@ -1,10 +1,9 @@
 //! Every route, in one list.
 
-use accounts::cookie::Cookie;
 use accounts::sessions::SignedIn;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -13,7 +12,7 @@ use web::Problem;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::http::visitor::cookie_of;
+use crate::http::visitor::{address, cookie_of, signed_in};
 use crate::http::{account, admin, conversations, grants, listen, send, session, site, welcome};
 use crate::view::shell;
 
@@ -87,7 +86,8 @@ async fn show_problems(State(app): State<App>, request: Request, next: Next) -> 
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    let (headers, cookie) = (request.headers().clone(), cookie_of(request.extensions()));
+    let headers = request.headers().clone();
+    let (cookie, from) = (cookie_of(request.extensions()), address(request.extensions()));
     let mut response = next.run(request).await;
     let allow = response.headers_mut().remove(header::ALLOW);
     if is_rejection(&response) {
@@ -95,8 +95,8 @@ async fn show_problems(State(app): State<App>, request: Request, next: Next) -> 
     }
     if reads_pages {
         let person = match response.extensions().get::<Problem>() {
-            // Looked up only now: most answers are no problem.
-            Some(_) => who(&app, &headers, cookie).await,
+            // Looked up only now: most answers are no problem. Nobody where that cannot be found out.
+            Some(_) => signed_in(&app, &headers, cookie, from).await.ok().flatten(),
             None => None,
         };
         response = as_page(&app, person.as_ref(), response);
@@ -116,12 +116,6 @@ fn is_rejection(response: &Response) -> bool {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let is_told = response.extensions().get::<Problem>().is_some();
     response.status().is_client_error() && !is_page && !is_told
-}
-
-/// Who is signed in, for the top of the page; nobody when that cannot be found out.
-async fn who(app: &App, headers: &HeaderMap, cookie: Cookie) -> Option<SignedIn> {
-    let mut db = app.db().acquire().await.ok()?;
-    accounts::visitor::person_of(&mut db, headers, cookie, app.now()).await.ok()?
 }
 
 fn as_page(app: &App, person: Option<&SignedIn>, response: Response) -> Response {

@@ -75,7 +75,9 @@ impl Site {
             .staff
             .longest_session_hours
             .map(|hours| SignedDuration::from_hours(i64::from(hours)));
-        let is_over = runs(who.person.role) && longest.is_some_and(|it| who.begun_at + it <= now);
+        // Longer than there is time is never over.
+        let ends = longest.and_then(|it| who.begun_at.checked_add(it).ok());
+        let is_over = runs(who.person.role) && ends.is_some_and(|end| end <= now);
         self.lets_in_from(who.person.role, from) && !is_over
     }
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { newPage, onPage, startBrowser } from '../browser/browser.mjs';
 import { WITHOUT_SCRIPTS } from '../browser/steps.mjs';
-import { routeOf, routes, saw, startControlPlane } from './control-plane.mjs';
+import { asked, blueprint, routeOf, routes, saw, startControlPlane } from './control-plane.mjs';
 import * as forms from './forms.mjs';
 import { furnish, pages, wrongWith } from './pages.mjs';
 import { becomeOwner, complaints, press, says, tabTo, write } from './people.mjs';
@@ -113,6 +113,29 @@ describe('the console', () => {
 
     looked('a platform', '/o/acme/platforms/lighthouse', 'Degraded', 'Ready');
     looked('the fleet', '/o/acme', 'Ready', 'Degraded');
+
+    test('a fleet in which one is new', (t) => onPage(browser, t.name, { storageState: signedIn }, async (page) => {
+      await page.goto(new URL('/o/acme', world.site).href);
+      await asked(world, 'POST', '/v1/platforms', blueprint('buoy', 'The buoy'));
+      await page.locator('#row-buoy').filter({ hasText: 'The buoy' }).waitFor();
+      const names = await page.locator('#platforms > tr').evaluateAll((rows) => rows.map(({ id }) => id));
+      assert.deepEqual(names, [...names].sort(), 'each stands where it does after the page is opened again');
+      assert.deepEqual(complaints(page), []);
+    }));
+
+    test('what a look missed that failed', (t) => onPage(browser, t.name, { storageState: signedIn }, async (page) => {
+      let isDown = true;
+      await page.route('**/o/acme', (route) => {
+        const isLook = 'x-look' in route.request().headers();
+        return isLook && isDown ? route.abort() : route.continue();
+      });
+      const failed = page.waitForEvent('requestfailed');
+      await page.goto(new URL('/o/acme', world.site).href);
+      await saw('lighthouse', { phase: 'Ready' });
+      await failed;
+      isDown = false;
+      await page.locator('#phase-lighthouse').filter({ hasText: 'Ready' }).waitFor();
+    }));
   });
 
   describe('by the keyboard alone', () => {

@@ -13,6 +13,7 @@ import { newFolder } from '../browser/platform.mjs';
 
 const run = promisify(execFile);
 const CRD = fileURLToPath(new URL('../../blueprint/generated/crd.yaml', import.meta.url));
+const INSTALLATION = fileURLToPath(new URL('../../plan/fixtures/installation.json', import.meta.url));
 const ROUTES = fileURLToPath(new URL('../../control-plane/src/console.rs', import.meta.url));
 const PATIENCE = 30_000;
 
@@ -20,8 +21,8 @@ export const OWNER = { name: 'Ada Lovelace', email: 'ada@acme.example', password
 
 /**
  * Starts it with one organization, `acme`. Gives its `site`, the `link` by which the owner joins, a
- * `key` of the API with which everything can be done, `hook`, an address that webhooks may call, and
- * `stop()`.
+ * `key` of the API with which everything can be done but what model servers do, `modelServerKey` for
+ * that, `hook`, an address that webhooks may call, and `stop()`.
  */
 export async function startControlPlane() {
   const folder = await newFolder();
@@ -31,18 +32,23 @@ export async function startControlPlane() {
     const isAsked = url === '/grants/admin-link';
     answer.writeHead(isAsked ? 200 : 204).end(isAsked ? granted : undefined);
   });
+  hook.listen(0, '127.0.0.1');
+  await once(hook, 'listening');
   const at = await freePort();
   // By a name and not by an address: passkeys are bound to one.
   const site = `http://localhost:${at}`;
-  const settings = join(folder, 'settings.yaml');
+  const [settings, operator] = ['settings.yaml', 'operator.yaml'].map((file) => join(folder, file));
   const secret = { mode: 0o600 };
   await writeFile(join(folder, 'database'), fromSuite('DATABASE_URL'), secret);
+  await writeFile(operator, `installation: ${await readFile(INSTALLATION, 'utf8')}`);
   await writeFile(settings, JSON.stringify({
     listen: `127.0.0.1:${at}`,
     database: join(folder, 'database'),
     rootKey: join(folder, 'root.key'),
     url: site,
     egress: ['127.0.0.0/8'],
+    operator,
+    gateway: `http://127.0.0.1:${hook.address().port}`,
   }));
   await kubectl('apply', '-f', CRD);
   await kubectl('wait', '--for=condition=Established', '--timeout=30s', '-f', CRD);
@@ -50,14 +56,14 @@ export async function startControlPlane() {
   const words = ['admit', '--settings', settings, '--slug', 'acme', '--name', 'Acme', '--plan', 'business'];
   const admitted = await run(fromSuite('SOULFRA_CONTROL_PLANE'), [...words, '--owner', OWNER.email]);
   const [key, link] = admitted.stdout.trim().split('\n');
+  const added = ['model-server', '--settings', settings, 'add', 'gpu-1'];
+  const modelServerKey = (await run(fromSuite('SOULFRA_CONTROL_PLANE'), added)).stdout.trim();
   const child = spawn(fromSuite('SOULFRA_CONTROL_PLANE'), ['serve', '--settings', settings], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = once(child, 'exit');
   const talk = [];
   createInterface({ input: child.stderr }).on('line', (line) => talk.push(line));
-  hook.listen(0, '127.0.0.1');
-  await once(hook, 'listening');
 
   async function stop() {
     hook.close();
@@ -74,7 +80,7 @@ export async function startControlPlane() {
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { site, link, key, hook: `http://127.0.0.1:${hook.address().port}/told`, stop };
+  return { site, link, key, modelServerKey, hook: `http://127.0.0.1:${hook.address().port}/told`, stop };
 }
 
 /** Asks the API with the key, and gives what was answered. */

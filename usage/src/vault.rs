@@ -18,7 +18,7 @@ use crate::{Allowance, Claim, GRACE, LIFE, Lease, Micros, TreasuryError, later};
 /// nobody told by then is free; records that come later are billed only as far as money is left,
 /// and the rest is [`Self::forgone`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Vault {
     budget: Option<Micros>,
     billed: Micros,
@@ -27,7 +27,7 @@ pub struct Vault {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Holding {
     /// Of the last claim.
     number: u64,
@@ -46,6 +46,8 @@ struct Holding {
 impl Vault {
     /// Records of a lost holding may come so long; later ones are billed once more.
     const REMEMBERED: Duration = Duration::from_hours(31 * 24);
+    /// Holdings of one tenant, where whoever keeps the vault asks for places.
+    pub const MOST: usize = 256;
 
     /// From now on so much may be spent in all; without a limit if `None`. What replicas hold of
     /// a larger budget stays theirs until they spent it or gave it back.
@@ -80,6 +82,19 @@ impl Vault {
     #[must_use]
     pub fn held(&self) -> Micros {
         self.holdings.values().map(Holding::held).sum()
+    }
+
+    /// Whether there is a place for this holding among [`Self::MOST`]. Where there is none, the one that
+    /// was lost first is forgotten: what is told of it later is billed once more.
+    #[must_use]
+    pub fn has_place(&mut self, holding: Uuid, now: Timestamp) -> bool {
+        self.expire(now);
+        if self.holdings.contains_key(&holding) || self.holdings.len() < Self::MOST {
+            return true;
+        }
+        let lost = self.holdings.iter().filter(|(_, holding)| holding.is_lost);
+        let first = lost.min_by_key(|(_, holding)| holding.until).map(|(id, _)| *id);
+        first.is_some_and(|id| self.holdings.remove(&id).is_some())
     }
 
     /// Answers a claim.
@@ -293,6 +308,37 @@ mod tests {
         assert_eq!(stopped.allowance, Allowance::UpTo(Micros::ZERO));
         vault.record(Some(Uuid::from_u128(1)), Micros::new(45), now());
         assert_eq!((vault.billed(), vault.forgone()), (Micros::new(45), Micros::ZERO));
+    }
+
+    #[test]
+    fn a_tenant_has_so_many_holdings_and_what_was_lost_makes_room() {
+        let mut vault = Vault::default();
+        vault.set_budget(Some(Micros::new(100)));
+        let holding = |id: usize| Uuid::from_u128(id as u128);
+        let most = Vault::MOST;
+        for id in 0..most {
+            assert!(vault.has_place(holding(id), now()), "{id}");
+            vault.claim(&Claim { holding: holding(id), ..claim(1, 0, 0) }, now()).unwrap();
+        }
+        assert!(vault.has_place(holding(0), now()), "it is there");
+        assert!(!vault.has_place(holding(most), now()));
+        // What it spent was not told yet, so it is remembered; the others are not.
+        vault.claim(&Claim { holding: holding(0), ..claim(2, 9, 0) }, now()).unwrap();
+        let lost = later(now(), LIFE + GRACE);
+        for id in 1..most {
+            vault.claim(&Claim { holding: holding(most + id), ..claim(1, 0, 0) }, lost).unwrap();
+        }
+        assert!(vault.has_place(holding(3 * most), lost));
+        assert_eq!(vault.billed(), Micros::new(9));
+        let again = Claim { holding: holding(0), ..claim(3, 9, 0) };
+        assert_eq!(vault.claim(&again, lost), Err(TreasuryError::Ended));
+    }
+
+    #[test]
+    fn a_vault_that_a_later_version_kept_is_read() {
+        let mut kept = serde_json::to_value(Vault::default()).unwrap();
+        kept["more"] = serde_json::json!(1);
+        assert_eq!(serde_json::from_value::<Vault>(kept).unwrap(), Vault::default());
     }
 
     #[test]

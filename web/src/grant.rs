@@ -1,7 +1,7 @@
 //! Grants: the control plane's leave for one thing at one platform, once, within a minute.
 //!
 //! ```text
-//! control plane: SigningKey + Wanted -> sign -> JWT {iss, aud: NAME/UID, kind, jti, iat, exp}
+//! control plane: SigningKey + Wanted -> sign -> JWT {iss, aud: NAME/UID, host, kind, jti, iat, exp}
 //! platform:      Trust {issuer, audience, keys} -> verify -> Granted {id, until}: good once
 //! ```
 //! Only the control plane can make one: platforms have the public halves of its keys, by settings that
@@ -53,6 +53,8 @@ pub struct Wanted<'a> {
     pub issuer: &'a str,
     /// Of the platform: see [`audience`].
     pub audience: &'a str,
+    /// Under which name the platform is asked. Whoever has another name of it gets nothing to hand on.
+    pub host: &'a str,
     /// What it is for.
     pub kind: Kind,
 }
@@ -101,6 +103,9 @@ pub enum Refused {
     /// Another platform's, or that of an earlier one of this name.
     #[error("it is for another platform")]
     Audience,
+    /// It was brought to another name, and handed on from there.
+    #[error("it is for another host")]
+    Host,
     /// For something else.
     #[error("it is for something else")]
     Kind,
@@ -121,6 +126,7 @@ pub struct Unsignable;
 struct Claims {
     iss: String,
     aud: String,
+    host: String,
     kind: String,
     jti: String,
     iat: i64,
@@ -146,6 +152,7 @@ pub fn sign(
     let claims = Claims {
         iss: wanted.issuer.to_owned(),
         aud: wanted.audience.to_owned(),
+        host: wanted.host.to_owned(),
         kind: wanted.kind.word().to_owned(),
         jti: URL_SAFE_NO_PAD.encode(id),
         iat: now.as_second(),
@@ -158,11 +165,16 @@ pub fn sign(
     signed.map(SecretString::from).map_err(|_| Unsignable)
 }
 
-/// Whether a token is a grant for this, here and now.
+/// Whether a token is a grant for this, at this host and now.
 ///
 /// # Errors
 /// [`Refused`]
-pub fn verify(trust: &Trust, token: &str, kind: Kind, now: Timestamp) -> Result<Granted, Refused> {
+pub fn verify(
+    trust: &Trust,
+    token: &str,
+    (kind, host): (Kind, &str),
+    now: Timestamp,
+) -> Result<Granted, Refused> {
     if token.len() > LONGEST {
         return Err(Refused::Unreadable);
     }
@@ -181,13 +193,16 @@ pub fn verify(trust: &Trust, token: &str, kind: Kind, now: Timestamp) -> Result<
     validation.required_spec_claims.clear();
     (validation.validate_exp, validation.validate_aud) = (false, false);
     let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation);
-    let Claims { iss, aud, kind: of, jti, iat, exp } =
+    let Claims { iss, aud, host: at, kind: of, jti, iat, exp } =
         claims.map_err(|_| Refused::Signature)?.claims;
     if iss != trust.issuer {
         return Err(Refused::Issuer);
     }
     if aud != trust.audience {
         return Err(Refused::Audience);
+    }
+    if at != host {
+        return Err(Refused::Host);
     }
     if of != kind.word() {
         return Err(Refused::Kind);

@@ -58,12 +58,9 @@ pub async fn seal(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<u64> 
         .fetch_one(&mut *conn)
         .await?;
     let rows = sqlx::query!(
-        "with taken as (
-             delete from billing.unsealed
-             where journal in (select journal from billing.unsealed order by journal limit $1)
-             returning journal)
-         select number, tenant, source, event, content
-         from taken join billing.journal on number = journal order by number",
+        "select number, tenant, source, event, content
+         from (select journal from billing.unsealed order by journal limit $1) as waiting
+         join billing.journal on number = journal order by number",
         MOST,
     );
     let rows = rows.fetch_all(&mut *conn).await?;
@@ -106,8 +103,11 @@ pub async fn seal(conn: &mut PgConnection, now: Timestamp) -> sqlx::Result<u64> 
          on conflict (account, currency) do update set micros = known.micros + excluded.micros",
         &numbers,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    sqlx::query!("delete from billing.unsealed where journal = any($1::bigint[])", &numbers)
+        .execute(conn)
+        .await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
 

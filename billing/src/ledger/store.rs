@@ -85,7 +85,8 @@ async fn insert(
         r#"insert into billing.journal (tenant, source, event, what, at, content, booked_at)
            select tenant, source, event, what, at, content, $7
            from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[])
-               as told (tenant, source, event, what, at, content)
+               with ordinality as told (tenant, source, event, what, at, content, place)
+           order by place
            on conflict (tenant, source, event) do nothing
            returning number, tenant, source, event"#,
         &tenants,

@@ -8,6 +8,14 @@ use sqlx::{AssertSqlSafe, PgPool};
 use crate::migrated;
 use crate::told::{Chance, beginning, journal};
 
+/// Takes these in a transaction of their own.
+async fn taken(db: &PgPool, journals: &[Journal]) -> Vec<Posted> {
+    let mut tx = db.begin().await.unwrap();
+    let posted = store::post_all(&mut tx, journals, beginning()).await.unwrap();
+    tx.commit().await.unwrap();
+    posted
+}
+
 /// Takes so many journals, and seals them in batches of a third each.
 async fn filled(db: &PgPool, count: usize) {
     migrated(db).await;
@@ -22,7 +30,10 @@ async fn filled(db: &PgPool, count: usize) {
 }
 
 async fn why_not(db: &PgPool, wish: &str) -> String {
-    let refused = sqlx::raw_sql(AssertSqlSafe(wish.to_owned())).execute(db).await;
+    let mut conn = db.acquire().await.unwrap();
+    let refused = sqlx::raw_sql(AssertSqlSafe(wish.to_owned())).execute(&mut *conn).await;
+    // Where it began something.
+    sqlx::raw_sql("rollback").execute(&mut *conn).await.unwrap();
     refused.map_or_else(|error| error.to_string(), |_| panic!("it was done: {wish}"))
 }
 
@@ -60,7 +71,7 @@ async fn what_does_not_balance_is_not_taken_whoever_writes_it(db: PgPool) {
     };
     let tries = [
         (vec![], "moves nothing"),
-        (vec![entry(0, 5, "USD")], "moves nothing"),
+        (vec![entry(0, 5, "USD")], "is not balanced"),
         (vec![entry(0, 5, "USD"), entry(1, -4, "USD")], "is not balanced"),
         (vec![entry(0, 5, "USD"), entry(1, -5, "JPY")], "is not balanced"),
         (vec![entry(0, 0, "USD")], "entry_micros_check"),
@@ -69,10 +80,41 @@ async fn what_does_not_balance_is_not_taken_whoever_writes_it(db: PgPool) {
         let wish = format!("begin; {journal}; {}; commit", entries.join(";"));
         let why = why_not(&db, &wish).await;
         assert!(why.contains(expected), "{why}");
-        sqlx::raw_sql("rollback").execute(&db).await.unwrap();
     }
+    // Not even where rules that wait for the end are asked for before.
+    let all = |entries: &[(u8, i64)]| {
+        let rows = entries.iter().map(|(line, micros)| {
+            format!("((select max(number) from billing.journal), {line}, 'factory/revenue', 'USD', {micros})")
+        });
+        format!("insert into billing.entry values {}", rows.collect::<Vec<_>>().join(","))
+    };
+    let early = format!(
+        "begin; {journal}; {}; set constraints all immediate; {}; commit",
+        all(&[(0, 5), (1, -5)]),
+        all(&[(2, 7)])
+    );
+    let why = why_not(&db, &early).await;
+    assert!(why.contains("is not balanced"), "{why}");
+    let of_another = format!(
+        "begin; {}; {}; commit",
+        journal.replace("booked_at)", "booked_at, xid)").replace("now())", "now(), '3')"),
+        all(&[(0, 5), (1, -5)])
+    );
+    sqlx::raw_sql(AssertSqlSafe(of_another)).execute(&db).await.unwrap();
     let later = format!("{}; {}", entry(100, 5, "USD"), entry(101, -5, "USD"));
     assert!(why_not(&db, &later).await.contains("added to a journal later"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_chain_has_no_gaps_and_what_waits_for_it_waits(db: PgPool) {
+    filled(&db, 30).await;
+    let batch = "insert into billing.batch values (9, sha256('x'), sha256('y'), 1, now())";
+    assert!(why_not(&db, batch).await.contains("does not follow the last one"));
+    taken(&db, &[journal(&mut Chance::new(99), 1_000_000)]).await;
+    let hidden = why_not(&db, "delete from billing.unsealed").await;
+    assert!(hidden.contains("is not sealed yet"), "{hidden}");
+    let hidden = why_not(&db, "truncate billing.unsealed").await;
+    assert!(hidden.contains("stays as it is"), "{hidden}");
 }
 
 #[sqlx::test(migrations = false)]
@@ -98,14 +140,14 @@ async fn the_same_event_with_other_content_is_kept_and_changes_nothing(db: PgPoo
     let key = EventKey::clone(first.key());
     let entries = first.entries().to_vec();
     let other = Journal::new(key, "otherwise", first.at(), entries).unwrap();
-    let mut conn = db.acquire().await.unwrap();
     let told = [first.clone(), other.clone(), first, other];
-    let posted = store::post_all(&mut conn, &told, beginning()).await.unwrap();
+    let posted = taken(&db, &told).await;
     let Posted::New(number) = posted[0] else { panic!("{posted:?}") };
     let rest = [Posted::Conflict(number), Posted::Again(number), Posted::Conflict(number)];
     assert_eq!(posted[1..], rest);
-    let again = store::post_all(&mut conn, &told, beginning()).await.unwrap();
+    let again = taken(&db, &told).await;
     assert_eq!(again[0], Posted::Again(number));
+    let mut conn = db.acquire().await.unwrap();
     assert_eq!(store::conflicts(&mut conn).await.unwrap().len(), 1, "told three times, kept once");
 }
 
@@ -180,11 +222,9 @@ async fn what_is_changed_behind_our_back_is_found(db: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn what_is_not_sealed_yet_is_looked_at_too(db: PgPool) {
     filled(&db, 30).await;
+    let posted = taken(&db, &[journal(&mut Chance::new(99), 1_000_000)]).await;
+    let Posted::New(number) = posted[0] else { panic!("{posted:?}") };
     let mut conn = db.acquire().await.unwrap();
-    let told = journal(&mut Chance::new(99), 1_000_000);
-    let Posted::New(number) = store::post(&mut conn, &told, beginning()).await.unwrap() else {
-        panic!("it was known");
-    };
     let wish = format!("update billing.entry set micros = -micros where journal = {number}");
     behind_our_back(&db, &wish).await;
     assert_eq!(seal::verify(&mut conn).await.unwrap(), [Broken::Journal(number)]);

@@ -93,6 +93,7 @@ impl Console {
             url: url.parse().unwrap(),
             proxies: proxies.clone(),
             installation: None,
+            gateway: None,
         });
         let places = Places::new(Limits::of(1_024)).behind(proxies);
         let routes = router(app.unwrap());

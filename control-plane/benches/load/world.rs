@@ -11,7 +11,7 @@ use control_plane::admit::{self, New};
 use control_plane::cluster::{Cluster as _, Kubernetes, Made};
 use control_plane::db::platforms::{self, Owned};
 use control_plane::domain::id::{OrganizationId, PlatformId};
-use control_plane::rates::Rates;
+use control_plane::rates::{Rates, Streams};
 use control_plane::{App, Parts, migrate, router};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -34,6 +34,8 @@ use crate::asked::Kind;
 
 /// As much as nobody asks.
 const PLENTY: NonZeroU32 = NonZeroU32::new(1_000_000).unwrap();
+/// One key listens for all.
+const ENDLESS: Streams = Streams { each: usize::MAX, together: usize::MAX };
 /// Platforms of the small organization.
 const FEW: usize = 10;
 /// Entries of a page.
@@ -89,10 +91,11 @@ impl World {
             passwords: Passwords::new(Cost::CHEAP, 2).unwrap(),
             root_keys: KeyRing::of(RootKey::from_bytes([7; 32])),
             egress: Egress::allowing(["127.0.0.1/32".parse().unwrap()]).unwrap(),
-            rates: Rates::new(PLENTY, PLENTY),
+            rates: Rates::new(PLENTY, PLENTY).with_streams(ENDLESS),
             url: url.parse().unwrap(),
             proxies: Proxies::default(),
             installation: None,
+            gateway: None,
         });
         let places = Places::new(Limits::of(16_384));
         let routes = router(app.unwrap());

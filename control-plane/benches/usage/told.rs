@@ -57,6 +57,7 @@ impl Intake {
             url: "https://console.test".parse().unwrap(),
             proxies: Proxies::default(),
             installation: None,
+            gateway: None,
         };
         let router = router(App::new(parts).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

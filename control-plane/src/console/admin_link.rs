@@ -19,7 +19,9 @@ pub async fn create(
     let owned = owned(&app, &seat, &name).await?;
     let (status, tried) = match admin_link::make(&app, &seat.caller, &owned).await {
         Ok(link) => (StatusCode::CREATED, Tried { admin_link: Some(link.url), ..Tried::default() }),
-        Err(error @ (Error::NotReady | Error::NotAnswering | Error::NotTaken)) => {
+        Err(
+            error @ (Error::NotReady | Error::NotAnswering | Error::NotTaken | Error::NotAsked(_)),
+        ) => {
             let status = match error {
                 Error::NotAnswering => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::CONFLICT,

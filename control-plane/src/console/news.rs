@@ -31,7 +31,7 @@ pub async fn of_fleet(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     seat.caller.may(Scope::PlatformsRead)?;
-    Ok(events::of(app, seat.caller, heard(&headers).or(after)))
+    events::of(app, seat.caller, heard(&headers).or(after))
 }
 
 /// Of one of them.
@@ -43,5 +43,5 @@ pub async fn of_platform(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let owned = owned(&app, &seat, &name).await?;
-    Ok(of(app, seat.caller, owned, heard(&headers).or(after)))
+    of(app, seat.caller, owned, heard(&headers).or(after))
 }

@@ -179,12 +179,16 @@ fn fields(sent: &Sent) -> Vec<Field> {
             )
             .value(&sent.single_sign_on_only),
         Field::textarea("allowed_addresses", "Networks they come from", 3)
-            .hint("Such as 192.0.2.0/24, one a line, for sessions and keys. Nothing: from everywhere.")
+            .hint(
+                "Such as 192.0.2.0/24, one a line, for sessions and keys, and in your platforms for who \
+                 runs them. Nothing: from everywhere.",
+            )
             .value(&sent.allowed_addresses),
         number(
             "longest_session_hours",
             "Hours of a session",
-            "After so many hours members sign in again. Nothing: 720.",
+            "After so many hours members sign in again, and who runs your platforms does there. Nothing: \
+             720.",
             &sent.longest_session_hours,
         ),
         number(

@@ -110,7 +110,8 @@ pub async fn create(
             tx.commit().await?;
             Ok(Done::TicketMade.and_go(&app, &format!("{}/{}", base(&seat), made.id)))
         }
-        Err(error @ Error::TooManyTickets(_)) => {
+        Err(error @ (Error::TooManyTickets(_) | Error::TooManyTicketsMade(_))) => {
+            drop(tx);
             let wrong = Wrong { all: Some(error.detail()), ..Wrong::default() };
             written(&app, &seat, StatusCode::CONFLICT, &wish, wrong)
         }

@@ -91,13 +91,18 @@ pub async fn forget(conn: &mut PgConnection, some: &[PlatformId]) -> sqlx::Resul
     Ok(forgotten.execute(conn).await?.rows_affected())
 }
 
-/// It is its organization's from now on.
+/// It is its organization's from now on; what was claimed before stays so since then.
 ///
 /// # Errors
 /// The database.
-pub async fn claim(conn: &mut PgConnection, id: PlatformId) -> sqlx::Result<()> {
-    sqlx::query!("update control.platform set found = null where id = $1", id.0)
-        .execute(conn)
-        .await?;
+pub async fn claim(conn: &mut PgConnection, id: PlatformId, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update control.platform set found = null, claimed_at = $2
+         where id = $1 and found is not null",
+        id.0,
+        now.to_sqlx(),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

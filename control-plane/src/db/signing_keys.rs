@@ -78,13 +78,17 @@ pub async fn add(conn: &mut PgConnection, new: &Kept) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// From now on this one signs; false where there is none such.
+/// From now on this one signs, also where the clock stands behind that of whoever said it before; false
+/// where there is none such.
 ///
 /// # Errors
 /// The database.
 pub async fn sign_with(conn: &mut PgConnection, id: &str, now: Timestamp) -> sqlx::Result<bool> {
     let set = sqlx::query!(
-        "update control.signing_key set signs_since = $2 where id = $1",
+        "update control.signing_key set signs_since = greatest(
+             $2, (select max(signs_since) + interval '1 microsecond' from control.signing_key)
+         )
+         where id = $1",
         id,
         now.to_sqlx(),
     );

@@ -109,6 +109,25 @@ pub async fn count_open(
     .await
 }
 
+/// How many an organization has made since then, closed or not.
+///
+/// # Errors
+/// The database.
+pub async fn count_made(
+    conn: &mut PgConnection,
+    organization: OrganizationId,
+    since: Timestamp,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from control.ticket
+           where organization = $1 and created_at > $2"#,
+        organization.0,
+        since.to_sqlx(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// One of an organization.
 ///
 /// # Errors
@@ -159,22 +178,30 @@ pub async fn list(
 }
 
 /// Those of all organizations that are not closed, each with its organization's slug: those that wait
-/// for an answer before the others, outages before questions, the oldest first.
+/// for an answer before the others, outages before questions, the oldest first. Of each organization so
+/// many at most, and so many together.
 ///
 /// # Errors
 /// The database.
 pub async fn unsettled(
     conn: &mut PgConnection,
-    limit: usize,
+    (of_each, limit): (usize, usize),
 ) -> sqlx::Result<Vec<(Ticket, String)>> {
     let rows = sqlx::query!(
         "select ticket.id, organization, platform, subject, urgency, state, by, ticket.created_at,
                 changed_at, messages, slug
          from control.ticket join control.organization on organization.id = organization
-         where state <> 'closed'
+         join (select id as placed, row_number() over (
+                   partition by organization
+                   order by state, array_position(array['outage', 'problem', 'question'], urgency),
+                            changed_at, id
+               ) as place
+               from control.ticket where state <> 'closed') as waiting on placed = ticket.id
+         where place <= $1
          order by state, array_position(array['outage', 'problem', 'question'], urgency), changed_at,
                   ticket.id
-         limit $1",
+         limit $2",
+        i64::try_from(of_each).unwrap_or(i64::MAX),
         i64::try_from(limit).unwrap_or(i64::MAX),
     );
     let rows = rows.fetch_all(conn).await?.into_iter();

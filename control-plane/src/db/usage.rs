@@ -35,8 +35,12 @@ pub struct Used {
 /// A record that is new, and the platform that it is of.
 pub type Told<'a> = (&'a Event, Option<PlatformId>);
 
-/// Takes in what is not known yet; the ids of those, each with its platform, where it is one's. They are
-/// stored in the order of their ids, so that nobody waits for somebody who waits for them.
+/// So many are stored with one statement, which has its bound in time.
+const AT_ONCE: usize = 2_000;
+
+/// Takes in what is not known yet; the ids of those, each with its platform, where it was one's when the
+/// answer began: names are used again, and records may be days late. They are stored in the order of their
+/// ids, so that nobody waits for somebody who waits for them.
 ///
 /// # Errors
 /// The database.
@@ -46,7 +50,21 @@ pub async fn add(
     told_by: ModelServerId,
     now: Timestamp,
 ) -> sqlx::Result<Vec<(Uuid, Option<PlatformId>)>> {
-    let all = Columns::of(events.values().copied());
+    let all: Vec<&Event> = events.values().copied().collect();
+    let mut new = Vec::new();
+    for some in all.chunks(AT_ONCE) {
+        new.extend(add_some(conn, some, told_by, now).await?);
+    }
+    Ok(new)
+}
+
+async fn add_some(
+    conn: &mut PgConnection,
+    events: &[&Event],
+    told_by: ModelServerId,
+    now: Timestamp,
+) -> sqlx::Result<Vec<(Uuid, Option<PlatformId>)>> {
+    let all = Columns::of(events.iter().copied());
     let new = sqlx::query!(
         r#"insert into control.usage_event
                (id, tenant, platform, person, agent, model, request, prompt_tokens, cached_tokens,
@@ -61,6 +79,7 @@ pub async fn add(
                        completion_tokens, cost, currency, holding, outcome, started_at, ended_at)
            left join control.platform
                on platform.name = new.tenant and platform.gone_at is null and platform.found is null
+                  and coalesce(platform.claimed_at, platform.created_at) <= new.started_at
            order by new.id
            on conflict (id) do nothing
            returning id, platform"#,
@@ -91,9 +110,14 @@ pub async fn add(
 /// # Errors
 /// The database.
 pub async fn torn(conn: &mut PgConnection, known: &[&Event]) -> sqlx::Result<Vec<Uuid>> {
-    if known.is_empty() {
-        return Ok(Vec::new());
+    let mut torn = Vec::new();
+    for some in known.chunks(AT_ONCE) {
+        torn.extend(torn_of_some(conn, some).await?);
     }
+    Ok(torn)
+}
+
+async fn torn_of_some(conn: &mut PgConnection, known: &[&Event]) -> sqlx::Result<Vec<Uuid>> {
     let all = Columns::of(known.iter().copied());
     let torn = sqlx::query_scalar!(
         r#"select old.id
@@ -182,6 +206,9 @@ pub async fn sum_up(conn: &mut PgConnection, new: &[Told<'_>]) -> sqlx::Result<(
     Ok(())
 }
 
+/// So many models are told apart, those that cost most: whoever names models could name any number.
+const MODELS: i64 = 24;
+
 /// What a platform used on these days, day by day and model by model.
 ///
 /// # Errors
@@ -193,17 +220,27 @@ pub async fn of_platform(
 ) -> sqlx::Result<Vec<Used>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select day, model, currency, answers as "answers!", failed as "failed!",
-                  least(prompt_tokens, 9223372036854775807)::bigint as "prompt!",
-                  least(cached_tokens, 9223372036854775807)::bigint as "cached!",
-                  least(completion_tokens, 9223372036854775807)::bigint as "completion!",
-                  least(cost, 9223372036854775807)::bigint as "cost!"
-           from control.usage_day
-           where platform = $1 and day between $2 and $3
-           order by day, model, currency"#,
+        r#"with used as (
+               select * from control.usage_day where platform = $1 and day between $2 and $3
+           ), shown as (
+               select model, currency from used group by model, currency
+               order by sum(cost) desc, model, currency limit $4
+           )
+           select used.day as "day!", coalesce(shown.model, 'others') as "model!",
+                  used.currency as "currency!",
+                  least(sum(used.answers), 9223372036854775807)::bigint as "answers!",
+                  least(sum(used.failed), 9223372036854775807)::bigint as "failed!",
+                  least(sum(used.prompt_tokens), 9223372036854775807)::bigint as "prompt!",
+                  least(sum(used.cached_tokens), 9223372036854775807)::bigint as "cached!",
+                  least(sum(used.completion_tokens), 9223372036854775807)::bigint as "completion!",
+                  least(sum(used.cost), 9223372036854775807)::bigint as "cost!"
+           from used left join shown using (model, currency)
+           group by 1, 2, 3
+           order by 1, 2, 3"#,
         platform.0,
         days.from.to_sqlx(),
         days.to.to_sqlx(),
+        MODELS,
     );
     rows.fetch_all(conn).await?.into_iter().map(Used::try_from).collect()
 }
@@ -219,21 +256,29 @@ pub async fn of_organization(
 ) -> sqlx::Result<Vec<Used>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select day as "day!", model as "model!", currency as "currency!",
-                  least(sum(answers), 9223372036854775807)::bigint as "answers!",
-                  least(sum(failed), 9223372036854775807)::bigint as "failed!",
-                  least(sum(prompt_tokens), 9223372036854775807)::bigint as "prompt!",
-                  least(sum(cached_tokens), 9223372036854775807)::bigint as "cached!",
-                  least(sum(completion_tokens), 9223372036854775807)::bigint as "completion!",
-                  least(sum(cost), 9223372036854775807)::bigint as "cost!"
-           from control.usage_day
-           where platform in (select id from control.platform where organization = $1)
-             and day between $2 and $3
-           group by day, model, currency
-           order by day, model, currency"#,
+        r#"with used as (
+               select * from control.usage_day
+               where platform in (select id from control.platform where organization = $1)
+                 and day between $2 and $3
+           ), shown as (
+               select model, currency from used group by model, currency
+               order by sum(cost) desc, model, currency limit $4
+           )
+           select used.day as "day!", coalesce(shown.model, 'others') as "model!",
+                  used.currency as "currency!",
+                  least(sum(used.answers), 9223372036854775807)::bigint as "answers!",
+                  least(sum(used.failed), 9223372036854775807)::bigint as "failed!",
+                  least(sum(used.prompt_tokens), 9223372036854775807)::bigint as "prompt!",
+                  least(sum(used.cached_tokens), 9223372036854775807)::bigint as "cached!",
+                  least(sum(used.completion_tokens), 9223372036854775807)::bigint as "completion!",
+                  least(sum(used.cost), 9223372036854775807)::bigint as "cost!"
+           from used left join shown using (model, currency)
+           group by 1, 2, 3
+           order by 1, 2, 3"#,
         organization.0,
         days.from.to_sqlx(),
         days.to.to_sqlx(),
+        MODELS,
     );
     rows.fetch_all(conn).await?.into_iter().map(Used::try_from).collect()
 }

@@ -13,6 +13,8 @@ use super::id::{OrganizationId, PlatformId, TicketId};
 pub const SUPPORT: &str = "support";
 /// An organization has no more that are not closed.
 pub const MOST_OPEN: i64 = 100;
+/// An organization makes no more within a day, closed or not.
+pub const MOST_MADE: i64 = 100;
 /// A ticket has no more messages.
 pub const MOST_MESSAGES: i32 = 200;
 /// Letters of a message, at most.
@@ -95,7 +97,9 @@ pub enum NoText {
     #[error("is longer than {0} letters")]
     TooLong(usize),
     /// It holds what is no text.
-    #[error("holds control characters; it is plain text")]
+    #[error(
+        "holds characters that cannot be seen, or turn the direction of writing; it is plain text"
+    )]
     NotPlain,
 }
 
@@ -143,13 +147,29 @@ fn plain(text: &str, longest: usize, also: impl Fn(char) -> bool) -> Result<Stri
     if text.is_empty() {
         return Err(NoText::Empty);
     }
-    if text.chars().any(|it| it.is_control() && !also(it)) {
+    if text.chars().any(|it| (it.is_control() && !also(it)) || is_unseen(it)) {
         return Err(NoText::NotPlain);
     }
     if text.chars().count() > longest {
         return Err(NoText::TooLong(longest));
     }
     Ok(text.to_owned())
+}
+
+/// Whether it ends a line, turns the direction of writing or is no letter, and nobody sees it. Joiners stay:
+/// Persian and emoji need them.
+fn is_unseen(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Who says something.
@@ -281,6 +301,12 @@ mod tests {
         assert_eq!(Text::read(" \n"), Err(NoText::Empty));
         assert_eq!(Text::read("\u{1b}[2J"), Err(NoText::NotPlain));
         assert_eq!(Text::read("a\0"), Err(NoText::NotPlain));
+        for unseen in ["\u{202e}", "\u{2067}", "\u{200b}", "\u{2028}", "\u{2029}", "\u{feff}"] {
+            let text = format!("a{unseen}b");
+            assert_eq!(Text::read(&text), Err(NoText::NotPlain), "{text:?}");
+            assert_eq!(Subject::read(&text), Err(NoText::NotPlain), "{text:?}");
+        }
+        assert!(Text::read("\u{1f469}\u{200d}\u{1f4bb} می\u{200c}خواهم").is_ok());
         assert!(Text::read(&"é".repeat(LONGEST_TEXT)).is_ok());
         assert_eq!(Text::read(&"é".repeat(LONGEST_TEXT + 1)), Err(NoText::TooLong(LONGEST_TEXT)));
         assert_eq!(Subject::read("two\nlines"), Err(NoText::NotPlain));

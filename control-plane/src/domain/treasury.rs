@@ -6,9 +6,13 @@ use jiff::civil::Date;
 use usage::{Claim, Lease, Micros, TreasuryError, Vault, day_of, first_of_next_month};
 use uuid::Uuid;
 
+use crate::domain::id::PlatformId;
+
 /// What a tenant may have, by its blueprint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
+    /// Whether it is a platform.
+    pub is_there: bool,
     /// In a month; without a limit if `None`.
     pub monthly: Option<Money>,
     /// Whether it is given any beyond what model servers hold of it by now.
@@ -20,7 +24,7 @@ impl Terms {
     pub fn of(seen: Option<&PlatformBlueprint>) -> Self {
         let Some(seen) = seen else { return Self::default() };
         let stays = seen.metadata.deletion_timestamp.is_none() && !seen.spec.suspended;
-        Self { monthly: seen.spec.ai.monthly_budget, gets_more: stays }
+        Self { is_there: true, monthly: seen.spec.ai.monthly_budget, gets_more: stays }
     }
 
     /// What may be spent in a month of this currency.
@@ -36,6 +40,8 @@ impl Terms {
 pub struct Chest {
     /// Whose.
     pub tenant: String,
+    /// Which platform of that name, where it is one's: another one has a chest of its own.
+    pub platform: Option<PlatformId>,
     /// Of which currency.
     pub currency: Currency,
     /// The first day of the month that it is about.
@@ -46,8 +52,14 @@ pub struct Chest {
 
 impl Chest {
     /// One from which nothing was taken yet.
-    pub fn new(tenant: String, currency: Currency, now: Timestamp) -> Self {
-        Self { tenant, currency, month: day_of(now).first_of_month(), vault: Vault::default() }
+    pub fn new(
+        tenant: String,
+        platform: Option<PlatformId>,
+        currency: Currency,
+        now: Timestamp,
+    ) -> Self {
+        let month = day_of(now).first_of_month();
+        Self { tenant, platform, currency, month, vault: Vault::default() }
     }
 
     /// As it is now. A clock that goes back begins no month.
@@ -111,7 +123,8 @@ mod tests {
     }
 
     fn terms(budget: Option<&str>) -> Terms {
-        Terms { monthly: budget.map(|it| it.parse().unwrap()), gets_more: true }
+        let monthly = budget.map(|it| it.parse().unwrap());
+        Terms { is_there: true, monthly, gets_more: true }
     }
 
     fn claim(number: u64, spent: u64, want: u64) -> Claim {
@@ -127,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_there_again_when_its_month_is_over_in_utc() {
-        let mut chest = Chest::new("acme".to_owned(), Currency::USD, at(MARCH));
+        let mut chest = Chest::new("acme".to_owned(), None, Currency::USD, at(MARCH));
         let terms = terms(Some("1.00 USD"));
         let first = chest.claim(&claim(1, 0, 1_500_000), terms, at(MARCH)).unwrap();
         assert_eq!(first.allowance, Allowance::UpTo(Micros::new(1_000_000)));
@@ -147,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_budget_in_another_currency_leases_nothing_and_none_is_no_limit() {
-        let mut chest = Chest::new("acme".to_owned(), Currency::USD, at(MARCH));
+        let mut chest = Chest::new("acme".to_owned(), None, Currency::USD, at(MARCH));
         let refused = chest.claim(&claim(1, 0, 1), terms(Some("1.00 EUR")), at(MARCH));
         assert_eq!(refused, Err(TreasuryError::Currency));
         let lease = chest.claim(&claim(1, 0, 1), terms(None), at(MARCH)).unwrap();

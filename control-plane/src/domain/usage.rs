@@ -27,21 +27,24 @@ pub struct Each<'a> {
     pub events: BTreeMap<Uuid, &'a Event>,
     /// Ids that came twice in it with different content; the first one counts.
     pub torn: Vec<Uuid>,
+    /// What cannot be kept, each with its place and why; none of it is among the events.
+    pub unfit: Vec<String>,
 }
 
 impl<'a> Each<'a> {
     /// Of what was sent.
     ///
     /// # Errors
-    /// What cannot be kept, with its place.
+    /// They are too many.
     pub fn of(sent: &'a [Event]) -> Result<Self, String> {
         if sent.len() > MOST {
             return Err(format!("events: at most {MOST} at once"));
         }
-        let (mut events, mut torn) = (BTreeMap::new(), Vec::new());
+        let (mut events, mut torn, mut unfit) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (at, event) in sent.iter().enumerate() {
-            if let Some(what) = unfit(event) {
-                return Err(format!("events[{at}].{what}"));
+            if let Some(what) = wrong_with(event) {
+                unfit.push(format!("events[{at}].{what}"));
+                continue;
             }
             match events.entry(event.id) {
                 Entry::Vacant(place) => {
@@ -51,12 +54,12 @@ impl<'a> Each<'a> {
                 Entry::Occupied(_) => {}
             }
         }
-        Ok(Self { events, torn })
+        Ok(Self { events, torn, unfit })
     }
 }
 
 /// What no table takes.
-fn unfit(event: &Event) -> Option<String> {
+fn wrong_with(event: &Event) -> Option<String> {
     let names = [
         ("tenant", &event.tenant),
         ("user", &event.user),
@@ -180,11 +183,13 @@ mod tests {
     }
 
     #[test]
-    fn what_no_table_takes_is_refused_with_its_place() {
+    fn what_no_table_takes_is_told_with_its_place_and_the_rest_is_taken() {
         let refused = |change: fn(&mut Event)| {
-            let mut sent = [event(1, 1), event(2, 1)];
+            let mut sent = [event(1, 1), event(2, 1), event(3, 1)];
             change(&mut sent[1]);
-            Each::of(&sent).unwrap_err()
+            let Each { events, unfit, .. } = Each::of(&sent).unwrap();
+            assert!(events.keys().map(Uuid::as_u128).eq([1, 3]));
+            unfit.concat()
         };
         assert!(refused(|it| it.user = "a\0".to_owned()).starts_with("events[1].user: "));
         assert!(refused(|it| it.model = "m".repeat(129)).starts_with("events[1].model: "));

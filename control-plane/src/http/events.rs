@@ -21,7 +21,8 @@ use crate::news::{Fleet, Told};
 /// `text/event-stream`, an event `platform` with what `GET` of it would answer, and `gone` with the `id` and
 /// the `name` of one that is the organization's no more. First all of them are told, and then an event
 /// `all` with how many there are: what was not among them is there no more. `Last-Event-ID` goes on behind
-/// what was heard, where that is still known; else all are told again.
+/// what was heard, where that is still known; else all are told again. Of streams there are 20 at once of
+/// each key and 300 of each organization: what is more is answered with 429, `too-many-streams`.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listenToPlatforms", tag = "platforms",
     params(("Last-Event-ID" = Option<String>, Header, description = "The `id` of the event heard last")),
@@ -33,23 +34,27 @@ pub async fn listen(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     caller.may(Scope::PlatformsRead)?;
-    Ok(of(app, caller, heard(&headers)))
+    of(app, caller, heard(&headers))
 }
 
 /// News of all platforms of this caller's organization, who may hear them now.
+///
+/// # Errors
+/// [`Error::TooManyStreams`](crate::error::Error::TooManyStreams)
 pub fn of(
     app: App,
     caller: Caller,
     heard: Option<String>,
-) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>> {
-    let (fleet, news) = app.news().of(&app, caller.organization());
+) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
+    let organization = caller.organization();
+    let ear = Ear::new(app, caller)?;
+    let (fleet, news) = ear.app.news().of(&ear.app, organization);
     let heard = heard.and_then(|heard| fleet.place(&heard));
-    let listener =
-        Listener { ear: Ear::new(app, caller), fleet, news, heard, next: VecDeque::new() };
-    sent(stream::unfold(Box::new(listener), async |mut listener| {
+    let listener = Listener { ear, fleet, news, heard, next: VecDeque::new() };
+    Ok(sent(stream::unfold(Box::new(listener), async |mut listener| {
         let event = listener.next().await?;
         Some((Ok(event), listener))
-    }))
+    })))
 }
 
 struct Listener {
@@ -67,6 +72,7 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(told) = self.next.pop_front() {
+                self.ear.hears_on().await?;
                 let event = Event::default().event(told.kind).data(&*told.data);
                 return Some(match told.id {
                     Some(id) => event.id(id),

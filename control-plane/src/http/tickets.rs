@@ -135,7 +135,8 @@ pub async fn list(
 }
 
 /// Asks whoever runs the fleet. Sent again with the same `Idempotency-Key` it has the same answer, and is
-/// done once.
+/// done once. 409 with `too-many-tickets`: 100 of the organization are not closed; 429 with
+/// `too-many-tickets-made`: it made 100 within 24 hours.
 #[utoipa::path(
     post, path = "/v1/tickets", operation_id = "createTicket", tag = "tickets",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 letters of your choice")),
@@ -212,7 +213,9 @@ pub async fn messages(
 }
 
 /// Says something more in a ticket; one that was closed within the last 30 days is open again by it. Sent
-/// again with the same `Idempotency-Key` it has the same answer, and is done once.
+/// again with the same `Idempotency-Key` it has the same answer, and is done once. 409 with `ticket-full`:
+/// it has 200 messages; with `ticket-over`: it was closed earlier; with `too-many-tickets`: it would be open
+/// again, and 100 of the organization are.
 #[utoipa::path(
     post, path = "/v1/tickets/{id}/messages", operation_id = "createTicketMessage", tag = "tickets",
     params(

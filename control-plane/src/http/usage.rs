@@ -55,7 +55,7 @@ pub struct Day {
     /// The day on which answers ended, in UTC.
     #[schema(format = Date)]
     pub day: String,
-    /// The model.
+    /// The model; `others` are all but the 24 that cost most on the days that were asked for.
     pub model: String,
     /// How much.
     #[serde(flatten)]
@@ -169,7 +169,7 @@ async fn used(app: &App, owned: &Owned, terms: Terms, days: Days) -> Result<Plat
     }
     let mut conn = app.conn().await?;
     let used = records::of_platform(&mut conn, owned.id, days).await?;
-    let chests = treasury::of(&mut conn, owned.name.as_str()).await?;
+    let chests = treasury::of(&mut conn, owned.name.as_str(), Some(owned.id)).await?;
     Ok(PlatformUsage {
         usage: Usage::of(days, used),
         budgets: budgets(owned, terms, chests, app.now()),
@@ -180,7 +180,7 @@ fn budgets(owned: &Owned, terms: Terms, mut chests: Vec<Chest>, now: Timestamp) 
     if let Some(currency) = terms.monthly.map(blueprint::Money::currency)
         && !chests.iter().any(|chest| chest.currency == currency)
     {
-        chests.push(Chest::new(owned.name.to_string(), currency, now));
+        chests.push(Chest::new(owned.name.to_string(), Some(owned.id), currency, now));
     }
     let budget = |mut chest: Chest| {
         chest.turn(terms, now);

@@ -1,5 +1,7 @@
 //! Tickets, as those who run the fleet read them.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgPool;
 
 use super::TicketError;
@@ -9,14 +11,21 @@ use crate::domain::ticket::{MOST_MESSAGES, SUPPORT, State};
 
 /// So many are listed.
 const LISTED: usize = 500;
+/// And so many of one organization: none hides the others.
+const OF_EACH: usize = 20;
 
 /// A line for each ticket of any organization that is not closed: those that wait for an answer first.
+/// Of an organization that has many of them, the first.
 ///
 /// # Errors
 /// The database.
 pub async fn list(db: &PgPool) -> Result<Vec<String>, TicketError> {
-    let found = tickets::unsettled(&mut *db.acquire().await?, LISTED + 1).await?;
+    let found = tickets::unsettled(&mut *db.acquire().await?, (OF_EACH, LISTED + 1)).await?;
     let is_all = found.len() <= LISTED;
+    let mut of_each = BTreeMap::<String, usize>::new();
+    for (_, slug) in &found {
+        *of_each.entry(slug.clone()).or_default() += 1;
+    }
     let lines = found.into_iter().take(LISTED).map(|(ticket, slug)| {
         let state = told(ticket.state);
         format!(
@@ -26,7 +35,11 @@ pub async fn list(db: &PgPool) -> Result<Vec<String>, TicketError> {
     });
     let more =
         (!is_all).then(|| format!("and more than these {LISTED}: answer some, and look again"));
-    Ok(lines.chain(more).collect())
+    let many = of_each.into_iter().filter(|(_, count)| *count >= OF_EACH);
+    let many = many.map(|(slug, _)| {
+        format!("{slug} may have more than these {OF_EACH}: answer some, and look again")
+    });
+    Ok(lines.chain(many).chain(more).collect())
 }
 
 /// All of a ticket.
@@ -48,7 +61,8 @@ pub async fn show(db: &PgPool, id: TicketId) -> Result<Vec<String>, TicketError>
     for message in messages {
         let by = if message.by == SUPPORT { "Support".to_owned() } else { names.of(&message.by) };
         lines.push(format!("\n{}. {by}, {}", message.number, message.at));
-        lines.push(message.text);
+        // What is said cannot look like what stands around it.
+        lines.extend(message.text.lines().map(|line| format!("> {line}")));
     }
     Ok(lines)
 }

@@ -185,6 +185,32 @@ async fn whose_key_or_session_ends_hears_nothing_more(db: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_key_has_so_many_streams_at_once_and_another_one_when_one_ends(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let admitted = rig.admitted("acme", PlanName::Starter, None).await;
+    let (key, acme) = (admitted.key.expose(), rig.caller(Some(admitted.key.expose())));
+    let harbour = create(&acme, "harbour").await;
+    let wanted = json!({"name": "listens", "scopes": ["platforms:read"]});
+    let made = acme.post("/v1/keys", &wanted).await.body;
+    let other = made["secret"].as_str().unwrap();
+    let of_one = format!("/v1/platforms/{harbour}/events");
+    let [(name, value)] = bearer(key);
+    let mut open = vec![Listener::new(&rig, &of_one, &[(name, value.as_str())]).await];
+    for _ in 1..20 {
+        open.push(by_key(&rig, key, None).await);
+    }
+    for path in ["/v1/events", of_one.as_str()] {
+        let request = Request::get(path).header(name, &value).body(Body::empty()).unwrap();
+        let refused = rig.answer(request).await;
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers()["retry-after"], "60");
+    }
+    by_key(&rig, other, None).await.hears("platform").await;
+    open.truncate(19);
+    by_key(&rig, key, None).await.hears("platform").await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_page_that_rested_goes_on_behind_what_it_heard(db: PgPool) {
     let rig = Rig::new(db).await;
     let admitted = rig.admitted("acme", PlanName::Starter, Some("owner@acme.test")).await;

@@ -4,20 +4,13 @@ use blueprint::PlanName;
 use blueprint::status::Phase;
 use control_plane::grants::{self, KeyError};
 use control_plane::root_keys::{resealed, told};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::Rig;
 use crate::browser::Browser;
 use crate::rig::{Answer, key_ring, written};
 use crate::tenant::served;
-
-/// What is at a link.
-async fn at(link: &Value) -> (u16, String) {
-    let client = web::client::internal().unwrap();
-    let answer = client.get(link.as_str().unwrap()).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
-}
 
 /// What the audit has of links, and all of what the database has, in which nothing of one may be.
 async fn kept(db: &PgPool) -> String {
@@ -44,11 +37,11 @@ async fn a_link_comes_from_the_platform_and_is_kept_nowhere(db: PgPool) {
         assert_eq!(body["expiresAt"], "2026-03-02T12:00:00Z");
         let url = body["url"].as_str().unwrap();
         assert!(url.starts_with(&format!("{}/welcome/", tenant.url)), "{url}");
-        links.push(body["url"].clone());
+        links.push(url.to_owned());
     }
     // The latest one is good.
-    assert_eq!(at(&links[0]).await.0, 410);
-    let (status, page) = at(&links[1]).await;
+    assert_eq!(tenant.at(&links[0]).await.0, 410);
+    let (status, page) = tenant.at(&links[1]).await;
     assert!(status == 200 && page.contains("This account will own the platform"), "{page}");
     let lines = acme.get("/v1/audit").await.body;
     let asked = lines["items"].as_array().unwrap().iter();
@@ -57,7 +50,7 @@ async fn a_link_comes_from_the_platform_and_is_kept_nowhere(db: PgPool) {
     assert_eq!(asked[0]["detail"], json!({"name": "harbour"}));
     let kept = kept(&db).await;
     for link in &links {
-        let (_, token) = link.as_str().unwrap().rsplit_once('/').unwrap();
+        let (_, token) = link.rsplit_once('/').unwrap();
         assert!(!kept.contains(token), "{kept}");
     }
     let again = acme.send("POST", &place, &[("idempotency-key", "one")], String::new()).await;
@@ -98,6 +91,21 @@ async fn while_nobody_answers_it_is_told_why_and_when_to_come_back(db: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn who_does_not_know_under_which_domain_platforms_are_met_asks_nobody(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let acme = rig.admit("acme", PlanName::Business).await;
+    let (_tenant, id) = served(&rig, &acme, "harbour").await;
+    let place = format!("/v1/platforms/{id}/admin-link");
+    assert_eq!(acme.post(&place, &json!({})).await.status, 201);
+    let bare = rig.without_installation();
+    let answer = acme.at(&bare).post(&place, &json!({})).await;
+    assert_eq!(answer.code(), (409, "platform-not-asked"));
+    assert!(answer.body["detail"].as_str().unwrap().contains("settings in its own (operator)"));
+    let lines = acme.get("/v1/audit").await.body.to_string();
+    assert_eq!(lines.matches("platform.admin-link").count(), 1, "{lines}");
+}
+
+#[sqlx::test(migrations = false)]
 async fn owners_and_admins_alone_are_let_in_and_keys_that_say_so(db: PgPool) {
     let rig = Rig::new(db).await;
     let owner = Some("olive@acme.test");
@@ -128,7 +136,7 @@ async fn owners_and_admins_alone_are_let_in_and_keys_that_say_so(db: PgPool) {
     made.is(201).says("It is shown here and never again.");
     let link = made.between("<a href=\"http", "\"");
     let link = format!("http{link}").replace("&#x3D;", "=");
-    assert_eq!(at(&json!(link)).await.0, 200, "{link}");
+    assert_eq!(tenant.at(&link).await.0, 200, "{link}");
     olive.open(page).await.is(200).says_nothing_of("/welcome/");
     tenant.app.take_grants_of(None);
     let page = olive.fill(&format!("{page}/admin-link"), &[]).await;
@@ -160,11 +168,12 @@ async fn another_key_signs_once_platforms_know_it_and_each_is_sealed(db: PgPool)
     let mut conn = db.acquire().await.unwrap();
     let first = grants::published(&mut conn).await.unwrap();
     assert_eq!(first.len(), 1, "made once, by whoever needs it first");
-    let now = rig.clock.now();
+    // The clock of whoever says it may be behind.
+    let now = rig.clock.now() - jiff::SignedDuration::from_hours(1);
     let next = grants::add(&mut conn, &key_ring(&[7]), now).await.unwrap();
     assert_eq!(asks().await, 201, "it does not sign yet");
     // Too early: no platform knows it.
-    grants::sign_with(&mut conn, &next, now + jiff::SignedDuration::from_secs(1)).await.unwrap();
+    grants::sign_with(&mut conn, &next, now).await.unwrap();
     assert_eq!(asks().await, 409);
     tenant.trusts(&rig, "harbour").await;
     assert_eq!(asks().await, 201);

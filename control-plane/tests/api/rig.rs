@@ -1,7 +1,8 @@
 //! The API, its database, the cluster that is played, and callers.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use accounts::passwords::{Cost, Passwords};
 use axum::Router;
@@ -16,6 +17,7 @@ use plan::Installation;
 use serde_json::Value;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
+use url::Url;
 use web::egress::Egress;
 use web::serve::Proxies;
 use work::Clock;
@@ -35,7 +37,28 @@ pub(crate) struct Rig {
     pub(crate) db: PgPool,
     pub(crate) cluster: Arc<Played>,
     pub(crate) clock: Clock,
+    pub(crate) gateway: Gateway,
     router: Router,
+}
+
+/// Where platforms are asked.
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    pub(crate) url: Url,
+    /// Whoever serves a platform takes it.
+    pub(crate) door: Arc<Mutex<Option<TcpListener>>>,
+}
+
+/// What control planes beside each other share.
+type Shared = (PgPool, Arc<Played>, Clock, Gateway);
+
+impl Gateway {
+    fn open() -> Self {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        door.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", door.local_addr().unwrap()).parse().unwrap();
+        Self { url, door: Arc::new(Mutex::new(Some(door))) }
+    }
 }
 
 /// What was answered.
@@ -73,19 +96,29 @@ impl Rig {
     pub(crate) async fn within(db: PgPool, rates: Rates) -> Self {
         control_plane::migrate(&mut db.acquire().await.unwrap()).await.unwrap();
         let (cluster, clock) = (Arc::new(Played::default()), Clock::fixed(NOW.parse().unwrap()));
-        Self::of((db, cluster, clock), rates, key_ring(&[7]))
+        let shared = (db, cluster, clock, Gateway::open());
+        Self::of(shared, rates, key_ring(&[7]), Some(installation()))
     }
 
     /// Another control plane on the same database, with these root keys.
     pub(crate) fn beside(&self, root_keys: KeyRing) -> Self {
-        let shared = (self.db.clone(), self.cluster.clone(), self.clock.clone());
-        Self::of(shared, Rates::new(PLENTY, PLENTY), root_keys)
+        Self::of(self.shared(), Rates::new(PLENTY, PLENTY), root_keys, Some(installation()))
+    }
+
+    /// Another one that knows nothing of the operator's settings.
+    pub(crate) fn without_installation(&self) -> Self {
+        Self::of(self.shared(), Rates::new(PLENTY, PLENTY), key_ring(&[7]), None)
+    }
+
+    fn shared(&self) -> Shared {
+        (self.db.clone(), self.cluster.clone(), self.clock.clone(), self.gateway.clone())
     }
 
     fn of(
-        (db, cluster, clock): (PgPool, Arc<Played>, Clock),
+        (db, cluster, clock, gateway): Shared,
         rates: Rates,
         root_keys: KeyRing,
+        installation: Option<Installation>,
     ) -> Self {
         let parts = Parts {
             db: db.clone(),
@@ -97,10 +130,11 @@ impl Rig {
             rates,
             url: URL.parse().unwrap(),
             proxies: Proxies::default(),
-            installation: Some(installation()),
+            installation,
+            gateway: Some(gateway.url.clone()),
         };
         let app = App::new(parts).unwrap();
-        Self { router: router(app.clone()), app, db, cluster, clock }
+        Self { router: router(app.clone()), app, db, cluster, clock, gateway }
     }
 
     /// An organization that was admitted, with its first key.

@@ -1,6 +1,5 @@
 //! A platform's own runtime over a database of its own, at the end where a control plane asks.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use accounts::passwords::{Cost, Passwords};
@@ -15,13 +14,14 @@ use tenant_runtime::model_server::ModelServer;
 use tenant_runtime::{App, BlueprintOwner, ChangeRefused, Parts, Site};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
 use uuid::Uuid;
 use web::grant::{Trust, audience};
 use web::token::Credential;
 use work::sealed::RootKey;
 
 use crate::Rig;
-use crate::rig::{Caller, URL};
+use crate::rig::{Caller, URL, installation};
 
 /// It is asked for no model, and changes no blueprint.
 struct Nobody;
@@ -40,22 +40,25 @@ impl BlueprintOwner for Nobody {
 /// Gone when the test is over, however it ends.
 pub(crate) struct Tenant {
     pub(crate) app: App,
-    /// Where it is met.
+    /// Where people meet it, by its first name.
     pub(crate) url: String,
+    /// Where it is.
+    gateway: Url,
     admin: Admin,
     name: BlueprintName,
     stop: Option<DropGuard>,
 }
 
 impl Tenant {
-    /// It serves, and takes nobody's grants.
-    pub(crate) async fn new(rig: &Rig) -> Self {
+    /// It serves behind the gateway under this name, and takes nobody's grants.
+    pub(crate) async fn new(rig: &Rig, platform: &str) -> Self {
         let admin = Admin::from_url(&server()).unwrap();
         let name: BlueprintName = format!("cp-{}", Uuid::new_v4().simple()).parse().unwrap();
         let key = RootKey::from_bytes([7; 32]);
         let made = tenant::provision(&admin, &name, &tenant_runtime::SCHEMA, &key).await.unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let door = rig.gateway.door.lock().unwrap().take();
+        let listener = TcpListener::from_std(door.unwrap()).unwrap();
+        let url = format!("https://{platform}.{}", installation().domain);
         let wanted = Overrides::named("harbour".parse().unwrap());
         let blueprint = from_template(templates::get("creator").unwrap(), &wanted).unwrap();
         let app = App::new(Parts {
@@ -81,7 +84,8 @@ impl Tenant {
                 () = stopped => Ok(()),
             }
         });
-        Self { app, url, admin, name, stop: Some(stop.drop_guard()) }
+        let gateway = rig.gateway.url.clone();
+        Self { app, url, gateway, admin, name, stop: Some(stop.drop_guard()) }
     }
 
     /// It takes grants for this platform, by the keys that the control plane shows to everybody.
@@ -94,11 +98,20 @@ impl Tenant {
         self.app.take_grants_of(Some(Trust { issuer: URL.to_owned(), audience, keys }));
     }
 
-    /// Its operator says that it is met there.
+    /// Its operator says that it is met, and first under a domain of its own: somebody else has the DNS of that.
     pub(crate) fn is_met(&self, rig: &Rig, platform: &str, phase: Phase) {
-        let url = Some(self.url.clone());
+        let url = Some("https://shop.example".to_owned());
         let status = BlueprintStatus { phase: Some(phase), url, ..BlueprintStatus::default() };
         rig.cluster.seen_as(platform, status);
+    }
+
+    /// What is at a link of it.
+    pub(crate) async fn at(&self, link: &str) -> (u16, String) {
+        let path = link.strip_prefix(&self.url).unwrap();
+        let host = self.url.strip_prefix("https://").unwrap();
+        let asked = web::client::internal().unwrap().get(self.gateway.join(path).unwrap());
+        let answer = asked.header("host", host).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Nobody answers there any more.
@@ -124,7 +137,7 @@ pub(crate) async fn served(rig: &Rig, acme: &Caller<'_>, name: &str) -> (Tenant,
     control_plane::grants::signing(&rig.app).await.unwrap();
     let made = acme.send("POST", "/v1/platforms", &[], crate::rig::written(name, "One")).await;
     assert_eq!(made.status, 201, "{}", made.body);
-    let tenant = Tenant::new(rig).await;
+    let tenant = Tenant::new(rig, name).await;
     tenant.trusts(rig, name).await;
     tenant.is_met(rig, name, Phase::Ready);
     (tenant, made.body["id"].as_str().unwrap().to_owned())

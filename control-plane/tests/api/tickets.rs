@@ -12,8 +12,12 @@ use crate::Rig;
 use crate::browser::Browser;
 use crate::rig::{Caller, written};
 
+fn said(subject: &str, text: &str) -> Value {
+    json!({"subject": subject, "urgency": "problem", "text": text})
+}
+
 fn asked(subject: &str) -> Value {
-    json!({"subject": subject, "urgency": "problem", "text": "It is slow.\nSince noon."})
+    said(subject, "It is slow.\nSince noon.")
 }
 
 async fn open(caller: &Caller<'_>, subject: &str) -> Value {
@@ -77,9 +81,9 @@ async fn a_message_opens_what_was_closed_again_for_thirty_days(db: PgPool) {
     let ticket = open(&acme, "Slow").await;
     let place = format!("/v1/tickets/{}", ticket["id"].as_str().unwrap());
     let more = json!({"text": "Again."});
-    for _ in 0..2 {
+    for days in [1, 30] {
         acme.post(&format!("{place}/close"), &json!({})).await;
-        rig.clock.advance(SignedDuration::from_hours(24 * 30));
+        rig.clock.advance(SignedDuration::from_hours(24 * days));
         assert_eq!(acme.post(&format!("{place}/messages"), &more).await.status, 201);
         assert_eq!(acme.get(&place).await.body["state"], "open");
     }
@@ -120,6 +124,8 @@ async fn what_cannot_be_asked_is_refused_in_words(db: PgPool) {
         ("subject", json!("two\nlines")),
         ("text", json!("\u{1b}[2J")),
         ("text", json!("a\u{0}b")),
+        ("text", json!("a\u{202e}b")),
+        ("subject", json!("a\u{2028}b")),
         ("text", json!("x".repeat(10_001))),
         ("urgency", json!("panic")),
         ("colour", json!("red")),
@@ -162,6 +168,9 @@ async fn there_are_bounds_of_tickets_and_of_messages(db: PgPool) {
     }
     assert_eq!(acme.post("/v1/tickets", &asked("Slow")).await.code(), (409, "too-many-tickets"));
     acme.post(&format!("{place}/close"), &json!({})).await;
+    let made = acme.post("/v1/tickets", &asked("Slow")).await;
+    assert_eq!(made.code(), (429, "too-many-tickets-made"), "closed ones were made, too");
+    rig.clock.advance(SignedDuration::from_hours(24));
     open(&acme, "Slow").await;
     let page = acme.get("/v1/tickets?limit=100").await.body;
     assert_eq!(page["items"][0]["subject"], "Slow", "the latest first");
@@ -174,7 +183,8 @@ async fn who_runs_the_fleet_reads_what_waits_first(db: PgPool) {
     let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Starter).await;
     let other = rig.admit("other", PlanName::Starter).await;
-    let answered_one = open(&acme, "Answered").await;
+    let wanted = said("Answered", "It is slow.\n2. Support, today");
+    let answered_one = acme.post("/v1/tickets", &wanted).await.body;
     open(&acme, "Slow").await;
     let mut outage = asked("Down");
     outage["urgency"] = json!("outage");
@@ -185,9 +195,28 @@ async fn who_runs_the_fleet_reads_what_waits_first(db: PgPool) {
     let at = |word: &str| lines.iter().position(|line| line.ends_with(word)).unwrap();
     assert_eq!((at("Down"), at("Slow"), at("Answered")), (0, 1, 2), "{lines:?}");
     let shown = told::show(&rig.db, id.parse().unwrap()).await.unwrap().join("\n");
-    assert!(shown.contains("It is slow.\nSince noon.") && shown.contains("2. Support,"), "{shown}");
+    assert!(shown.contains("> It is slow.\n> 2. Support, today"), "{shown}");
+    assert_eq!(shown.lines().filter(|line| line.starts_with("2. Support,")).count(), 1, "{shown}");
     let absent = "tkt_0192f0c8a1b27cc09d3e5f6a7b8c9d0e";
     assert!(matches!(answered(&rig, absent, "x").await, Err(TicketError::Nothing)));
+}
+
+#[sqlx::test(migrations = false)]
+async fn who_asks_much_hides_nobody_from_who_runs_the_fleet(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let other = rig.admit("other", PlanName::Starter).await;
+    for number in 0..21 {
+        open(&acme, &format!("Number {number}")).await;
+    }
+    open(&other, "Slow").await;
+    let lines = told::list(&rig.db).await.unwrap();
+    let of = |slug: &str| {
+        let between = format!("  {slug}  ");
+        lines.iter().filter(|line| line.contains(&between)).count()
+    };
+    assert_eq!((of("acme"), of("other")), (20, 1), "{lines:?}");
+    assert!(lines.last().unwrap().starts_with("acme may have more"), "{lines:?}");
 }
 
 #[sqlx::test(migrations = false)]

@@ -70,7 +70,7 @@ impl<'a> History<'a> {
             server,
             chance: Chance::new(seed ^ number << 32),
             terms: Terms::of(Some(&seen)),
-            chest: Chest::new(tenant.clone(), Currency::USD, rig.clock.now()),
+            chest: Chest::new(tenant.clone(), None, Currency::USD, rig.clock.now()),
             tenant,
             replicas: (0..REPLICAS).map(replica).collect(),
             told: Vec::new(),

@@ -44,12 +44,27 @@ async fn what_nobodys_tenants_used_is_kept(db: PgPool) {
     assert_eq!(taken(&tell(&server, &told).await), [2, 0, 0]);
     assert_eq!(kept(&rig).await, (2, 10));
     assert_eq!(vault(&rig, "nobody").await.billed(), Micros::new(5));
-    let too_long =
-        [event(3, "harbour", 5, rig.clock.now()), event(4, "har\u{7}bour", 5, rig.clock.now())];
-    let refused = tell(&server, &too_long).await;
-    assert_eq!(refused.code(), (400, "unreadable"));
-    assert!(refused.body["detail"].as_str().unwrap().contains("events[1].tenant"), "{refused:?}");
-    assert_eq!(kept(&rig).await, (2, 10), "all of a batch or nothing");
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_cannot_be_kept_is_counted_and_stops_nothing_behind_it(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let server = model_server(&rig, "gpu-1").await;
+    let of_1970 = Event {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        ended_at: jiff::Timestamp::UNIX_EPOCH,
+        ..event(1, "harbour", 5, rig.clock.now())
+    };
+    let batch = [
+        of_1970,
+        event(2, "har\u{7}bour", 5, rig.clock.now()),
+        event(3, "quay", 5, rig.clock.now()),
+    ];
+    for wanted in [[1, 0, 0], [0, 1, 0]] {
+        let told = tell(&server, &batch).await;
+        assert_eq!((taken(&told), &told.body["refused"]), (wanted, &serde_json::json!(2)));
+    }
+    assert_eq!(kept(&rig).await, (1, 5));
 }
 
 /// Two control planes and four who tell the same, in other orders, all at once.

@@ -92,3 +92,25 @@ async fn who_may_not_see_platforms_sees_no_usage_and_what_is_not_claimed_shows_n
     assert_eq!((&seen["days"], &seen["budgets"]), (&json!([]), &json!([])));
     assert_eq!(acme.get("/v1/usage").await.body["days"], Value::Array(Vec::new()));
 }
+
+#[sqlx::test(migrations = false)]
+async fn models_beyond_those_that_cost_most_are_one_row_and_the_sum_stays(db: PgPool) {
+    let rig = Rig::new(db).await;
+    let acme = rig.admit("acme", PlanName::Starter).await;
+    let server = model_server(&rig, "gpu-1").await;
+    let harbour = platform(&acme, "harbour").await;
+    let of = |id: u64| Event {
+        model: format!("model-{id:02}"),
+        ..event(u128::from(id), "harbour", id, rig.clock.now())
+    };
+    let told: Vec<_> = (1..=30).map(of).collect();
+    assert_eq!(taken(&tell(&server, &told).await), [30, 0, 0]);
+    for path in ["/v1/usage".to_owned(), format!("/v1/platforms/{harbour}/usage")] {
+        let seen = acme.get(&path).await.body;
+        let days = seen["days"].as_array().unwrap();
+        assert_eq!(days.len(), 25, "{path}");
+        let others = days.iter().find(|row| row["model"] == "others").unwrap();
+        assert_eq!((&others["answers"], &others["costMicros"]), (&json!(6), &json!(21)), "{path}");
+        assert_eq!(seen["totals"][0]["costMicros"], 465, "{path}");
+    }
+}

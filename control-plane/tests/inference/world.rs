@@ -80,10 +80,10 @@ pub(crate) fn taken(answer: &Answer) -> [u64; 3] {
     ["new", "known", "conflicts"].map(|what| answer.body[what].as_u64().unwrap())
 }
 
-/// A tenant's vault in dollars, as it is kept.
+/// The vault in dollars of a tenant that is nobody's platform, as it is kept.
 pub(crate) async fn vault(rig: &Rig, tenant: &str) -> Vault {
     let mut conn = rig.db.acquire().await.unwrap();
-    let chests = treasury::of(&mut conn, tenant).await.unwrap();
+    let chests = treasury::of(&mut conn, tenant, None).await.unwrap();
     let chest = chests.into_iter().find(|chest| chest.currency == Currency::USD);
     chest.map(|chest| chest.vault).unwrap_or_default()
 }

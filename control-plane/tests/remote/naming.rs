@@ -109,8 +109,7 @@ async fn the_link_into_a_platform_comes_once_it_is_met(db: PgPool) {
     let (mut tenant, _) = served(&afar.rig, &acme, "harbour").await;
     let platform = remote::find(&afar.client, &"harbour".parse().unwrap()).await.unwrap();
     let link = remote::admin_link(&afar.client, &platform).await.unwrap();
-    let at = web::client::internal().unwrap().get(link.url.as_str()).send().await.unwrap();
-    assert_eq!(at.status(), 200);
+    assert_eq!(tenant.at(link.url.as_str()).await.0, 200);
     assert_eq!(link.expires_at.as_str(), "2026-03-02T12:00:00Z");
     tenant.is_met(&afar.rig, "harbour", Phase::Provisioning);
     let error = remote::admin_link(&afar.client, &platform).await.unwrap_err();

@@ -114,6 +114,7 @@ async fn open(host: &Host, tasks: &TaskTracker) -> Result<()> {
         url: url.clone(),
         proxies: Proxies::at([]),
         installation: None,
+        gateway: None,
     });
     let app = app.map_err(|error| unexpected(&format!("build the console's pages: {error}")))?;
     // Those that start and stop platforms end with the first word of an end, the rest with its last.

@@ -6,7 +6,8 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use certificates::served::{Looks, Shades, Standing};
-use hyper::StatusCode;
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use work::sealed::RootKey;
@@ -215,6 +216,18 @@ async fn visitors_are_sent_to_the_one_name_a_platform_wants_to_be_met_under(db: 
     let to = tokio::time::timeout(crate::rig::PATIENCE, told).await.unwrap();
     assert_eq!(to, format!("https://shop.example.com:{port}/a?b=c"));
     assert_eq!(moved_to("shop.example.com").await, None);
+    // Whoever has the DNS of that name gets no grant and no link of an owner, who is in under the first one.
+    let asked = async |path: &str, cookie: &str| {
+        let request = Request::get(path).header("host", "acme.soulfra.test");
+        let request = request.header("accept", "text/html").header("cookie", cookie);
+        let asked = rig.ask("acme.soulfra.test", request.body(Full::default()).unwrap());
+        asked.await.status
+    };
+    for path in ["/grants/admin-link", "/welcome/a-token"] {
+        assert_eq!(asked(path, "theme=dark").await, StatusCode::OK, "{path}");
+    }
+    assert_eq!(asked("/admin", "theme=dark").await, StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(asked("/admin", "theme=dark; __Host-session=a").await, StatusCode::OK);
     // Neither to a name without certificate, nor to one of somebody else.
     let mut other = berta.clone();
     for primary in ["new.example.com", "shop.example.com"] {

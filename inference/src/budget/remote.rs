@@ -62,6 +62,7 @@ struct Told<'a> {
 #[serde(default)]
 struct TakenIn {
     conflicts: usize,
+    refused: usize,
 }
 
 /// What is read of a problem.
@@ -148,6 +149,13 @@ impl UsageSink for Remote {
         if taken.conflicts > 0 {
             let conflicts = taken.conflicts;
             tracing::error!(conflicts, "the control plane knows these records with other content");
+        }
+        if taken.refused > 0 {
+            let refused = taken.refused;
+            tracing::error!(
+                refused,
+                "the control plane cannot keep these records: look at the clock here"
+            );
         }
         Ok(())
     }

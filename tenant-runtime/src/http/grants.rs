@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use jiff::Timestamp;
 use serde::Serialize;
+use url::Url;
 use web::grant::{self, Granted, Kind, LONGEST};
 
 use crate::app::App;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminLink {
-    /// On this platform, under whichever of its names.
+    /// On this platform, under its first name.
     path: String,
     /// From then on it does nothing.
     expires_at: Timestamp,
@@ -45,8 +46,20 @@ async fn granted(app: &App, request: Request, kind: Kind) -> Result<Granted> {
         tracing::warn!(%why, "a grant is refused");
         Error::BadGrant
     };
+    let host = own_host(app).ok_or(Error::BadGrant)?;
+    // Of another name somebody else may have the DNS, and hand on what was brought there.
+    let asked = web::host::of(request.uri(), request.headers());
+    if asked.as_ref() != Some(&host) {
+        return Err(refused(&"it came to another name of the platform"));
+    }
     let body = axum::body::to_bytes(request.into_body(), LONGEST).await;
     let body = body.map_err(|error| refused(&error))?;
     let token = std::str::from_utf8(&body).map_err(|error| refused(&error))?;
-    grant::verify(&trust, token, kind, app.now()).map_err(|why| refused(&why))
+    grant::verify(&trust, token, (kind, &host), app.now()).map_err(|why| refused(&why))
+}
+
+/// The platform's first name, which nobody else has.
+fn own_host(app: &App) -> Option<String> {
+    let origin: Url = app.origin().parse().ok()?;
+    origin.host_str().map(str::to_owned)
 }

@@ -2,7 +2,7 @@
 
 use accounts::cookie::Cookie;
 use accounts::people::{self, NewPerson};
-use accounts::sessions::NewSession;
+use accounts::sessions::{self, NewSession};
 use accounts::sign_in::{self, SignIn, SignInError};
 use accounts::sign_up::{self, SignUpError};
 use accounts::{DisplayName, Email, NewPassword, Role, Status};
@@ -103,11 +103,13 @@ async fn enter(app: &App, request: SignIn) -> std::result::Result<Option<NewSess
     let verified = begun.verify().await?;
     let mut tx = app.db().begin().await?;
     let (person, session) = sign_in::finish(&mut tx, verified, now).await?;
-    if !app.site().lets_in_from(person.role, from) {
-        return Ok(None);
+    let is_let_in = app.site().lets_in_from(person.role, from);
+    if !is_let_in {
+        sessions::end(&mut tx, person.id, session.id).await?;
     }
+    // In either case: the password was right, and is no failure.
     tx.commit().await?;
-    Ok(Some(session))
+    Ok(is_let_in.then_some(session))
 }
 
 /// The sign-up form.

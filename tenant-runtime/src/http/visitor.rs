@@ -7,7 +7,7 @@ use accounts::sessions::SignedIn;
 use accounts::{Permission, Visit, sessions};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, header};
+use axum::http::{Extensions, HeaderMap, header};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -25,11 +25,22 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let Some(token) = cookie(parts).read(&parts.headers) else { return Ok(Self(None)) };
-        let (now, from) = (app.now(), address(&parts.extensions));
-        let found = sessions::find(&mut *app.db().acquire().await?, token, now).await?;
-        Ok(Self(found.filter(|found| app.site().lets_in(found, from, now))))
+        let from = address(&parts.extensions);
+        Ok(Self(signed_in(app, &parts.headers, cookie(parts), from).await?))
     }
+}
+
+/// Who is signed in by these headers, where their session counts from there.
+pub async fn signed_in(
+    app: &App,
+    headers: &HeaderMap,
+    cookie: Cookie,
+    from: IpAddr,
+) -> sqlx::Result<Option<SignedIn>> {
+    let Some(token) = cookie.read(headers) else { return Ok(None) };
+    let now = app.now();
+    let found = sessions::find(&mut *app.db().acquire().await?, token, now).await?;
+    Ok(found.filter(|found| app.site().lets_in(found, from, now)))
 }
 
 impl FromRequestParts<App> for Member {
@@ -71,7 +82,7 @@ impl FromRequestParts<App> for From {
 }
 
 /// Behind nothing, in a test, the peer is unknown; all such share one address.
-fn address(extensions: &Extensions) -> IpAddr {
+pub fn address(extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<web::serve::Peer>();
     peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }

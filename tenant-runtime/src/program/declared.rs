@@ -3,6 +3,7 @@
 //!
 //! Kubernetes swaps all files of a mounted `ConfigMap` at once, within about a minute of a change.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,9 +47,9 @@ struct Texts {
     control_plane: Option<String>,
 }
 
-/// The control plane, and how it calls this platform.
+/// The control plane, and how it calls this platform. An operator of a later version may say more.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct ControlPlane {
     issuer: String,
     /// The uid of the blueprint.
@@ -59,11 +60,19 @@ struct ControlPlane {
 impl Texts {
     fn read(file: &Path) -> Result<Self, StartError> {
         let entitlements = read(&file.with_file_name(ENTITLEMENTS))?;
-        let beside = file.with_file_name(STAFF);
-        let staff = if beside.exists() { Some(read(&beside)?) } else { None };
+        let staff = beside(file, STAFF)?;
         // Without a control plane there is no such file.
-        let control_plane = std::fs::read_to_string(file.with_file_name(CONTROL_PLANE)).ok();
+        let control_plane = beside(file, CONTROL_PLANE)?;
         Ok(Self { blueprint: read(file)?, entitlements, staff, control_plane })
+    }
+}
+
+/// What may be left out; what is there and cannot be read is not left out.
+fn beside(file: &Path, name: &str) -> Result<Option<String>, StartError> {
+    match read(&file.with_file_name(name)) {
+        Ok(text) => Ok(Some(text)),
+        Err(StartError::File { cause, .. }) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -150,5 +159,36 @@ pub(super) async fn follow(
             ),
             Err(error) => tracing::error!(%error, "a changed blueprint changes nothing"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_what_is_not_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("blueprint.yaml");
+        for name in ["blueprint.yaml", ENTITLEMENTS] {
+            std::fs::write(file.with_file_name(name), "{}").unwrap();
+        }
+        let texts = Texts::read(&file).unwrap();
+        assert_eq!((texts.staff, texts.control_plane), (None, None));
+        for name in [STAFF, CONTROL_PLANE] {
+            // It is there, and gives nothing.
+            std::fs::create_dir(file.with_file_name(name)).unwrap();
+            let told = Texts::read(&file).unwrap_err().to_string();
+            assert!(told.contains(name), "{told}");
+            std::fs::remove_dir(file.with_file_name(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_control_plane_is_known_also_where_a_later_operator_says_more_of_it() {
+        let text =
+            r#"{"issuer": "https://console.example", "platform": "1", "keys": [], "more": 1}"#;
+        let trust = trusted(text, &"acme".parse().unwrap()).unwrap();
+        assert_eq!(trust.audience, "acme/1");
     }
 }

@@ -28,9 +28,20 @@ async fn trusting(key: &SigningKey) -> TestPlatform {
 
 /// A grant that is good there and now.
 fn grant(platform: &TestPlatform, key: &SigningKey) -> String {
+    grant_at(platform, key, &own_host(platform))
+}
+
+/// The same for another name of the platform.
+fn grant_at(platform: &TestPlatform, key: &SigningKey, host: &str) -> String {
     let audience = audience("harbour", UID);
-    let wanted = Wanted { issuer: ISSUER, audience: &audience, kind: Kind::AdminLink };
+    let wanted = Wanted { issuer: ISSUER, audience: &audience, host, kind: Kind::AdminLink };
     sign(key, wanted, platform.clock.now()).unwrap().expose_secret().to_owned()
+}
+
+/// The name that the platform has first.
+fn own_host(platform: &TestPlatform) -> String {
+    let origin: url::Url = platform.app.origin().parse().unwrap();
+    origin.host_str().unwrap().to_owned()
 }
 
 async fn shown(platform: &TestPlatform, grant: &str) -> Answer {
@@ -110,8 +121,9 @@ async fn whatever_is_wrong_with_a_grant_the_answer_is_the_same() {
     let own = audience("harbour", UID);
     let later = audience("harbour", "0192f0c8-a1b2-4cc0-9d3e-000000000000");
     let other = audience("haven", UID);
+    let host = own_host(&platform);
     let made = |key: &SigningKey, issuer: &str, audience: &str, back: i64| {
-        let wanted = Wanted { issuer, audience, kind: Kind::AdminLink };
+        let wanted = Wanted { issuer, audience, host: &host, kind: Kind::AdminLink };
         let signed = sign(key, wanted, now - SignedDuration::from_secs(back));
         signed.unwrap().expose_secret().to_owned()
     };
@@ -132,6 +144,7 @@ async fn whatever_is_wrong_with_a_grant_the_answer_is_the_same() {
         made(&key, ISSUER, &other, 0),
         made(&key, ISSUER, &own, 90),
         made(&key, ISSUER, &own, -90),
+        grant_at(&platform, &key, "shop.example"),
     ];
     let mut answers = Vec::new();
     for lie in &lies {
@@ -141,6 +154,21 @@ async fn whatever_is_wrong_with_a_grant_the_answer_is_the_same() {
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     shown(&platform, &good).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_grant_is_taken_under_the_first_name_alone_whoever_brings_it() {
+    let (key, _) = SigningKey::random().unwrap();
+    let platform = trusting(&key).await;
+    for host in ["shop.example", &*own_host(&platform)] {
+        let request = Request::builder().method(Method::POST);
+        let request = request.uri(format!("http://shop.example{PLACE}"));
+        let grant = grant_at(&platform, &key, host);
+        platform.visitor().send(request, Body::from(grant)).await.expect(403);
+    }
+    // Nor is one handed on that was made for another name.
+    shown(&platform, &grant_at(&platform, &key, "shop.example")).await.expect(403);
+    shown(&platform, &grant(&platform, &key)).await.expect(200);
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn it_takes_grants_of_the_control_plane_that_lies_beside_its_blueprint() {
     let (key, _) = SigningKey::random().unwrap();
     let grant = || {
         let (issuer, audience) = ("https://console.example", &*audience("acme", "0192f0c8"));
-        let wanted = Wanted { issuer, audience, kind: Kind::AdminLink };
+        let wanted = Wanted { issuer, audience, host: HOST, kind: Kind::AdminLink };
         sign(&key, wanted, Clock::System.now()).unwrap().expose_secret().to_owned()
     };
     let visitor = runtime.visitor();

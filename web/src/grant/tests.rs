@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use super::*;
 
 const ISSUER: &str = "https://console.example";
+const HOST: &str = "harbour.platforms.example";
 const WANTED: Wanted<'static> =
-    Wanted { issuer: ISSUER, audience: "harbour/0192f0c8", kind: Kind::AdminLink };
+    Wanted { issuer: ISSUER, audience: "harbour/0192f0c8", host: HOST, kind: Kind::AdminLink };
+const ASKED: (Kind, &str) = (Kind::AdminLink, HOST);
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -26,7 +28,7 @@ fn trust(keys: &[&SigningKey]) -> Trust {
 fn forged(key: &SigningKey, claims: &Value, header: impl FnOnce(&mut Header)) -> String {
     let second = now().as_second();
     let mut all = json!({
-        "iss": ISSUER, "aud": "harbour/0192f0c8", "kind": "admin-link", "iat": second,
+        "iss": ISSUER, "aud": "harbour/0192f0c8", "host": HOST, "kind": "admin-link", "iat": second,
         "exp": second + 60, "jti": "AAAAAAAAAAAAAAAAAAAAAA",
     });
     for (name, value) in claims.as_object().unwrap() {
@@ -47,7 +49,7 @@ fn a_grant_is_good_for_a_minute_and_each_has_an_id_of_its_own() {
     let grants = [&key, &again].map(|key| sign(key, WANTED, now()).unwrap());
     let checked = |at: usize, later: i64| {
         let at_that_time = now() + SignedDuration::from_secs(later);
-        verify(&trust, grants[at].expose_secret(), Kind::AdminLink, at_that_time)
+        verify(&trust, grants[at].expose_secret(), ASKED, at_that_time)
     };
     let [one, two] = [0, 1].map(|at| checked(at, 0).unwrap());
     assert_ne!(one.id, two.id);
@@ -62,14 +64,14 @@ fn a_grant_is_good_for_a_minute_and_each_has_an_id_of_its_own() {
 }
 
 #[test]
-fn eleven_ways_in_which_a_grant_lies_are_found_and_told_apart() {
+fn twelve_ways_in_which_a_grant_lies_are_found_and_told_apart() {
     let (key, _) = SigningKey::random().unwrap();
     let (foreign, _) = SigningKey::random().unwrap();
     let trust = trust(&[&key]);
     let second = now().as_second();
     let claims = |claims: Value| forged(&key, &claims, |_| {});
     let good = claims(json!({}));
-    assert!(verify(&trust, &good, Kind::AdminLink, now()).is_ok());
+    assert!(verify(&trust, &good, ASKED, now()).is_ok());
     let [head, body, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
     let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let unsigned = encoded(r#"{"alg":"none","typ":"soulfra-grant+jwt"}"#);
@@ -88,12 +90,13 @@ fn eleven_ways_in_which_a_grant_lies_are_found_and_told_apart() {
         (forged(&key, &json!({}), |head| head.typ = Some("JWT".to_owned())), Refused::Type),
         (claims(json!({"iss": "https://console.example.evil"})), Refused::Issuer),
         (claims(json!({"aud": "harbour/0192f0c9"})), Refused::Audience),
+        (claims(json!({"host": "shop.example"})), Refused::Host),
         (claims(json!({"kind": "paid"})), Refused::Kind),
         (claims(json!({"iat": second - 66, "exp": second - 6})), Refused::Time),
         (claims(json!({"jti": "x"})), Refused::Id),
     ];
     for (at, (lie, why)) in lies.iter().enumerate() {
-        assert_eq!(verify(&trust, lie, Kind::AdminLink, now()), Err(*why), "lie {at}");
+        assert_eq!(verify(&trust, lie, ASKED, now()), Err(*why), "lie {at}");
     }
 }
 
@@ -102,7 +105,7 @@ fn what_no_clock_has_what_is_too_long_and_what_is_no_token_is_refused() {
     let (key, _) = SigningKey::random().unwrap();
     let trust = trust(&[&key]);
     let second = now().as_second();
-    let refused = |token: &str| verify(&trust, token, Kind::AdminLink, now()).unwrap_err();
+    let refused = |token: &str| verify(&trust, token, ASKED, now()).unwrap_err();
     for (iat, exp) in [
         (i64::MIN, i64::MAX),
         (second, i64::MAX),
@@ -123,7 +126,7 @@ fn what_no_clock_has_what_is_too_long_and_what_is_no_token_is_refused() {
     }
     // Extensions that have to be understood are not.
     let critical = forged(&key, &json!({}), |head| head.crit = Some(vec!["b64".to_owned()]));
-    assert!(verify(&trust, &critical, Kind::AdminLink, now()).is_err());
+    assert!(verify(&trust, &critical, ASKED, now()).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use usage::{Event, Micros};
 use utoipa::ToSchema;
 
-use super::{ModelServer, Place, terms};
+use super::{Sender, place, terms};
 use crate::app::App;
 use crate::cluster::Cluster;
 use crate::db::treasury;
@@ -36,22 +36,36 @@ pub struct TakenIn {
     pub known: usize,
     /// Of all, those whose id came before with other content, which counts for good.
     pub conflicts: usize,
+    /// Answers that cannot be kept, such as one of the year 1970: nothing comes of those either, and
+    /// sending them again is in vain.
+    pub refused: usize,
 }
 
 /// Takes in what was used, and counts what it cost into its tenants' budgets: each id once, in the
 /// transaction in which it is stored. A batch whose answer was lost is sent again as it is. What is told
-/// of tenants that are no platforms is kept, too.
+/// of tenants that are no platforms is kept, too, and what cannot be kept stops nothing of the rest.
 #[utoipa::path(
     post, path = "/v1/inference/usage", operation_id = "recordUsage", tag = "inference",
-    request_body = Batch, responses((status = 200, body = TakenIn))
+    request_body = Batch, security(("modelServer" = [])), responses(
+        (status = 200, body = TakenIn),
+        (status = 503, description = "Nothing was taken in; send the same again, after `Retry-After`. `too-busy`: \
+            too many batches at once, or another one of this model server. `no-cluster`: blueprints were not \
+            seen yet."),
+    )
 )]
 pub async fn take_in(
     State(app): State<App>,
-    ModelServer(server): ModelServer,
-    _place: Place,
+    sender: Sender,
     Sent { value: Batch { events }, .. }: Sent<Batch>,
 ) -> Result<Json<TakenIn>> {
-    let Each { events: told, mut torn } = Each::of(&events).map_err(Error::Unreadable)?;
+    let server = sender.server;
+    let Each { events: told, mut torn, unfit } = Each::of(&events).map_err(Error::Unreadable)?;
+    if let Some(first) = unfit.first() {
+        let count = unfit.len();
+        tracing::error!(%server, count, %first, "usage that cannot be kept; the rest is taken in");
+    }
+    // Once all of it is here: a connection waits for nobody who sends.
+    let _place = place(&app.desks().batches).await?;
     let mut tx = app.begin().await?;
     let new = records::add(&mut tx, &told, server, app.now()).await?;
     let mut known = told.clone();
@@ -66,21 +80,27 @@ pub async fn take_in(
         let count = torn.len();
         tracing::error!(%server, count, %first, "usage came again with other content; the first counts");
     }
-    let taken = TakenIn { new: new.len(), known: events.len() - new.len(), conflicts: torn.len() };
-    Ok(Json(taken))
+    Ok(Json(TakenIn {
+        new: new.len(),
+        known: events.len() - unfit.len() - new.len(),
+        conflicts: torn.len(),
+        refused: unfit.len(),
+    }))
 }
 
-/// Counts what new answers cost into their tenants' vaults, all of them opened in one order.
+/// Counts what new answers cost into their tenants' vaults, all of them opened in one order. Who has a
+/// name by now does not pay for whoever had it before.
 async fn bill(
     conn: &mut PgConnection,
     cluster: &dyn Cluster,
     new: &[Told<'_>],
     now: Timestamp,
 ) -> Result<()> {
-    let mut bills: BTreeMap<(&str, Currency), Vec<&Event>> = BTreeMap::new();
+    let mut bills: BTreeMap<(&str, Currency), Vec<Told<'_>>> = BTreeMap::new();
     // What cost nothing needs no money.
-    for (event, _) in new.iter().filter(|(event, _)| event.cost > Micros::ZERO) {
-        bills.entry((event.tenant.as_str(), event.currency)).or_default().push(event);
+    for (event, platform) in new.iter().filter(|(event, _)| event.cost > Micros::ZERO) {
+        let of = (event.tenant.as_str(), event.currency);
+        bills.entry(of).or_default().push((*event, *platform));
     }
     if bills.is_empty() {
         return Ok(());
@@ -93,9 +113,10 @@ async fn bill(
         let of = (chest.tenant.clone(), chest.currency);
         let of = (of.0.as_str(), of.1);
         let terms = terms.get(&of).copied().unwrap_or_default();
-        let costs = bills.get(&of).into_iter().flatten();
+        let whose = chest.platform;
+        let costs = bills.get(&of).into_iter().flatten().filter(|(_, platform)| *platform == whose);
         let forgone: Micros =
-            costs.map(|event| chest.record(event.holding, event.cost, terms, now)).sum();
+            costs.map(|(event, _)| chest.record(event.holding, event.cost, terms, now)).sum();
         if forgone > Micros::ZERO {
             let (tenant, currency, micros) = (of.0, of.1, forgone.get());
             tracing::warn!(tenant, %currency, micros, "spent beyond the budget: nobody pays that");

@@ -133,7 +133,7 @@ pub async fn take(app: &App, caller: &Caller, owned: &Owned, seen: Version) -> R
     let to = (&*owned.id.to_string(), Writer::ControlPlane);
     let handed = app.cluster().hand_over(&owned.name, seen, to).await;
     if handed.is_ok() {
-        found::claim(&mut *app.conn().await?, owned.id).await?;
+        found::claim(&mut *app.conn().await?, owned.id, app.now()).await?;
     }
     let changed = doing.came_to(handed.map_err(Error::from)).await?;
     confirm(app, &changed.blueprint, &organization).await;

@@ -15,8 +15,9 @@ use crate::app::App;
 use crate::db::deletions;
 use crate::db::platforms::Owned;
 use crate::domain::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::caller::Caller;
+use crate::news;
 
 /// A comment is sent so often where there is nothing to tell, so that whoever is in between goes on.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -28,7 +29,9 @@ pub const UNSEEN: &str = "none-";
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// How a platform stands, and how it stands after each change: `text/event-stream`, an event `platform`
-/// with what `GET` of it would answer. `Last-Event-ID` goes on behind what was heard.
+/// with what `GET` of it would answer. `Last-Event-ID` goes on behind what was heard. Of streams there are 20
+/// at once of each key and 300 of each organization: what is more is answered with 429,
+/// `too-many-streams`.
 #[utoipa::path(
     get, path = "/v1/platforms/{id}/events", operation_id = "listenToPlatform", tag = "platforms",
     params(
@@ -45,7 +48,7 @@ pub async fn listen(
 ) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     caller.may(Scope::PlatformsRead)?;
     let owned = owned(&app, &caller, &id).await?;
-    Ok(of(app, caller, owned, heard(&headers)))
+    of(app, caller, owned, heard(&headers))
 }
 
 /// What was heard last, as whoever listens says it.
@@ -54,19 +57,22 @@ pub fn heard(headers: &HeaderMap) -> Option<String> {
 }
 
 /// News of this platform for this caller, who may hear them now.
+///
+/// # Errors
+/// [`Error::TooManyStreams`]
 pub fn of(
     app: App,
     caller: Caller,
     owned: Owned,
     heard: Option<String>,
-) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     let news = app.cluster().watch(&owned.name);
-    let listener = Listener { news, owned, heard, ear: Ear::new(app, caller) };
+    let listener = Listener { news, owned, heard, ear: Ear::new(app, caller)? };
     let events = stream::unfold(Box::new(listener), async |mut listener| {
         let event = listener.next().await?;
         Some((Ok(event), listener))
     });
-    sent(events)
+    Ok(sent(events))
 }
 
 /// As a stream of events that stays open.
@@ -85,19 +91,36 @@ pub struct Ear {
     is_first: bool,
     looked_at: Instant,
     until: Instant,
+    /// By which it is counted among those that are open.
+    _stream: news::Stream,
 }
 
 impl Ear {
     /// Of somebody who was let in just now.
-    pub fn new(app: App, caller: Caller) -> Self {
-        let now = Instant::now();
-        Self { app, caller, is_first: true, looked_at: now, until: now + LONGEST }
+    ///
+    /// # Errors
+    /// [`Error::TooManyStreams`]
+    pub fn new(app: App, caller: Caller) -> Result<Self> {
+        let (who, most) = ((caller.organization(), caller.id()), app.rates().streams());
+        let stream = app.news().streams().open(who, most);
+        let (stream, now) = (stream.ok_or(Error::TooManyStreams)?, Instant::now());
+        let until = now + LONGEST;
+        Ok(Self { app, caller, is_first: true, looked_at: now, until, _stream: stream })
     }
 
     /// Before they are told something: `None` where they may not hear it any more, or where that cannot
     /// be known.
     pub async fn hears(&mut self) -> Option<()> {
         if std::mem::take(&mut self.is_first) { Some(()) } else { self.look().await }
+    }
+
+    /// Before they are told more of what they began to hear: whoever reads slowly is looked at as often.
+    pub async fn hears_on(&mut self) -> Option<()> {
+        let now = Instant::now();
+        if now >= self.until {
+            return None;
+        }
+        if now < self.looked_at + LOOKED_AT { Some(()) } else { self.look().await }
     }
 
     /// Until there may be news; `None` where there is nothing to be heard any more.
@@ -117,7 +140,20 @@ impl Ear {
 
     async fn look(&mut self) -> Option<()> {
         self.looked_at = Instant::now();
-        Box::pin(self.caller.still_may(&self.app, Scope::PlatformsRead)).await.ok()
+        Box::pin(async {
+            let _turn = self.app.news().streams().turn().await?;
+            self.caller.still_may(&self.app, Scope::PlatformsRead).await.ok()
+        })
+        .await
+    }
+
+    /// How a platform stands, and by what that is known again; `None` where that cannot be known.
+    async fn reads(&self, owned: &Owned) -> Option<(String, Platform)> {
+        Box::pin(async {
+            let _turn = self.app.news().streams().turn().await?;
+            now(&self.app, owned).await.ok()
+        })
+        .await
     }
 }
 
@@ -133,7 +169,7 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             self.news.mark_unchanged();
-            let (version, platform) = Box::pin(now(&self.ear.app, &self.owned)).await.ok()?;
+            let (version, platform) = self.ear.reads(&self.owned).await?;
             if self.heard.as_ref() != Some(&version) {
                 self.ear.hears().await?;
                 let event = Event::default().event("platform").id(version.clone());
