@@ -17,7 +17,11 @@ const TOGETHER: usize = 20;
 /// Who tell at once.
 const AT_ONCE: usize = 4;
 
-fn from_environment(name: &str, otherwise: u64) -> u64 {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a soak goes on for longer, from a seed that is told"
+)]
+pub(crate) fn from_environment(name: &str, otherwise: u64) -> u64 {
     env::var(name).ok().map_or(otherwise, |value| value.parse().unwrap())
 }
 
@@ -42,7 +46,6 @@ async fn told_at_once(
     try_join_all(told.into_iter().map(tell)).await.unwrap()
 }
 
-#[expect(clippy::print_stdout, reason = "what was done, for who ran it for long")]
 #[sqlx::test(migrations = false)]
 async fn whatever_is_told_how_often_the_ledger_says_what_it_should(db: PgPool) {
     migrated(&db).await;

@@ -1,8 +1,6 @@
 //! Sales, refunds and disputes by chance, told twice and in the end taken back: what each has is what the ledger
 //! says at any time, and nothing is left over.
 
-use std::env;
-
 use billing::ledger::memory::Ledger;
 use billing::ledger::{Account, Book, EventKey, Journal, Party, Posted};
 use billing::sale::{Sale, Sold, Verdict};
@@ -11,6 +9,7 @@ use blueprint::money::{Bps, Currency, Money};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::histories::from_environment;
 use crate::told::{CURRENCIES, Chance, beginning};
 
 /// One history has so many operations.
@@ -179,14 +178,10 @@ impl World {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what was done, for who ran it for long")]
 #[test]
 fn whatever_becomes_of_sales_each_has_what_the_ledger_says_and_nothing_is_left_over() {
-    let read = |name: &str, otherwise: u64| {
-        env::var(name).ok().map_or(otherwise, |value| value.parse().unwrap())
-    };
-    let seed = read("SOULFRA_SEED", 20_261_123);
-    let operations = read("SOULFRA_OPERATIONS", 20_000);
+    let seed = from_environment("SOULFRA_SEED", 20_261_123);
+    let operations = from_environment("SOULFRA_OPERATIONS", 20_000);
     let (mut done, mut seeds) = (0, Chance::new(seed));
     while done < operations {
         let mut world = World::new(seeds.number());

@@ -4,7 +4,7 @@ use billing::amount::Amount;
 use billing::ledger::{Account, Entry, EventKey, Journal};
 use jiff::{SignedDuration, Timestamp};
 
-/// Numbers from a seed (SplitMix64).
+/// Numbers from a seed (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(u64);
 

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::Rig;
 use crate::browser::Browser;
 use crate::rig::{Answer, key_ring, written};
-use crate::tenant::served;
+use crate::tenant::{Tenant, served};
 
 /// What the audit has of links, and all of what the database has, in which nothing of one may be.
 async fn kept(db: &PgPool) -> String {
@@ -70,11 +70,11 @@ async fn while_nobody_answers_it_is_told_why_and_when_to_come_back(db: PgPool) {
     };
     let says = |status: u16, code: &str, retry: &str| (status, code.to_owned(), retry.to_owned());
     for phase in [Phase::Pending, Phase::Provisioning, Phase::Suspended, Phase::Deleting] {
-        tenant.is_met(&rig, "harbour", phase);
+        Tenant::is_met(&rig, "harbour", phase);
         assert_eq!(code().await, says(409, "not-ready", ""), "{phase:?}");
     }
     for phase in [Phase::Sleeping, Phase::Degraded, Phase::Upgrading] {
-        tenant.is_met(&rig, "harbour", phase);
+        Tenant::is_met(&rig, "harbour", phase);
         assert_eq!(code().await.0, 201, "{phase:?}");
     }
     // Of another platform of that name, earlier or later, it takes nothing, nor without our keys.
@@ -82,7 +82,7 @@ async fn while_nobody_answers_it_is_told_why_and_when_to_come_back(db: PgPool) {
     assert_eq!(code().await, says(409, "grant-not-taken", ""));
     tenant.trusts(&rig, "harbour").await;
     rig.cluster.replaced("harbour");
-    tenant.is_met(&rig, "harbour", Phase::Ready);
+    Tenant::is_met(&rig, "harbour", Phase::Ready);
     assert_eq!(code().await, says(409, "grant-not-taken", ""));
     tenant.trusts(&rig, "harbour").await;
     assert_eq!(code().await.0, 201);
@@ -150,7 +150,7 @@ async fn what_only_names_the_organization_lets_nobody_in(db: PgPool) {
     let (tenant, _) = served(&rig, &acme, "harbour").await;
     let text = format!("{}  organization: acme\n", written("quay", "Quay"));
     rig.cluster.by_kubectl(blueprint::read(&text).unwrap());
-    tenant.is_met(&rig, "quay", Phase::Ready);
+    Tenant::is_met(&rig, "quay", Phase::Ready);
     control_plane::observer::round(&rig.app).await.unwrap();
     let listed = acme.get("/v1/platforms?name=quay").await.body;
     let id = listed["items"][0]["id"].as_str().unwrap();

@@ -99,7 +99,7 @@ impl Tenant {
     }
 
     /// Its operator says that it is met, and first under a domain of its own: somebody else has the DNS of that.
-    pub(crate) fn is_met(&self, rig: &Rig, platform: &str, phase: Phase) {
+    pub(crate) fn is_met(rig: &Rig, platform: &str, phase: Phase) {
         let url = Some("https://shop.example".to_owned());
         let status = BlueprintStatus { phase: Some(phase), url, ..BlueprintStatus::default() };
         rig.cluster.seen_as(platform, status);
@@ -139,7 +139,7 @@ pub(crate) async fn served(rig: &Rig, acme: &Caller<'_>, name: &str) -> (Tenant,
     assert_eq!(made.status, 201, "{}", made.body);
     let tenant = Tenant::new(rig, name).await;
     tenant.trusts(rig, name).await;
-    tenant.is_met(rig, name, Phase::Ready);
+    Tenant::is_met(rig, name, Phase::Ready);
     (tenant, made.body["id"].as_str().unwrap().to_owned())
 }
 

@@ -64,12 +64,12 @@ impl<'a> History<'a> {
             spent: 0,
             sent: Vec::new(),
         };
-        let seen = has_budget(rig, &tenant, Some("1.00 USD"));
+        let budget = has_budget(rig, &tenant, Some("1.00 USD"));
         Self {
             rig,
             server,
             chance: Chance::new(seed ^ number << 32),
-            terms: Terms::of(Some(&seen)),
+            terms: Terms::of(Some(&budget)),
             chest: Chest::new(tenant.clone(), None, Currency::USD, rig.clock.now()),
             tenant,
             replicas: (0..REPLICAS).map(replica).collect(),

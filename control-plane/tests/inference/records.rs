@@ -74,7 +74,9 @@ async fn batches_that_overlap_wait_for_each_other_and_count_once(db: PgPool) {
     let beside = rig.beside(crate::rig::key_ring(&[7]));
     let server = model_server(&rig, "gpu-1").await;
     let tenants: Vec<_> = (0..20).map(|number| format!("harbour-{number}")).collect();
-    tenants.iter().for_each(|tenant| drop(has_budget(&rig, tenant, None)));
+    for tenant in &tenants {
+        has_budget(&rig, tenant, None);
+    }
     let now = rig.clock.now();
     let all: Vec<_> = (0..400_u128)
         .map(|id| event(id, &tenants[usize::try_from(id).unwrap() % 20], 3, now))

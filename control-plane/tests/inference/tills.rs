@@ -46,9 +46,10 @@ impl Served {
         let answers = move |request: Request, next: Next| {
             let is_gone = gone.load(Ordering::Relaxed);
             async move {
-                match is_gone {
-                    true => StatusCode::BAD_GATEWAY.into_response(),
-                    false => next.run(request).await,
+                if is_gone {
+                    StatusCode::BAD_GATEWAY.into_response()
+                } else {
+                    next.run(request).await
                 }
             }
         };

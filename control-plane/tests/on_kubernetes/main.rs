@@ -58,7 +58,7 @@ async fn the_api_server_does_what_clusters_do() {
         }
     };
     tokio::time::timeout(SOON, known).await.expect("what is there is known in time");
-    conformance::conforms(&cluster, &unique("one"), &unique("other")).await;
+    Box::pin(conformance::conforms(&cluster, &unique("one"), &unique("other"))).await;
     stop.cancel();
 }
 

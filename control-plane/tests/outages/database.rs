@@ -101,7 +101,7 @@ async fn a_database_that_takes_no_more_connections(_: PgPoolOptions, database: P
         run(format!("grant all on {kind}schema control, accounts, work to \"{role}\"")).await;
     }
     let few = database.username(&role).password("few");
-    let world = World::of(few.clone(), direct.clone()).await;
+    let world = Box::pin(World::of(few.clone(), direct.clone())).await;
     world.proxy.cut();
     let mut all = Vec::new();
     while all.len() < MOST {

@@ -43,7 +43,7 @@ pub(crate) struct Seen {
 impl World {
     pub(crate) async fn new(database: PgConnectOptions) -> Self {
         let direct = PgPool::connect_with(database.clone()).await.unwrap();
-        Self::of(database, direct).await
+        Box::pin(Self::of(database, direct)).await
     }
 
     /// One that uses the database as this user.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::rig::written;
 use crate::served::Afar;
-use crate::tenant::served;
+use crate::tenant::{Tenant, served};
 
 /// Longer than any of this takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -111,10 +111,10 @@ async fn the_link_into_a_platform_comes_once_it_is_met(db: PgPool) {
     let link = remote::admin_link(&afar.client, &platform).await.unwrap();
     assert_eq!(tenant.at(link.url.as_str()).await.0, 200);
     assert_eq!(link.expires_at.as_str(), "2026-03-02T12:00:00Z");
-    tenant.is_met(&afar.rig, "harbour", Phase::Provisioning);
+    Tenant::is_met(&afar.rig, "harbour", Phase::Provisioning);
     let error = remote::admin_link(&afar.client, &platform).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotReady, "{error}");
-    tenant.is_met(&afar.rig, "harbour", Phase::Ready);
+    Tenant::is_met(&afar.rig, "harbour", Phase::Ready);
     tenant.dies();
     let error = remote::admin_link(&afar.client, &platform).await.unwrap_err();
     assert!(error.kind() == Kind::NotReady && error.hint().contains("5 s"), "{error}");
