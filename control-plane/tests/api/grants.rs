@@ -147,7 +147,7 @@ async fn owners_and_admins_alone_are_let_in_and_keys_that_say_so(db: PgPool) {
 async fn what_only_names_the_organization_lets_nobody_in(db: PgPool) {
     let rig = Rig::new(db).await;
     let acme = rig.admit("acme", PlanName::Business).await;
-    let (tenant, _) = served(&rig, &acme, "harbour").await;
+    let _there = served(&rig, &acme, "harbour").await;
     let text = format!("{}  organization: acme\n", written("quay", "Quay"));
     rig.cluster.by_kubectl(blueprint::read(&text).unwrap());
     Tenant::is_met(&rig, "quay", Phase::Ready);
