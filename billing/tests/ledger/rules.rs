@@ -101,8 +101,8 @@ async fn what_does_not_balance_is_not_taken_whoever_writes_it(db: PgPool) {
         all(&[(0, 5), (1, -5)])
     );
     sqlx::raw_sql(AssertSqlSafe(of_another)).execute(&db).await.unwrap();
-    let later = format!("{}; {}", entry(100, 5, "USD"), entry(101, -5, "USD"));
-    assert!(why_not(&db, &later).await.contains("added to a journal later"));
+    let why = why_not(&db, &all(&[(100, 5), (101, -5)])).await;
+    assert!(why.contains("added to a journal later"), "{why}");
 }
 
 #[sqlx::test(migrations = false)]

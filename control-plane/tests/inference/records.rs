@@ -110,11 +110,12 @@ async fn a_batch_that_is_cut_off_is_taken_in_whole_or_not_at_all(db: PgPool) {
     let mut holder = db.acquire().await.unwrap();
     let mut held = holder.begin().await.unwrap();
     sqlx::query("select 1 from control.treasury for update").execute(&mut *held).await.unwrap();
+    // Outside the transaction: in it Postgres shows those who wait as they were at its first look.
     let killed = async {
         let waits = "select pg_terminate_backend(pid) from pg_stat_activity
                      where datname = current_database() and wait_event_type = 'Lock'";
         loop {
-            let ended = sqlx::query(waits).execute(&mut *held).await.unwrap();
+            let ended = sqlx::query(waits).execute(&db).await.unwrap();
             if ended.rows_affected() > 0 {
                 return;
             }
