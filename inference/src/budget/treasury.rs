@@ -12,7 +12,7 @@ pub trait Treasury: Send + Sync {
     async fn lease(&self, claim: &Claim) -> Result<Lease, TreasuryError>;
 
     /// Money that was spent beyond budgets since the start, and that nobody pays
-    /// ([`Vault::forgone`]), where this process is who knows.
+    /// ([`usage::Vault::forgone`]), where this process is who knows.
     fn forgone(&self) -> Vec<(Currency, Micros)> {
         Vec::new()
     }
