@@ -1,5 +1,7 @@
 //! A platform from its blueprint to its end.
 
+use std::time::{Duration, Instant};
+
 use blueprint::status::Phase;
 use kube::api::{Patch, PatchParams, PostParams};
 use operator::cluster::{CallError, Cluster as _, Kubernetes, MANAGER, Write};
@@ -137,8 +139,12 @@ async fn a_deleted_platform_stops_is_kept_and_comes_back_with_its_data() {
     let ready = kept.status.unwrap().conditions.into_iter().find(|it| it.type_ == "Ready");
     assert!(ready.unwrap().message.contains(UNDELETE), "it says how");
 
+    let asked = Instant::now();
     house.apply(&name, |it| it["metadata"]["annotations"] = json!({UNDELETE: "true"})).await;
     let back = house.until_made(&name).await;
+    let took = asked.elapsed();
+    println!("{name} is back after {took:?}");
+    assert!(took <= Duration::from_mins(1), "{took:?}");
     assert_eq!(said(&back, "DatabaseReady"), ("True", "Made"));
     let runtime = house.deployments(&name).get("runtime").await.unwrap();
     assert_eq!(runtime.spec.unwrap().replicas, Some(1));
