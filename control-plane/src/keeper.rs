@@ -33,6 +33,8 @@ pub async fn run(app: App, stop: CancellationToken) {
 /// The database.
 pub async fn round(app: &App) -> sqlx::Result<usize> {
     let (mut confirmed, mut after) = (0, None);
+    // One line for all: whoever may confirm none may confirm none of thousands.
+    let mut refused: (usize, Option<String>) = (0, None);
     // What is not known yet would all be confirmed anew.
     if !app.cluster().is_known() {
         return Ok(0);
@@ -41,7 +43,12 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
         let mut conn = app.conn().await?;
         let batch = platforms::all(&mut conn, after.as_deref(), BATCH).await?;
         drop(conn);
-        let Some((last, _)) = batch.last() else { return Ok(confirmed) };
+        let Some((last, _)) = batch.last() else {
+            if let (count, Some(first)) = refused {
+                tracing::warn!(count, %first, "not confirmed");
+            }
+            return Ok(confirmed);
+        };
         after = Some(last.name.to_string());
         let names: Vec<_> = batch.iter().map(|(owned, _)| owned.name.clone()).collect();
         for ((owned, account), seen) in batch.into_iter().zip(app.cluster().seen(&names)) {
@@ -52,7 +59,10 @@ pub async fn round(app: &App) -> sqlx::Result<usize> {
             let Some(uid) = uid(&seen).filter(|_| told != Some(&account)) else { continue };
             match app.cluster().confirm(&owned.name, uid, &account).await {
                 Ok(()) => confirmed += 1,
-                Err(error) => tracing::warn!(name = %owned.name, %error, "not confirmed"),
+                Err(error) => {
+                    refused.0 += 1;
+                    refused.1.get_or_insert_with(|| format!("{}: {error}", owned.name));
+                }
             }
         }
     }

@@ -59,7 +59,10 @@ enum Command {
     },
     /// Model servers that lease money for platforms here and tell what was used: makes keys for them, and takes
     /// them back.
-    ModelServer(ModelServer),
+    ModelServer {
+        #[command(subcommand)]
+        does: ModelServers,
+    },
     /// Prints what platforms have to know to take grants of this control plane, as the operator's settings have it:
     /// `installation.controlPlane.grants`. The key that signs comes first.
     GrantKeys(GrantKeys),
@@ -139,25 +142,21 @@ struct Forget {
     person: Email,
 }
 
-#[derive(Debug, Args)]
-struct ModelServer {
-    #[command(flatten)]
-    at: At,
-    #[command(subcommand)]
-    wanted: Wanted,
-}
-
 #[derive(Debug, Subcommand)]
-enum Wanted {
+enum ModelServers {
     /// Prints a key for a model server, once: its `controlPlane.keyFile` holds it.
     Add {
+        #[command(flatten)]
+        at: At,
         /// Whatever tells it from others, such as `gpu-1`.
         name: String,
     },
     /// A line of each, the newest first: name, id, the key's first letters, since when, and when it asked last.
-    List,
+    List(At),
     /// Takes the key of one back.
     Revoke {
+        #[command(flatten)]
+        at: At,
         /// Its name.
         name: String,
     },
@@ -195,7 +194,7 @@ fn run(command: Command) -> Result<(), String> {
             Command::ForgetSecondFactor(wanted) => forgotten(wanted).await,
             Command::RootKeys(At { settings }) => told(&settings).await,
             Command::Tickets { does } => of_tickets(does).await,
-            Command::ModelServer(asked) => of_model_servers(asked).await,
+            Command::ModelServer { does } => of_model_servers(does).await,
             Command::GrantKeys(wanted) => grant_keys(wanted).await,
             Command::VerifyAudit { file } => verified(&file),
         }
@@ -312,16 +311,18 @@ fn typed() -> Result<Text, String> {
     Text::read(&text).map_err(|why| format!("the answer on standard input {why}"))
 }
 
-async fn of_model_servers(asked: ModelServer) -> Result<(), String> {
-    let settings = Settings::read(&asked.at.settings).map_err(|error| error.to_string())?;
+async fn of_model_servers(does: ModelServers) -> Result<(), String> {
+    let (ModelServers::Add { at, .. } | ModelServers::List(at) | ModelServers::Revoke { at, .. }) =
+        &does;
+    let settings = Settings::read(&at.settings).map_err(|error| error.to_string())?;
     let (db, now) = (database(&settings).await?, Clock::System.now());
-    let lines = match asked.wanted {
-        Wanted::Add { name } => {
+    let lines = match does {
+        ModelServers::Add { name, .. } => {
             let key = model_servers::add(&db, &name, now).await;
             key.map(|key| vec![key.expose().to_owned()])
         }
-        Wanted::List => model_servers::list(&db).await,
-        Wanted::Revoke { name } => model_servers::revoke(&db, &name, now)
+        ModelServers::List(_) => model_servers::list(&db).await,
+        ModelServers::Revoke { name, .. } => model_servers::revoke(&db, &name, now)
             .await
             .map(|()| vec![format!("the key of {name} is good for nothing any more")]),
     };

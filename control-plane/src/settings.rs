@@ -92,7 +92,12 @@ impl Settings {
                        invitations go by it";
             return Err(refused(why.to_owned()));
         }
-        if settings.gateway.as_ref().is_some_and(|it| it.scheme() != "http" || it.path() != "/") {
+        // A name would be looked up, and what is called inside is known by its address.
+        let is_gateway = |it: &Url| {
+            let is_address = matches!(it.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)));
+            it.scheme() == "http" && it.path() == "/" && is_address
+        };
+        if settings.gateway.as_ref().is_some_and(|it| !is_gateway(it)) {
             let why = "gateway: only the address at which it takes platforms inside, such as \
                        http://10.96.4.20";
             return Err(refused(why.to_owned()));
@@ -192,7 +197,8 @@ mod tests {
             Settings::read(&file).map_err(|error| error.to_string())
         };
         assert!(read("http://10.96.4.20").unwrap().gateway.is_some());
-        for other in ["https://10.96.4.20", "http://10.96.4.20/platforms"] {
+        assert!(read("http://[fd00::20]:8080").unwrap().gateway.is_some());
+        for other in ["https://10.96.4.20", "http://10.96.4.20/platforms", "http://gateway.edge"] {
             assert!(read(other).unwrap_err().contains("gateway: only the address"), "{other}");
         }
     }
