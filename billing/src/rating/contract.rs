@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::dated::Dated;
 use super::dunning::Patience;
+use super::invoice::Invoice;
 use super::line::{Line, Reason};
 use super::markup::Tiers;
 use super::prices::{NoPrice, PriceList, Sku, may_cost};
@@ -116,20 +117,34 @@ impl Contract {
         Period::new(self.from.begins(), self.from.later(self.months).begins())
     }
 
-    /// What is missing of the commitment where so much was billed in its term, as a line; nothing where
-    /// nothing is.
+    /// What is missing of the commitment, as a line: of what was billed for its term, and of lines that are to be
+    /// billed with it. What credit notes gave back counts as billed, or the commitment would take it again.
+    /// Nothing where nothing is missing.
     ///
     /// # Errors
     /// [`AmountError`]
-    pub fn shortfall(&self, billed: Amount) -> Result<Option<Line>, AmountError> {
+    pub fn shortfall<'a>(
+        &self,
+        billed: impl IntoIterator<Item = &'a Invoice>,
+        with: &[Line],
+    ) -> Result<Option<Line>, AmountError> {
         let Some(committed) = self.commitment else { return Ok(None) };
-        let missing = committed.minus(billed)?;
+        let counts =
+            |line: &Line| line.sku() != Sku::Shortfall && self.term().has(line.period().from());
+        let mut sum = Amount::zero(committed.currency());
+        for (_, net) in billed.into_iter().flat_map(Invoice::nets).filter(|(line, _)| counts(line))
+        {
+            sum = sum.plus(Amount::of(net)?)?;
+        }
+        let with = with.iter().filter(|line| counts(line)).map(Line::amount);
+        let sum = sum.plus(Amount::sum(committed.currency(), with)?)?;
+        let missing = committed.minus(sum)?;
         if !missing.is_positive() {
             return Ok(None);
         }
         let why = vec![
             Reason::new(format!("committed to in {}", self.number), committed),
-            Reason::new("billed in its term", billed.negated()?),
+            Reason::new("billed for its term", sum.negated()?),
         ];
         Ok(Some(Line::of(Sku::Shortfall, "missing of the commitment", self.term(), why)?))
     }
@@ -276,9 +291,12 @@ impl Agreement {
         agreed.unwrap_or_else(|| self.lists.at(at).stored(plan))
     }
 
-    /// When what is issued now is to be paid.
-    pub fn payment(&self, at: Timestamp) -> Payment {
-        self.contract(at).map(|contract| contract.payment.clone()).unwrap_or_default()
+    /// When what is issued now is to be paid: by the contract that counts now, or else by the one that counted
+    /// for what it is about, as the last bill of a contract comes when it is over.
+    pub fn payment(&self, at: Timestamp, lines: &[Line]) -> Payment {
+        let of_lines = || lines.iter().find_map(|line| self.contract(line.period().from()));
+        let contract = self.contract(at).or_else(of_lines);
+        contract.map(|contract| contract.payment.clone()).unwrap_or_default()
     }
 
     /// How long what is unpaid is borne.
@@ -294,6 +312,7 @@ impl Agreement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rating::invoice::{Draft, Event, InvoiceName, Payer, Tax, TaxKind, Taxes};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -355,10 +374,14 @@ mod tests {
         // What the contract does not say the list does.
         assert_eq!(agreed.price(Sku::SERVICES, in_term), Ok(usd(500)));
         assert_eq!(agreed.price(Sku::Storage, in_term), Err(NoPrice::NotSold(Sku::Storage)));
-        let due = agreed.payment(in_term).due(in_term);
+        let due = agreed.payment(in_term, &[]).due(in_term);
         assert_eq!(due, at("2027-05-01T00:00:00Z"));
-        assert_eq!(agreed.payment(after).due(after), after);
-        assert_eq!(agreed.payment(in_term).purchase_order(), Some("PO 7"));
+        assert_eq!(agreed.payment(after, &[]).due(after), after);
+        assert_eq!(agreed.payment(in_term, &[]).purchase_order(), Some("PO 7"));
+        let last = line(Sku::SERVICES, at("2028-02-01T00:00:00Z"), usd(1));
+        let other = line(Sku::SERVICES, after, usd(1));
+        assert_eq!(agreed.payment(after, &[other.clone(), last]), signed.payment);
+        assert_eq!(agreed.payment(after, &[other]), Payment::AtOnce);
     }
 
     #[test]
@@ -431,9 +454,36 @@ mod tests {
     #[test]
     fn what_is_missing_of_a_commitment_is_a_line() {
         let committed = Contract { commitment: Some(usd(1_000)), ..contract(Overrides::default()) };
-        let line = committed.shortfall(usd(400)).unwrap().unwrap();
-        assert_eq!((line.amount(), line.period()), (usd(600), committed.term()));
-        assert_eq!(committed.shortfall(usd(1_000)), Ok(None));
-        assert_eq!(contract(Overrides::default()).shortfall(usd(0)), Ok(None));
+        let (first, last) = (at("2027-03-01T00:00:00Z"), at("2028-02-01T00:00:00Z"));
+        let outside = [at("2027-02-01T00:00:00Z"), at("2028-03-01T00:00:00Z")];
+        let mut lines = vec![line(Sku::SERVICES, first, usd(150)), line(Sku::Ai, last, usd(250))];
+        lines.extend(outside.map(|time| line(Sku::SERVICES, time, usd(10_000))));
+        lines.push(line(Sku::Shortfall, first, usd(10_000)));
+        let short = committed.shortfall([], &lines).unwrap().unwrap();
+        assert_eq!((short.amount(), short.period()), (usd(600), committed.term()));
+        // Prices have a tax in them that is not paid to us, and what is given back is not asked for again.
+        let agreed = agreement();
+        let organization = "acme".parse().unwrap();
+        let payer = Payer { organization: &organization, agreement: &agreed };
+        let name = InvoiceName::month(&organization, Month::of(last));
+        let draft = Draft::new(name, payer, lines.clone(), last).unwrap();
+        let tax = Tax { what: "VAT".into(), amount: "50.00 USD".parse().unwrap() };
+        let mut taxes = Taxes::none(5);
+        taxes.kind = TaxKind::Inclusive;
+        taxes.lines[0] = Some(tax);
+        let mut invoice = draft.issue(taxes).unwrap();
+        let less =
+            Event::Credited { lines: vec![(1, "250.00 USD".parse().unwrap())], why: "x".into() };
+        invoice.happened("note".parse().unwrap(), less, last).unwrap();
+        let short = committed.shortfall([&invoice], &lines[..1]).unwrap().unwrap();
+        assert_eq!(short.amount(), usd(1_000 - 100 - 250 - 150));
+        lines.push(line(Sku::SERVICES, last, usd(600)));
+        assert_eq!(committed.shortfall([], &lines), Ok(None));
+        assert_eq!(contract(Overrides::default()).shortfall([], &[]), Ok(None));
+    }
+
+    fn line(sku: Sku, month: Timestamp, amount: Amount) -> Line {
+        let why = vec![Reason::new("x", amount)];
+        Line::of(sku, "x", Month::of(month).period(), why).unwrap()
     }
 }

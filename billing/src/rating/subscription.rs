@@ -32,8 +32,9 @@ pub struct Subscription {
     /// What all there is of each was billed for, for a whole month.
     held: BTreeMap<Sku, Amount>,
     next: Next,
-    /// The last month that was billed.
+    /// The last month that began, billed or paused.
     billed: Month,
+    is_paused: bool,
     currency: Currency,
     /// Which plan there was when; none before it began and after it ended.
     plans: Dated<Option<PlanName>>,
@@ -103,6 +104,9 @@ pub enum NoChange {
     /// Nothing is changed any more.
     #[error("the subscription is over")]
     Over,
+    /// Platforms are stopped.
+    #[error("platforms are stopped; nothing is changed until what is overdue is paid")]
+    Paused,
     /// Something else was changed since it was quoted.
     #[error("something was changed since; ask what it costs now")]
     Stale,
@@ -183,6 +187,7 @@ impl Subscription {
             held: BTreeMap::new(),
             next: Next::Same,
             billed: month,
+            is_paused: false,
             currency: agreement.currency(),
             plans,
             version: 0,
@@ -218,6 +223,51 @@ impl Subscription {
         agreement: &Agreement,
         month: Month,
     ) -> Result<Option<Vec<Line>>, NoChange> {
+        let Some(mut turned) = self.turned(month)? else { return Ok(None) };
+        let is_had = turned.next != Next::Ended;
+        let lines =
+            if is_had { turned.hold(agreement, month, month.period())? } else { Vec::new() };
+        turned.note_plan(month.begins(), is_had)?;
+        *self = turned;
+        Ok(Some(lines))
+    }
+
+    /// Lets a month begin in which platforms are stopped: nothing is had, and nothing billed, until
+    /// [`Self::resume`] or the next month that is renewed. Whether there was such a month to begin.
+    ///
+    /// # Errors
+    /// [`NoChange::Month`]
+    pub fn pause(&mut self, month: Month) -> Result<bool, NoChange> {
+        let Some(mut turned) = self.turned(month)? else { return Ok(false) };
+        turned.is_paused = turned.next != Next::Ended;
+        turned.note_plan(month.begins(), false)?;
+        *self = turned;
+        Ok(true)
+    }
+
+    /// Has everything again from now on, in a month that began without it, and bills the rest of that month.
+    /// Nothing where it was not paused, or was ended since.
+    ///
+    /// # Errors
+    /// [`NoChange`]; nothing is changed then.
+    pub fn resume(
+        &mut self,
+        agreement: &Agreement,
+        at: Timestamp,
+    ) -> Result<Option<Vec<Line>>, NoChange> {
+        if !self.is_paused || self.next == Next::End {
+            return Ok(None);
+        }
+        let rest = self.billed_month(at)?.rest(at);
+        let mut resumed = Self { version: self.version + 1, ..self.clone() };
+        let lines = resumed.hold(agreement, self.billed, rest)?;
+        resumed.note_plan(rest.from(), true)?;
+        *self = resumed;
+        Ok(Some(lines))
+    }
+
+    /// What it is once this month began, before anything is held in it; nothing where it began before.
+    fn turned(&self, month: Month) -> Result<Option<Self>, NoChange> {
         let next = self.billed.later(1);
         if month <= self.billed {
             return Ok(None);
@@ -225,24 +275,36 @@ impl Subscription {
         if month != next {
             return Err(NoChange::Month { asked: month, next });
         }
-        let mut renewed = Self { billed: month, version: self.version + 1, ..self.clone() };
-        let lines = match std::mem::replace(&mut renewed.next, Next::Same) {
-            Next::End | Next::Ended => {
-                renewed.next = Next::Ended;
-                renewed.held = BTreeMap::new();
-                let _ = renewed.plans.set(month.begins(), None);
-                Vec::new()
-            }
-            next => {
-                if let Next::Items(items) = next {
-                    let _ = renewed.plans.set(month.begins(), Some(items.plan));
-                    renewed.items = items;
-                }
-                renewed.hold(agreement, month, month.period())?
-            }
+        let mut turned = Self {
+            billed: month,
+            version: self.version + 1,
+            held: BTreeMap::new(),
+            is_paused: false,
+            ..self.clone()
         };
-        *self = renewed;
-        Ok(Some(lines))
+        match std::mem::replace(&mut turned.next, Next::Same) {
+            Next::Same => {}
+            Next::Items(items) => turned.items = items,
+            Next::End | Next::Ended => turned.next = Next::Ended,
+        }
+        Ok(Some(turned))
+    }
+
+    /// Notes which plan there is from then on, if there is one.
+    fn note_plan(&mut self, from: Timestamp, is_had: bool) -> Result<(), NoChange> {
+        let plan = Some(self.items.plan).filter(|_| is_had);
+        if *self.plans.at(from) == plan {
+            return Ok(());
+        }
+        // Two changes within one second: the one that was there first counts.
+        self.plans.set(from, plan).map_err(|_| NoChange::Stale)
+    }
+
+    fn billed_month(&self, at: Timestamp) -> Result<Month, NoChange> {
+        match Month::of(at) {
+            month if month == self.billed => Ok(month),
+            asked => Err(NoChange::Month { asked, next: self.billed.later(1) }),
+        }
     }
 
     /// What a change at this time would be, and cost. Nothing is changed.
@@ -258,10 +320,11 @@ impl Subscription {
         if self.next == Next::Ended {
             return Err(NoChange::Over);
         }
-        let month = Month::of(at);
-        if month != self.billed {
-            return Err(NoChange::Month { asked: month, next: self.billed.later(1) });
+        // Who is stopped can leave.
+        if self.is_paused && wish != Wish::End {
+            return Err(NoChange::Paused);
         }
+        let month = self.billed_month(at)?;
         let at = month.rest(at).from();
         let next_month = month.later(1).begins();
         let quote = |from, line, monthly, held| Quote {
@@ -319,23 +382,18 @@ impl Subscription {
         if age.is_negative() || age > QUOTED_FOR || Month::of(now) != Month::of(quote.at) {
             return Err(NoChange::Late(quote.at));
         }
-        let is_at_once = quote.from == quote.at;
-        self.next = match &quote.wish {
+        let mut changed = Self { version: self.version + 1, ..self.clone() };
+        changed.next = match &quote.wish {
             Wish::End => Next::End,
-            Wish::Have(items) if !is_at_once => Next::Items(items.clone()),
+            Wish::Have(items) if quote.from > quote.at => Next::Items(items.clone()),
             Wish::Have(items) => {
-                if self.items.plan != items.plan {
-                    let taken = self.plans.set(quote.at, Some(items.plan));
-                    // Two changes of the plan in one second: the one that was there first counts.
-                    taken.map_err(|_| NoChange::Stale)?;
-                }
-                self.items = items.clone();
-                self.held = quote.held.clone();
+                (changed.items, changed.held) = (items.clone(), quote.held.clone());
+                changed.note_plan(quote.at, true)?;
                 Next::Same
             }
         };
-        self.version += 1;
-        self.changes.insert(called, quote.clone());
+        changed.changes.insert(called, quote.clone());
+        *self = changed;
         Ok(Accepted::New)
     }
 
@@ -383,7 +441,12 @@ impl Subscription {
             why.push(Reason::new(format!("{sku} at {after}, for what is left"), used));
         }
         let plan = items.plan;
-        let line = Line::of(Sku::Plan(plan), format!("change to {plan}"), rest, why)?;
+        let what = if plan == self.items.plan {
+            format!("change of what there is beside plan {plan}")
+        } else {
+            format!("change to plan {plan}")
+        };
+        let line = Line::of(Sku::Plan(plan), what, rest, why)?;
         // Parts of a millionth may be missing where it costs as much.
         Ok(Some(line).filter(|line| line.amount().is_positive()))
     }
@@ -404,7 +467,7 @@ impl Subscription {
             lines.push(Line::of(sku, sku.to_string(), part, why)?);
             held.insert(sku, amount);
         }
-        self.held = held;
+        (self.held, self.is_paused) = (held, false);
         Ok(lines)
     }
 }

@@ -144,9 +144,10 @@ impl Window {
             entries.push(Entry::new(revenue.clone(), part.negated()?));
         }
         entries.retain(|entry| !entry.amount.is_zero());
-        let journal = match entries.is_empty() {
-            true => None,
-            false => Some(Journal::new(self.key(), what, self.hour, entries)?),
+        let journal = if entries.is_empty() {
+            None
+        } else {
+            Some(Journal::new(self.key(), what, self.hour, entries)?)
         };
         *meter = counted;
         Ok(Metered { window: self, answers: each.len(), cost, markup, journal })

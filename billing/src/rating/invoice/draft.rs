@@ -48,7 +48,7 @@ impl Draft {
         }
         let amounts: Vec<_> = lines.iter().map(Line::amount).collect();
         let rounded = round(payer.agreement.currency(), &amounts)?;
-        let payment = payer.agreement.payment(issued);
+        let payment = payer.agreement.payment(issued, &lines);
         let organization = payer.organization.clone();
         Ok(Self { name, organization, issued, payment, lines, rounded })
     }

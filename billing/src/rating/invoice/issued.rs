@@ -120,6 +120,16 @@ impl Invoice {
         self.draft.lines().zip(taxes).map(|((line, price), tax)| (line, price, tax))
     }
 
+    /// Its lines, and what each was billed with, without tax.
+    pub fn nets(&self) -> impl Iterator<Item = (&Line, Money)> {
+        self.lines().map(|(line, price, tax)| match (self.taxes.kind, tax) {
+            (TaxKind::Inclusive, Some(tax)) => {
+                (line, self.money(price.amount() - tax.amount.amount()))
+            }
+            _ => (line, price),
+        })
+    }
+
     /// Whether prices have their tax in them.
     pub const fn tax_kind(&self) -> TaxKind {
         self.taxes.kind

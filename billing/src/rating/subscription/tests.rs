@@ -152,6 +152,68 @@ fn who_ends_it_has_what_was_paid_for_and_pays_nothing_more() {
 }
 
 #[test]
+fn while_platforms_are_stopped_no_month_is_billed_and_then_the_rest_of_one() {
+    let mut had = starter();
+    let noon = at("2028-02-10T12:00:00Z");
+    let quote = had.quote(&agreed(), have(PlanName::Business), noon).unwrap();
+    had.accept(called("up"), &quote, noon).unwrap();
+    let down = had.quote(&agreed(), have(PlanName::Starter), noon).unwrap();
+    had.accept(called("down"), &down, noon).unwrap();
+    let march = Month::of(noon).later(1);
+    let skipped = NoChange::Month { asked: march.later(1), next: march };
+    assert_eq!(had.pause(march.later(1)), Err(skipped));
+    assert_eq!(had.pause(march), Ok(true));
+    assert_eq!((had.pause(march), had.renew(&agreed(), march)), (Ok(false), Ok(None)));
+    let asked = had.quote(&agreed(), have(PlanName::Business), march.begins());
+    assert_eq!(asked, Err(NoChange::Paused));
+    assert_eq!(had.pause(march.later(1)), Ok(true));
+    let paid = at("2028-04-16T00:00:00Z");
+    assert!(matches!(had.resume(&agreed(), march.begins()), Err(NoChange::Month { .. })));
+    let lines = had.resume(&agreed(), paid).unwrap().unwrap();
+    assert_eq!((lines.len(), lines[0].amount()), (1, usd(49_500_000)));
+    assert_eq!(lines[0].period(), february(paid));
+    assert_eq!(had.resume(&agreed(), paid), Ok(None), "it was billed before");
+    let plan = |time| *had.plans().at(at(time));
+    let plans = [
+        "2028-02-29T23:59:59Z",
+        "2028-03-01T00:00:00Z",
+        "2028-04-15T23:59:59Z",
+        "2028-04-16T00:00:00Z",
+    ];
+    assert_eq!(plans.map(plan), [Some(PlanName::Business), None, None, Some(PlanName::Starter)]);
+    // Who is live again when a month begins pays for all of it.
+    let mut had = had;
+    assert_eq!(had.pause(march.later(2)), Ok(true));
+    let june = had.renew(&agreed(), march.later(3)).unwrap().unwrap();
+    assert_eq!(june[0].amount(), usd(99_000_000));
+    assert_eq!(had.resume(&agreed(), at("2028-06-02T00:00:00Z")), Ok(None));
+}
+
+#[test]
+fn who_is_stopped_can_leave_and_pays_for_no_more() {
+    let mut had = starter();
+    let march = Month::of(at("2028-03-01T00:00:00Z"));
+    assert_eq!(had.pause(march), Ok(true));
+    let end = had.quote(&agreed(), Wish::End, march.begins()).unwrap();
+    assert_eq!(had.accept(called("end"), &end, march.begins()), Ok(Accepted::New));
+    assert_eq!(had.resume(&agreed(), march.begins()), Ok(None));
+    assert_eq!(had.renew(&agreed(), march.later(1)), Ok(Some(vec![])));
+    assert_eq!(had.items(), None);
+}
+
+#[test]
+fn who_ended_it_has_nothing_to_be_paused() {
+    let mut had = starter();
+    let noon = at("2028-02-10T12:00:00Z");
+    let end = had.quote(&agreed(), Wish::End, noon).unwrap();
+    had.accept(called("end"), &end, noon).unwrap();
+    let march = Month::of(noon).later(1);
+    assert_eq!(had.pause(march), Ok(true));
+    assert_eq!(had.resume(&agreed(), march.begins()), Ok(None));
+    assert_eq!(had.items(), None);
+}
+
+#[test]
 fn a_price_that_rises_counts_from_the_next_month_on_and_at_once_for_what_comes() {
     let rise = at("2028-02-10T00:00:00Z");
     let mut lists = Dated::new(PriceList::factory().unwrap());
