@@ -114,6 +114,42 @@ impl Amount {
         Self { micros: i64::try_from(micros).unwrap_or(self.micros), ..self }
     }
 
+    /// So many of it.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`]
+    pub fn times(self, count: u32) -> Result<Self, AmountError> {
+        let micros = self.micros.checked_mul(i64::from(count)).ok_or(AmountError::Overflow)?;
+        Ok(Self { micros, ..self })
+    }
+
+    /// What `used` costs where it is the price of `unit`, rounded towards zero; nothing where the unit is
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`]
+    pub fn at_rate(self, used: u128, unit: u128) -> Result<Self, AmountError> {
+        let unit = i128::try_from(unit).map_err(|_| AmountError::Overflow)?;
+        let used = i128::try_from(used).map_err(|_| AmountError::Overflow)?;
+        let micros = match unit {
+            0 => 0,
+            unit => i128::from(self.micros).checked_mul(used).ok_or(AmountError::Overflow)? / unit,
+        };
+        let micros = i64::try_from(micros).map_err(|_| AmountError::Overflow)?;
+        Ok(Self { micros, ..self })
+    }
+
+    /// The sum of all these, of this currency.
+    ///
+    /// # Errors
+    /// [`AmountError`]
+    pub fn sum(
+        currency: Currency,
+        amounts: impl IntoIterator<Item = Self>,
+    ) -> Result<Self, AmountError> {
+        amounts.into_iter().try_fold(Self::zero(currency), Self::plus)
+    }
+
     /// In whole minor units, rounded to the nearest, halves away from zero; and what that leaves out, which is
     /// below zero where it was rounded up.
     pub fn to_minor(self) -> (Money, Self) {
@@ -135,7 +171,7 @@ impl Amount {
 }
 
 /// Millionths in one minor unit.
-fn minor(currency: Currency) -> i64 {
+pub(crate) fn minor(currency: Currency) -> i64 {
     MAJOR / 10_i64.pow(u32::from(currency.decimals()))
 }
 
@@ -188,6 +224,18 @@ mod tests {
         assert_eq!(minor(15_000), (2, -5_000));
         assert_eq!(minor(-15_000), (-2, 5_000));
         assert_eq!(minor(-14_999), (-1, -4_999));
+    }
+
+    #[test]
+    fn what_is_used_costs_its_part_of_the_unit() {
+        let hour = Amount::new(500_000_000, Currency::USD);
+        assert_eq!(hour.at_rate(90, 60), Ok(Amount::new(750_000_000, Currency::USD)));
+        assert_eq!(hour.at_rate(1, 60), Ok(Amount::new(8_333_333, Currency::USD)));
+        assert_eq!(hour.at_rate(1, 0), Ok(Amount::zero(Currency::USD)));
+        assert_eq!(hour.at_rate(u128::MAX, 1), Err(AmountError::Overflow));
+        assert_eq!(hour.at_rate(1 << 90, 1), Err(AmountError::Overflow));
+        assert_eq!(hour.times(3), Ok(Amount::new(1_500_000_000, Currency::USD)));
+        assert_eq!(Amount::new(i64::MAX, Currency::USD).times(2), Err(AmountError::Overflow));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub const CONDITIONS: [&str; 7] = [
     "Ready",
 ];
 
+/// The reason of `BillingCurrent` from which on a platform does not run.
+pub const PAST_GRACE: &str = "PastGrace";
+
 /// What was seen of a platform.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

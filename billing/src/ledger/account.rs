@@ -41,6 +41,8 @@ pub enum Book {
     Cash,
     /// Money that is owed to us.
     Receivable,
+    /// What was used and is in no invoice yet.
+    Unbilled,
     /// Money that we owe.
     Payable,
     /// Of what we owe, what is kept back for refunds and disputes.
@@ -69,9 +71,10 @@ impl Account {
 
 impl Book {
     /// All there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cash,
         Self::Receivable,
+        Self::Unbilled,
         Self::Payable,
         Self::Reserve,
         Self::Tax,
@@ -85,6 +88,7 @@ impl Book {
         match self {
             Self::Cash => "cash",
             Self::Receivable => "receivable",
+            Self::Unbilled => "unbilled",
             Self::Payable => "payable",
             Self::Reserve => "reserve",
             Self::Tax => "tax",

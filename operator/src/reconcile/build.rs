@@ -377,8 +377,7 @@ pub(crate) fn seen(blueprint: &PlatformBlueprint, tenant: &Tenant) -> plan::Seen
 /// What nobody tells us of is looked at again after this time.
 pub(super) const LOOKS_AGAIN: Duration = Duration::from_secs(30);
 
-/// The reason of `BillingCurrent` from which on a platform does not run.
-pub const PAST_GRACE: &str = "PastGrace";
+pub use blueprint::status::PAST_GRACE;
 
 #[cfg(test)]
 mod tests {
