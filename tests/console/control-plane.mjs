@@ -56,7 +56,7 @@ export async function startControlPlane() {
   const words = ['admit', '--settings', settings, '--slug', 'acme', '--name', 'Acme', '--plan', 'business'];
   const admitted = await run(fromSuite('SOULFRA_CONTROL_PLANE'), [...words, '--owner', OWNER.email]);
   const [key, link] = admitted.stdout.trim().split('\n');
-  const added = ['model-server', '--settings', settings, 'add', 'gpu-1'];
+  const added = ['model-server', 'add', '--settings', settings, 'gpu-1'];
   const modelServerKey = (await run(fromSuite('SOULFRA_CONTROL_PLANE'), added)).stdout.trim();
   const child = spawn(fromSuite('SOULFRA_CONTROL_PLANE'), ['serve', '--settings', settings], {
     stdio: ['ignore', 'ignore', 'pipe'],
