@@ -22,7 +22,7 @@ describe('the API', () => {
   let world;
 
   before(async () => {
-    world = await startControlPlane();
+    world = await startControlPlane('SOULFRA_TEST_DATABASE_OF_CONTRACT');
   });
 
   after(() => world?.stop());
