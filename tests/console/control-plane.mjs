@@ -34,6 +34,8 @@ export async function startControlPlane(database) {
   });
   hook.listen(0, '127.0.0.1');
   await once(hook, 'listening');
+  // Where the rest does not start, nobody stops it, and the tests are to end all the same.
+  hook.unref();
   const at = await freePort();
   // By a name and not by an address: passkeys are bound to one.
   const site = `http://localhost:${at}`;
