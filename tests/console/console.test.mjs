@@ -20,7 +20,7 @@ describe('the console', () => {
 
   before(async () => {
     all = await routes();
-    world = await startControlPlane();
+    world = await startControlPlane('SOULFRA_TEST_DATABASE_OF_CONSOLE');
     browser = await startBrowser();
     const page = await forms.writing(browser, sent, WITHOUT_SCRIPTS);
     signedIn = await becomeOwner(page, world);

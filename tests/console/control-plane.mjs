@@ -20,11 +20,11 @@ const PATIENCE = 30_000;
 export const OWNER = { name: 'Ada Lovelace', email: 'ada@acme.example', password: 'engine-of-analysis-1843' };
 
 /**
- * Starts it with one organization, `acme`. Gives its `site`, the `link` by which the owner joins, a
+ * Starts it over the database that the suite hands over in this variable, with one organization, `acme`. Gives its `site`, the `link` by which the owner joins, a
  * `key` of the API with which everything can be done but what model servers do, `modelServerKey` for
  * that, `hook`, an address that webhooks may call, and `stop()`.
  */
-export async function startControlPlane() {
+export async function startControlPlane(database) {
   const folder = await newFolder();
   // A platform that takes every grant is met there too.
   const granted = JSON.stringify({ path: `/welcome/${'A'.repeat(43)}`, expiresAt: '2030-01-01T00:00:00Z' });
@@ -34,12 +34,14 @@ export async function startControlPlane() {
   });
   hook.listen(0, '127.0.0.1');
   await once(hook, 'listening');
+  // Where the rest does not start, nobody stops it, and the tests are to end all the same.
+  hook.unref();
   const at = await freePort();
   // By a name and not by an address: passkeys are bound to one.
   const site = `http://localhost:${at}`;
   const [settings, operator] = ['settings.yaml', 'operator.yaml'].map((file) => join(folder, file));
   const secret = { mode: 0o600 };
-  await writeFile(join(folder, 'database'), fromSuite('DATABASE_URL'), secret);
+  await writeFile(join(folder, 'database'), fromSuite(database), secret);
   await writeFile(operator, `installation: ${await readFile(INSTALLATION, 'utf8')}`);
   await writeFile(settings, JSON.stringify({
     listen: `127.0.0.1:${at}`,
@@ -56,7 +58,7 @@ export async function startControlPlane() {
   const words = ['admit', '--settings', settings, '--slug', 'acme', '--name', 'Acme', '--plan', 'business'];
   const admitted = await run(fromSuite('SOULFRA_CONTROL_PLANE'), [...words, '--owner', OWNER.email]);
   const [key, link] = admitted.stdout.trim().split('\n');
-  const added = ['model-server', '--settings', settings, 'add', 'gpu-1'];
+  const added = ['model-server', 'add', '--settings', settings, 'gpu-1'];
   const modelServerKey = (await run(fromSuite('SOULFRA_CONTROL_PLANE'), added)).stdout.trim();
   const child = spawn(fromSuite('SOULFRA_CONTROL_PLANE'), ['serve', '--settings', settings], {
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -77,6 +77,21 @@ impl Postgres {
         format!("postgres://postgres:{password}@127.0.0.1:{port}/{database}")
     }
 
+    /// Makes a database, and says where it is found.
+    pub(crate) fn create(
+        &self,
+        project: &Project,
+        database: &str,
+        deadline: Deadline,
+    ) -> Result<String> {
+        tools::debian(project, "psql", "postgresql-client", deadline)?;
+        let mut psql = project.command("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--command"]);
+        psql.arg(format!("create database {database}")).envs(self.environment());
+        process::run(&mut psql, deadline).with_context(|| format!("create {database}"))?;
+        Ok(self.url(database))
+    }
+
     /// The same for programs that use Postgres's own client library: its environment.
     pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
         [

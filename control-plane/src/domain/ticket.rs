@@ -26,9 +26,9 @@ const REOPENS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $variant:ident => $word:literal),* $(,)? }) => {
-        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "lowercase")]
+        $(#[$doc])*
         pub enum $name { $($(#[$each])* $variant),* }
 
         impl $name {
@@ -77,6 +77,7 @@ words! {
 
 words! {
     /// Who is to say something next.
+    #[schema(as = TicketState)]
     State {
         /// Support.
         Open => "open",

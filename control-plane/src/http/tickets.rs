@@ -37,7 +37,6 @@ pub struct Ticket {
     /// How much it matters.
     pub urgency: Urgency,
     /// `open`: Support is to answer; `waiting`: the organization is; `closed`.
-    #[schema(inline)]
     pub state: Far,
     /// The id of the person or key that asked.
     pub by: String,

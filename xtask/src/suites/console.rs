@@ -20,11 +20,15 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
     // Selected as the suite `crates` does, so that nothing is compiled again.
     let program = project.build(&OF_CLUSTERS, "control-plane", deadline)?;
     let postgres = Postgres::start(project, deadline)?;
+    // Each file of tests has its own: what one makes is not in the other's way.
+    let console = postgres.create(project, "console", deadline)?;
+    let contract = postgres.create(project, "contract", deadline)?;
     let cluster = Own::start(project, Parts::BARE)?;
-    let (kubeconfig, database) = (cluster.kubeconfig(), postgres.url("postgres"));
+    let kubeconfig = cluster.kubeconfig();
     let environment = [
         ("SOULFRA_CONTROL_PLANE", &*program),
-        ("DATABASE_URL", Path::new(&database)),
+        ("SOULFRA_TEST_DATABASE_OF_CONSOLE", Path::new(&console)),
+        ("SOULFRA_TEST_DATABASE_OF_CONTRACT", Path::new(&contract)),
         ("KUBECONFIG", &*kubeconfig),
         ("SOULFRA_TEST_KUBECTL", cluster.kubectl()),
         ("SOULFRA_SCHEMATHESIS", &*python),
