@@ -166,17 +166,17 @@ impl Known {
 
 impl Dunning {
     /// Takes a fact, in any order and however often it comes. Of two dues of one invoice the later counts.
-    pub fn told(&mut self, fact: Fact) {
+    pub fn told(&mut self, fact: &Fact) {
         let (Fact::Issued { invoice, .. }
         | Fact::Settled { invoice, .. }
-        | Fact::Reopened { invoice, .. }) = &fact;
+        | Fact::Reopened { invoice, .. }) = fact;
         let known = self.invoices.entry(invoice.clone()).or_default();
         let (place, time) = match fact {
             Fact::Issued { due, .. } => (&mut known.due, due),
             Fact::Settled { at, .. } => (&mut known.settled, at),
             Fact::Reopened { at, .. } => (&mut known.reopened, at),
         };
-        *place = (*place).max(Some(time));
+        *place = (*place).max(Some(*time));
     }
 
     /// Where the organization stands now.

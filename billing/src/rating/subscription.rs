@@ -314,14 +314,14 @@ impl Subscription {
     pub fn quote(
         &self,
         agreement: &Agreement,
-        wish: Wish,
+        wish: &Wish,
         at: Timestamp,
     ) -> Result<Quote, NoChange> {
         if self.next == Next::Ended {
             return Err(NoChange::Over);
         }
         // Who is stopped can leave.
-        if self.is_paused && wish != Wish::End {
+        if self.is_paused && *wish != Wish::End {
             return Err(NoChange::Paused);
         }
         let month = self.billed_month(at)?;
@@ -336,7 +336,7 @@ impl Subscription {
             monthly,
             held,
         };
-        let items = match &wish {
+        let items = match wish {
             Wish::End if self.next == Next::End => return Err(NoChange::Same),
             Wish::End => {
                 let nothing = Amount::zero(self.currency);

@@ -57,8 +57,8 @@ fn of_a_thousand_pairs_of_changes_at_once_each_is_prorated_once() {
             Wish::Have(Items::of(plans[usize::from(pair % 3 == 0)]))
         };
         // Both saw the same page; every second pair is one click that was sent twice.
-        let first = had.quote(&agreement, wish(pair), now).unwrap();
-        let second = had.quote(&agreement, wish(pair + 1), now).unwrap();
+        let first = had.quote(&agreement, &wish(pair), now).unwrap();
+        let second = had.quote(&agreement, &wish(pair + 1), now).unwrap();
         let names = if pair % 2 == 0 { ["a", "b"] } else { ["a", "a"] };
         let other = if pair % 2 == 0 { &second } else { &first };
         assert_eq!(had.accept(called(names[0]), &first, now), Ok(Accepted::New));

@@ -85,7 +85,7 @@ impl World {
     /// Asks what it costs, is shown it, and does it, twice.
     pub(crate) fn change(&mut self, name: &str, wish: Wish, now: Timestamp) -> Option<InvoiceName> {
         let agreement = self.agreement.clone();
-        let quote: Quote = self.had().quote(&agreement, wish, now).unwrap();
+        let quote: Quote = self.had().quote(&agreement, &wish, now).unwrap();
         let line = quote.line().cloned();
         let cost = line.as_ref().map_or("nothing".into(), |line| line.amount().to_string());
         let (from, monthly) = (quote.from(), quote.monthly());
@@ -165,7 +165,7 @@ impl World {
         self.text.push_str(&shown(&invoice));
         self.post(&invoice.journal().clone());
         if let Some(fact) = invoice.fact() {
-            self.told(fact);
+            self.told(&fact);
         }
         assert!(self.invoices.insert(name.clone(), invoice).is_none());
         self.look(now);
@@ -196,7 +196,7 @@ impl World {
         }
         self.post(journal);
         if let Some(fact) = moved.fact.clone() {
-            self.told(fact);
+            self.told(&fact);
         }
     }
 
@@ -207,8 +207,8 @@ impl World {
     }
 
     /// Facts come twice, as everything does.
-    fn told(&mut self, fact: Fact) {
-        self.dunning.told(fact.clone());
+    fn told(&mut self, fact: &Fact) {
+        self.dunning.told(fact);
         self.dunning.told(fact);
     }
 

@@ -26,7 +26,7 @@ fn reopened(number: u16, time: &str) -> Fact {
 
 fn told(facts: impl IntoIterator<Item = Fact>) -> Dunning {
     let mut dunning = Dunning::default();
-    facts.into_iter().for_each(|fact| dunning.told(fact));
+    facts.into_iter().for_each(|fact| dunning.told(&fact));
     dunning
 }
 
@@ -56,7 +56,7 @@ fn an_unpaid_bill_goes_all_the_way_and_back_when_it_is_paid() {
         assert!(later.is_none_or(|later| later > standing.state), "{now}");
         before = standing.state;
     }
-    dunning.told(settled(0, "2029-01-01T00:00:00Z"));
+    dunning.told(&settled(0, "2029-01-01T00:00:00Z"));
     let now = state(&dunning, "2029-01-01T00:00:00Z");
     assert_eq!((now, now.after(before)), (State::Current, Some(Step::Revive)));
 }
@@ -74,7 +74,7 @@ fn the_oldest_open_bill_says_how_long_and_a_platform_is_live_again_when_it_is_pa
     let mut dunning = told([issued(0, "2027-01-01T00:00:00Z"), issued(1, "2027-02-01T00:00:00Z")]);
     let now = "2027-02-03T00:00:00Z";
     assert_eq!(state(&dunning, now), State::Suspended);
-    dunning.told(settled(0, now));
+    dunning.told(&settled(0, now));
     assert_eq!(state(&dunning, now), State::PastDue);
     assert_eq!(State::PastDue.after(State::Suspended), Some(Step::Revive));
     assert_eq!(State::PastDue.after(State::Grace), None);
@@ -90,11 +90,11 @@ fn a_dispute_that_is_lost_begins_anew_from_when_it_was_lost() {
     ]);
     assert_eq!(state(&dunning, "2027-06-01T12:00:00Z"), State::Current);
     assert_eq!(state(&dunning, "2027-06-02T00:00:00Z"), State::PastDue);
-    dunning.told(settled(0, "2027-06-20T00:00:00Z"));
+    dunning.told(&settled(0, "2027-06-20T00:00:00Z"));
     assert_eq!(state(&dunning, "2028-01-01T00:00:00Z"), State::Current);
     // It was reopened and settled in one moment, or an invoice is settled that nobody told of.
-    dunning.told(reopened(0, "2027-06-20T00:00:00Z"));
-    dunning.told(settled(7, "2027-06-20T00:00:00Z"));
+    dunning.told(&reopened(0, "2027-06-20T00:00:00Z"));
+    dunning.told(&settled(7, "2027-06-20T00:00:00Z"));
     assert_eq!(state(&dunning, "2028-01-01T00:00:00Z"), State::Current);
 }
 
@@ -196,7 +196,7 @@ proptest! {
             before = state;
         }
         for number in 0..4 {
-            dunning.told(settled(number, "2027-12-31T00:00:00Z"));
+            dunning.told(&settled(number, "2027-12-31T00:00:00Z"));
         }
         prop_assert_eq!(dunning.standing(Patience::default(), now).state, State::Current);
     }

@@ -40,7 +40,7 @@ fn who_begins_in_a_month_pays_for_the_rest_of_it() {
     let begins = at("2028-02-15T12:00:00Z");
     let items = Items::of(PlanName::Business).with(ANALYTICS, 1).unwrap();
     let (mut begun, lines) = Subscription::begin(&agreed(), items, begins).unwrap();
-    let amounts: Vec<_> = lines.iter().map(|line| line.amount()).collect();
+    let amounts: Vec<_> = lines.iter().map(Line::amount).collect();
     assert_eq!(amounts, [usd(499_500_000), usd(149_500_000)]);
     assert_eq!(lines[0].period(), february(begins));
     let march = Month::of(begins).later(1);
@@ -56,7 +56,7 @@ fn who_begins_in_a_month_pays_for_the_rest_of_it() {
 fn what_costs_more_is_had_at_once_and_costs_what_was_quoted() {
     let mut had = starter();
     let half = at("2028-02-15T12:00:00Z");
-    let quote = had.quote(&agreed(), have(PlanName::Business), half).unwrap();
+    let quote = had.quote(&agreed(), &have(PlanName::Business), half).unwrap();
     assert_eq!((quote.at(), quote.from(), quote.monthly()), (half, half, usd(999_000_000)));
     let line = quote.line().unwrap();
     assert_eq!((line.amount(), line.period()), (usd(450_000_000), february(half)));
@@ -70,14 +70,14 @@ fn what_costs_more_is_had_at_once_and_costs_what_was_quoted() {
     let before = had.clone();
     assert_eq!(had.accept(called("c1"), &quote, later), Ok(Accepted::Again));
     assert_eq!(had, before);
-    assert_eq!(had.quote(&agreed(), have(PlanName::Business), later), Err(NoChange::Same));
+    assert_eq!(had.quote(&agreed(), &have(PlanName::Business), later), Err(NoChange::Same));
 }
 
 #[test]
 fn of_two_who_change_at_once_one_is_told_to_ask_again() {
     let mut had = starter();
     let half = at("2028-02-15T12:00:00Z");
-    let quote = |had: &Subscription, plan| had.quote(&agreed(), have(plan), half).unwrap();
+    let quote = |had: &Subscription, plan| had.quote(&agreed(), &have(plan), half).unwrap();
     let (first, second) = (quote(&had, PlanName::Business), quote(&had, PlanName::Business));
     assert_eq!(had.accept(called("a"), &first, half), Ok(Accepted::New));
     assert_eq!(had.accept(called("b"), &second, half), Err(NoChange::Stale));
@@ -91,17 +91,17 @@ fn of_two_who_change_at_once_one_is_told_to_ask_again() {
 fn a_quote_is_good_for_half_an_hour_of_its_month() {
     let mut had = starter();
     let evening = at("2028-02-29T23:50:00Z");
-    let quote = had.quote(&agreed(), have(PlanName::Business), evening).unwrap();
+    let quote = had.quote(&agreed(), &have(PlanName::Business), evening).unwrap();
     let late = NoChange::Late(evening);
     for now in ["2028-03-01T00:00:00Z", "2028-02-29T23:49:59Z"] {
         assert_eq!(had.accept(called("c"), &quote, at(now)), Err(late.clone()), "{now}");
     }
     let noon = at("2028-02-20T12:00:00Z");
-    let quote = had.quote(&agreed(), have(PlanName::Business), noon).unwrap();
+    let quote = had.quote(&agreed(), &have(PlanName::Business), noon).unwrap();
     let (last, over) = (noon + QUOTED_FOR, noon + QUOTED_FOR + SignedDuration::from_nanos(1));
     assert_eq!(had.accept(called("c"), &quote, over), Err(NoChange::Late(noon)));
     assert_eq!(had.accept(called("c"), &quote, last), Ok(Accepted::New));
-    let unbilled = had.quote(&agreed(), have(PlanName::Enterprise), at("2028-03-01T00:00:00Z"));
+    let unbilled = had.quote(&agreed(), &have(PlanName::Enterprise), at("2028-03-01T00:00:00Z"));
     assert!(matches!(unbilled, Err(NoChange::Month { .. })), "{unbilled:?}");
 }
 
@@ -110,7 +110,7 @@ fn what_costs_less_is_had_when_the_month_is_over_and_can_be_taken_back() {
     let mut had = starter();
     let noon = at("2028-02-10T12:00:00Z");
     let do_it = |had: &mut Subscription, name: &str, wish, at| {
-        let quote = had.quote(&agreed(), wish, at).unwrap();
+        let quote = had.quote(&agreed(), &wish, at).unwrap();
         assert_eq!(had.accept(called(name), &quote, at), Ok(Accepted::New));
         quote
     };
@@ -120,7 +120,7 @@ fn what_costs_less_is_had_when_the_month_is_over_and_can_be_taken_back() {
     assert_eq!((down.line(), down.from()), (None, at("2028-03-01T00:00:00Z")));
     assert_eq!(down.monthly(), usd(99_000_000));
     assert_eq!(had.items().unwrap().plan(), PlanName::Business);
-    assert_eq!(had.quote(&agreed(), have(PlanName::Starter), later), Err(NoChange::Same));
+    assert_eq!(had.quote(&agreed(), &have(PlanName::Starter), later), Err(NoChange::Same));
     let stays = do_it(&mut had, "stay", have(PlanName::Business), later);
     assert_eq!(stays.line(), None, "it is paid for");
     do_it(&mut had, "down-again", have(PlanName::Starter), later);
@@ -137,16 +137,16 @@ fn what_costs_less_is_had_when_the_month_is_over_and_can_be_taken_back() {
 fn who_ends_it_has_what_was_paid_for_and_pays_nothing_more() {
     let mut had = starter();
     let noon = at("2028-02-10T12:00:00Z");
-    let end = had.quote(&agreed(), Wish::End, noon).unwrap();
+    let end = had.quote(&agreed(), &Wish::End, noon).unwrap();
     assert_eq!((end.line(), end.monthly()), (None, usd(0)));
     had.accept(called("end"), &end, noon).unwrap();
-    assert_eq!(had.quote(&agreed(), Wish::End, noon), Err(NoChange::Same));
+    assert_eq!(had.quote(&agreed(), &Wish::End, noon), Err(NoChange::Same));
     assert!(had.items().is_some());
     let march = Month::of(noon).later(1);
     assert_eq!(had.renew(&agreed(), march), Ok(Some(vec![])));
     assert_eq!(had.items(), None);
     assert_eq!(*had.plans().at(march.begins()), None);
-    let again = had.quote(&agreed(), have(PlanName::Starter), march.begins());
+    let again = had.quote(&agreed(), &have(PlanName::Starter), march.begins());
     assert_eq!(again, Err(NoChange::Over));
     assert_eq!(had.renew(&agreed(), march.later(1)), Ok(Some(vec![])));
 }
@@ -155,16 +155,16 @@ fn who_ends_it_has_what_was_paid_for_and_pays_nothing_more() {
 fn while_platforms_are_stopped_no_month_is_billed_and_then_the_rest_of_one() {
     let mut had = starter();
     let noon = at("2028-02-10T12:00:00Z");
-    let quote = had.quote(&agreed(), have(PlanName::Business), noon).unwrap();
+    let quote = had.quote(&agreed(), &have(PlanName::Business), noon).unwrap();
     had.accept(called("up"), &quote, noon).unwrap();
-    let down = had.quote(&agreed(), have(PlanName::Starter), noon).unwrap();
+    let down = had.quote(&agreed(), &have(PlanName::Starter), noon).unwrap();
     had.accept(called("down"), &down, noon).unwrap();
     let march = Month::of(noon).later(1);
     let skipped = NoChange::Month { asked: march.later(1), next: march };
     assert_eq!(had.pause(march.later(1)), Err(skipped));
     assert_eq!(had.pause(march), Ok(true));
     assert_eq!((had.pause(march), had.renew(&agreed(), march)), (Ok(false), Ok(None)));
-    let asked = had.quote(&agreed(), have(PlanName::Business), march.begins());
+    let asked = had.quote(&agreed(), &have(PlanName::Business), march.begins());
     assert_eq!(asked, Err(NoChange::Paused));
     assert_eq!(had.pause(march.later(1)), Ok(true));
     let paid = at("2028-04-16T00:00:00Z");
@@ -182,7 +182,6 @@ fn while_platforms_are_stopped_no_month_is_billed_and_then_the_rest_of_one() {
     ];
     assert_eq!(plans.map(plan), [Some(PlanName::Business), None, None, Some(PlanName::Starter)]);
     // Who is live again when a month begins pays for all of it.
-    let mut had = had;
     assert_eq!(had.pause(march.later(2)), Ok(true));
     let june = had.renew(&agreed(), march.later(3)).unwrap().unwrap();
     assert_eq!(june[0].amount(), usd(99_000_000));
@@ -194,7 +193,7 @@ fn who_is_stopped_can_leave_and_pays_for_no_more() {
     let mut had = starter();
     let march = Month::of(at("2028-03-01T00:00:00Z"));
     assert_eq!(had.pause(march), Ok(true));
-    let end = had.quote(&agreed(), Wish::End, march.begins()).unwrap();
+    let end = had.quote(&agreed(), &Wish::End, march.begins()).unwrap();
     assert_eq!(had.accept(called("end"), &end, march.begins()), Ok(Accepted::New));
     assert_eq!(had.resume(&agreed(), march.begins()), Ok(None));
     assert_eq!(had.renew(&agreed(), march.later(1)), Ok(Some(vec![])));
@@ -205,7 +204,7 @@ fn who_is_stopped_can_leave_and_pays_for_no_more() {
 fn who_ended_it_has_nothing_to_be_paused() {
     let mut had = starter();
     let noon = at("2028-02-10T12:00:00Z");
-    let end = had.quote(&agreed(), Wish::End, noon).unwrap();
+    let end = had.quote(&agreed(), &Wish::End, noon).unwrap();
     had.accept(called("end"), &end, noon).unwrap();
     let march = Month::of(noon).later(1);
     assert_eq!(had.pause(march), Ok(true));
@@ -226,7 +225,7 @@ fn a_price_that_rises_counts_from_the_next_month_on_and_at_once_for_what_comes()
     let items = |count| Items::of(PlanName::Starter).with(ANALYTICS, count).unwrap();
     let (mut had, _) = Subscription::begin(&agreed, items(1), begins).unwrap();
     let half = at("2028-02-15T12:00:00Z");
-    let quote = had.quote(&agreed, Wish::Have(items(2)), half).unwrap();
+    let quote = had.quote(&agreed, &Wish::Have(items(2)), half).unwrap();
     assert_eq!(quote.line().unwrap().amount(), usd(290_000_000));
     assert_eq!(quote.monthly(), usd(99_000_000 + 299_000_000 + 580_000_000));
     had.accept(called("two"), &quote, half).unwrap();
@@ -275,13 +274,13 @@ proptest! {
             let passed = Period::new(now, then).within(month).seconds();
             exact += monthly(&has) * i128::from(passed);
             now = then;
-            let Ok(quote) = had.quote(&agreed, Wish::Have(items.clone()), now) else { continue };
+            let Ok(quote) = had.quote(&agreed, &Wish::Have(items.clone()), now) else { continue };
             let name = called(&format!("c{at}"));
             prop_assert_eq!(had.accept(name.clone(), &quote, now), Ok(Accepted::New));
             billed += quote.line().map_or(0, |line| i128::from(line.amount().micros()));
             if is_told_twice {
                 prop_assert_eq!(had.accept(name, &quote, now), Ok(Accepted::Again));
-                let same = had.quote(&agreed, Wish::Have(items.clone()), now);
+                let same = had.quote(&agreed, &Wish::Have(items.clone()), now);
                 prop_assert_eq!(same, Err(NoChange::Same));
             }
             if quote.from() == quote.at() {
