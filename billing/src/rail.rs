@@ -24,8 +24,8 @@ pub mod webhook;
 mod wish;
 
 pub use ids::{
-    CheckoutId, CustomerId, IntentId, InvoiceId, NoId, PaymentId, PayoutId, RefundId, SellerId,
-    SubscriptionId, TransferId,
+    CheckoutId, CustomerId, IntentId, InvoiceId, MethodId, NoId, PaymentId, PayoutId, RefundId,
+    SellerId, SubscriptionId, TransferId,
 };
 pub use object::{Cash, Kind, Object, ObjectRef, Standing};
 pub use port::{LinkTo, Movement, Order, Page, PaymentRail, Search, Trouble};

@@ -118,6 +118,8 @@ ids! {
     CustomerId,
     /// Who is paid: an account of their own at the rail.
     SellerId,
+    /// What somebody paid with before, and may be asked of again.
+    MethodId,
     /// A page of the rail on which somebody pays.
     CheckoutId,
     /// Money that somebody paid.

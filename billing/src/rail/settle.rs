@@ -218,7 +218,10 @@ async fn pass_on(
     if receivers.is_empty() {
         return Ok(());
     }
-    let payment = PaymentId::new(object.payment.as_deref().unwrap_or(&object.at_rail.id))?;
+    let payment = match &object.cash {
+        Some(cash) => PaymentId::new(&cash.booked_as)?,
+        None => return Err(NoBooking::Nothing(*id)),
+    };
     let mut transfers = Vec::with_capacity(receivers.len());
     for (place, Receiver { who, account, amount }) in receivers.iter().enumerate() {
         let part = Amount::of(*amount)?;

@@ -4,7 +4,7 @@ use blueprint::{Currency, Money};
 use serde::{Deserialize, Serialize};
 
 use super::limits::Endpoint;
-use super::{CustomerId, InvoiceId, PaymentId, SellerId, SubscriptionId, TransferId};
+use super::{CustomerId, InvoiceId, MethodId, PaymentId, SellerId, SubscriptionId, TransferId};
 use crate::ledger::Party;
 
 /// One sale is passed on to no more than these.
@@ -104,6 +104,8 @@ pub enum Wish {
 pub struct Sale {
     /// Who pays.
     pub customer: CustomerId,
+    /// What they pay with, where they are not there to be asked.
+    pub by: Option<MethodId>,
     /// For what, as it stands on the receipt.
     pub label: String,
     /// Without tax.
@@ -346,6 +348,7 @@ mod tests {
     fn sale(merchant: Merchant) -> Sale {
         Sale {
             customer: CustomerId::new("cus_1").unwrap(),
+            by: None,
             label: "An agent".to_owned(),
             price: usd("10.00"),
             tax: usd("1.90"),

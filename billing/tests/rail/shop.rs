@@ -87,6 +87,7 @@ impl Shop {
         let receivers = receivers.into_iter().filter(|one| one.amount.amount() > 0).collect();
         let sale = Sale {
             customer: CustomerId::new("cus_1").unwrap(),
+            by: None,
             label: "An agent".to_owned(),
             price,
             tax,

@@ -18,6 +18,7 @@ fn order(name: &str, wish: Wish) -> Order {
 fn bought(merchant: Merchant) -> Sale {
     Sale {
         customer: CustomerId::new("cus_1").unwrap(),
+        by: None,
         label: "A tier".to_owned(),
         price: usd("10.00"),
         tax: usd("0.00"),

@@ -189,7 +189,8 @@ async fn thousands_a_second_are_stored_of_which_a_third_is_doubled(db: PgPool) {
     let mut told: Vec<_> = (0..10_000_u32)
         .map(|number| event(&format!("evt_{number}"), "charge", &format!("ch_{}", number / 3)))
         .collect();
-    told.extend(told.iter().step_by(10).cloned().collect::<Vec<_>>().repeat(3));
+    let again: Vec<_> = told.iter().step_by(10).cloned().collect();
+    (0..3).for_each(|_| told.extend(again.iter().cloned()));
     let mut seed = 7_u64;
     for last in (1..told.len()).rev() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
