@@ -149,7 +149,7 @@ async fn whatever_the_line_does_what_moved_is_what_the_ledger_says(db: PgPool) {
         world.shop.clock.advance(wait);
     }
     let shop = &world.shop;
-    let (faults, sent) = (shop.rail.faults(), shop.rail.sent());
+    let (faults, requests) = (shop.rail.faults(), shop.rail.requests());
     shop.rail.is_calm();
     shop.drain().await;
     for open in [State::Waiting, State::Sent, State::Unknown] {
@@ -175,7 +175,7 @@ async fn whatever_the_line_does_what_moved_is_what_the_ledger_says(db: PgPool) {
     while seal::seal(&mut tx, shop.clock.now()).await.unwrap() > 0 {}
     assert_eq!(seal::verify(&mut tx).await.unwrap(), []);
     println!(
-        "counted: {} decisions, {sent} requests of which {faults} went wrong, {days} days, {} done and {} refused, \
+        "counted: {} decisions, {requests} requests of which {faults} went wrong, {days} days, {} done and {} refused, \
          seed {seed}: {clean} rows agree, 0 lost, 0 doubled, 0 unknown",
         world.decided,
         shop.count(State::Done).await,

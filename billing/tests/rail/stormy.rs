@@ -93,6 +93,11 @@ impl Stormy {
         self.state().faults
     }
 
+    /// How many came, looks among them.
+    pub(crate) fn requests(&self) -> usize {
+        self.state().requests.len()
+    }
+
     pub(crate) fn late(&self) -> u32 {
         self.state().late
     }
