@@ -119,10 +119,9 @@ fn trouble(
         _ if text("type") == "idempotency_error" && status != StatusCode::CONFLICT => {
             Trouble::Unknown(why)
         }
-        // Too often, an object is being worked on, the same key is: nothing was done by this one.
-        409 | 423 | 425 | 429 => Trouble::Again { why, after },
-        // A key that somebody has to mend; then it is done.
-        401 | 403 => Trouble::Again { why, after },
+        // Too often, an object is being worked on, or the same key is; or our own key is one that somebody has to
+        // mend. Nothing was done by this request.
+        401 | 403 | 409 | 423 | 425 | 429 => Trouble::Again { why, after },
         400..500 if is_to_retry == Some(true) => Trouble::Again { why, after },
         400..500 => Trouble::Refused(why),
         _ => Trouble::Unknown(why),

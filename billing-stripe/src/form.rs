@@ -15,6 +15,7 @@ impl Form {
         self.0.push((name.to_owned(), value.to_owned()));
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and names are written as they are")]
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.add(name, &value.to_string());
         self

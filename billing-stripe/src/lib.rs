@@ -1,6 +1,6 @@
 //! Stripe as a [`PaymentRail`]: its words for ours, and back.
 //!
-//! [`request`] says what is asked for a wish and [`object`] what an answer means; both ask nobody. [`client`]
+//! `request` says what is asked for a wish and `object` what an answer means; both ask nobody. `client`
 //! sends one request once and says which of its failures did something, did nothing, or may have: whoever
 //! holds the intent decides what follows.
 
@@ -12,7 +12,7 @@ mod request;
 use async_trait::async_trait;
 use billing::rail::{
     Kind, LinkTo, Movement, Object, ObjectRef, Order, Page, PaymentRail, PayoutId, Search,
-    Standing, Trouble, Wish,
+    SellerId, Standing, Trouble, Wish,
 };
 use blueprint::Slug;
 use reqwest::Url;
@@ -60,10 +60,10 @@ impl Stripe {
     }
 
     /// The first object of a list that an intent made, newest first, in the time in which it may have.
-    async fn look_through(&self, list: &Ask, search: &Search) -> Result<Option<Value>, Trouble> {
+    async fn look_through(&self, whole: &Ask, search: &Search) -> Result<Option<Value>, Trouble> {
         let mut after: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let mut ask = list.clone();
+            let mut ask = whole.clone();
             ask.form.add("limit", PAGE);
             if let Some(after) = &after {
                 ask.form.add("starting_after", after);
@@ -81,7 +81,7 @@ impl Stripe {
                 _ => return Ok(None),
             }
         }
-        Err(Trouble::Unknown(format!("there is more in {} than can be looked through", list.path)))
+        Err(Trouble::Unknown(format!("there is more in {} than can be looked through", whole.path)))
     }
 
     /// What an answer means; what it leaves out is asked for.
@@ -100,7 +100,7 @@ impl Stripe {
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Object, Trouble> {
-        let on = object.account.as_ref().map(|account| account.as_str());
+        let on = object.account.as_ref().map(SellerId::as_str);
         let ask = Ask::object(&object.word, &object.id, on).map_err(Trouble::Refused)?;
         let answer = self.client.get(&ask).await?;
         self.read(&answer, on).await
@@ -139,10 +139,10 @@ impl PaymentRail for Stripe {
             request::Where::At(object, mark) => {
                 let answer = self.client.get(&object).await?;
                 let is_marked = answer["metadata"][mark] == search.intent.to_string();
-                return match is_marked {
-                    true => self.read(&answer, object.on.as_deref()).await.map(Some),
-                    false => Ok(None),
-                };
+                if !is_marked {
+                    return Ok(None);
+                }
+                return self.read(&answer, object.on.as_deref()).await.map(Some);
             }
         };
         let mut list = list;

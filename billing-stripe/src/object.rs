@@ -21,7 +21,6 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
     let word = text("object").ok_or("an object does not say what it is")?;
     let id = text("id").ok_or("an object has no name")?;
     let created = object["created"].as_i64().unwrap_or_default();
-    let at = |second| Timestamp::from_second(second).map_err(|error| error.to_string());
     let account = on.map(SellerId::new).transpose().map_err(|error| error.to_string())?;
     let base = Object {
         at_rail: ObjectRef { word: word.to_owned(), id: id.to_owned(), account },
@@ -31,7 +30,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
         cash: None,
         payment: None,
         link: None,
-        at: at(created)?,
+        at: time(created)?,
     };
     let of = |kind, standing| Object { kind, standing, ..base.clone() };
     Ok(match word {
@@ -53,22 +52,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
                 ..of(Kind::Checkout, standing)
             }
         }
-        "payment_intent" => {
-            let charge = &object["latest_charge"];
-            let (cash, happened) = paid(charge)?;
-            let standing = match text("status") {
-                Some("succeeded") => Standing::Settled,
-                Some("canceled") => Standing::Failed("it was cancelled".to_owned()),
-                Some("requires_payment_method") => {
-                    Standing::Failed(why(&object["last_payment_error"]))
-                }
-                _ => Standing::Open,
-            };
-            let cash = cash.filter(|_| standing == Standing::Settled);
-            let at = happened.map_or(Ok(base.at), at)?;
-            let payment = name(charge);
-            Object { cash, payment, at, ..of(Kind::Payment, standing) }
-        }
+        "payment_intent" => payment(object, base)?,
         "charge" => {
             let (cash, _) = paid(object)?;
             let standing = match text("status") {
@@ -102,18 +86,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
             let link = text("hosted_invoice_url").map(str::to_owned);
             Object { payment: name(by), link, ..of(Kind::Invoice, standing) }
         }
-        "refund" => {
-            let standing = match text("status") {
-                Some("succeeded") => Standing::Settled,
-                Some("failed" | "canceled") => Standing::Failed(
-                    text("failure_reason").unwrap_or("it was cancelled").to_owned(),
-                ),
-                _ => Standing::Open,
-            };
-            // What a tenant gives back of what it was paid directly is its own.
-            let cash = if on.is_none() { Some(moved(object, -1)?) } else { None };
-            Object { cash, payment: name(&object["charge"]), ..of(Kind::Refund, standing) }
-        }
+        "refund" => refund(object, base)?,
         "transfer" => {
             Object { cash: Some(moved(object, -1)?), ..of(Kind::Transfer, Standing::Settled) }
         }
@@ -143,6 +116,45 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
     })
 }
 
+/// What somebody pays, as its charge says.
+fn payment(object: &Value, base: Object) -> Result<Object, String> {
+    let charge = &object["latest_charge"];
+    let (cash, happened) = paid(charge)?;
+    let standing = match object["status"].as_str() {
+        Some("succeeded") => Standing::Settled,
+        Some("canceled") => Standing::Failed("it was cancelled".to_owned()),
+        Some("requires_payment_method") => Standing::Failed(why(&object["last_payment_error"])),
+        _ => Standing::Open,
+    };
+    Ok(Object {
+        kind: Kind::Payment,
+        cash: cash.filter(|_| standing == Standing::Settled),
+        payment: name(charge),
+        at: happened.map_or(Ok(base.at), time)?,
+        standing,
+        ..base
+    })
+}
+
+fn refund(object: &Value, base: Object) -> Result<Object, String> {
+    let standing = match object["status"].as_str() {
+        Some("succeeded") => Standing::Settled,
+        Some("failed" | "canceled") => {
+            let why = object["failure_reason"].as_str().unwrap_or("it was cancelled");
+            Standing::Failed(why.to_owned())
+        }
+        _ => Standing::Open,
+    };
+    // What a tenant gives back of what it was paid directly is its own.
+    let is_ours = base.at_rail.account.is_none();
+    let cash = if is_ours { Some(moved(object, -1)?) } else { None };
+    Ok(Object { kind: Kind::Refund, standing, cash, payment: name(&object["charge"]), ..base })
+}
+
+fn time(second: i64) -> Result<Timestamp, String> {
+    Timestamp::from_second(second).map_err(|error| error.to_string())
+}
+
 /// What a charge put on our balance, and when it was: all of it, or our fee where it was a tenant's own.
 fn paid(charge: &Value) -> Result<(Option<Cash>, Option<i64>), String> {
     let Some(id) = charge["id"].as_str() else { return Ok((None, None)) };
@@ -154,9 +166,10 @@ fn paid(charge: &Value) -> Result<(Option<Cash>, Option<i64>), String> {
     }
     let booked = &charge["balance_transaction"];
     // What is on our balance counts, also where it is in another currency than what was paid.
-    let (gross, fee) = match booked.is_object() {
-        true => (money(booked, "amount")?, Some(money(booked, "fee")?)),
-        false => (money(charge, "amount")?, None),
+    let (gross, fee) = if booked.is_object() {
+        (money(booked, "amount")?, Some(money(booked, "fee")?))
+    } else {
+        (money(charge, "amount")?, None)
     };
     Ok((Some(Cash { booked_as: id.to_owned(), gross, fee }), created))
 }

@@ -264,7 +264,7 @@ pub(crate) fn list(wish: &Wish) -> Where {
         Wish::Subscription { sale, .. } => match sold("/v1/subscriptions", sale) {
             // Those that ended are listed only when all are asked for.
             Where::In(ask) => Where::In(ask.with("status", "all")),
-            at => at,
+            at @ Where::At(..) => at,
         },
         Wish::Cancel { subscription, on } => Where::At(
             Ask::at(format!("/v1/subscriptions/{subscription}")).on(on.as_ref()),

@@ -201,10 +201,10 @@ async fn whole_of(
     conn: &mut PgConnection,
     id: &str,
     amount: Money,
-    takes: Kind,
+    part: Kind,
 ) -> Result<Made, Trouble> {
     let whole = lock(conn, id).await?;
-    if !made::has_parts(whole.object.kind, takes) {
+    if !made::has_parts(whole.object.kind, part) {
         return Err(refused(id, "is nothing that this could be a part of"));
     }
     if amount.amount() > 0 && whole.currency != amount.currency() {
@@ -214,7 +214,7 @@ async fn whole_of(
         r#"select coalesce(sum(amount), 0)::bigint as "taken!" from billing.test_money
            where part_of = $1 and object -> 'kind' = $2"#,
         id,
-        intent::json(&takes).map_err(unknown)?,
+        intent::json(&part).map_err(unknown)?,
     );
     let taken = taken.fetch_one(conn).await.map_err(unknown)?;
     if taken.saturating_add(amount.amount()) > whole.amount {

@@ -37,7 +37,7 @@ async fn a_runner_that_dies_anywhere_neither_loses_nor_doubles(db: PgPool) {
         if polls % 2 == 0 {
             shop.rail.next(&[Fate::AnswerLost]);
         }
-        match cut_after(polls, shop.runner.turn()).await {
+        match Box::pin(cut_after(polls, shop.runner.turn())).await {
             None => cuts += 1,
             Some(turn) => whole += u32::from(turn.unwrap().done > 0),
         }
@@ -69,7 +69,7 @@ async fn who_looks_and_dies_anywhere_books_once(db: PgPool) {
         let mut conn = shop.db.acquire().await.unwrap();
         webhook::store(&mut conn, shop.looker.rail.name(), &told, shop.clock.now()).await.unwrap();
         drop(conn);
-        match cut_after(polls, shop.looker.turn()).await {
+        match Box::pin(cut_after(polls, shop.looker.turn())).await {
             None => cuts += 1,
             Some(looked) => whole += looked.unwrap().done,
         }

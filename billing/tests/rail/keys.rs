@@ -176,7 +176,7 @@ async fn two_runners_keep_to_the_limits_of_the_rail_together(db: PgPool) {
     let sales: Vec<_> =
         (0..150).map(|number: i32| shop.sale(&number.to_string(), usd("10.00"))).collect();
     for _ in 0..2_000 {
-        let (one, two) = join(shop.runner.turn(), other.turn()).await;
+        let (one, two) = Box::pin(join(shop.runner.turn(), other.turn())).await;
         let (one, two) = (one.unwrap(), two.unwrap());
         assert_eq!((one.lost, two.lost), (0, 0));
         shop.clock.advance(SignedDuration::from_millis(40));

@@ -137,7 +137,8 @@ async fn whatever_the_line_does_what_moved_is_what_the_ledger_says(db: PgPool) {
         }
         world.tells().await;
         let shop = &world.shop;
-        let (one, two, looked) = join3(shop.runner.turn(), other.turn(), shop.looker.turn()).await;
+        let (one, two, looked) =
+            Box::pin(join3(shop.runner.turn(), other.turn(), shop.looker.turn())).await;
         one.unwrap();
         two.unwrap();
         looked.unwrap();

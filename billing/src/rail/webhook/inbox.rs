@@ -81,14 +81,14 @@ pub async fn store(
     // One row for each name, all in one order: two who store the same events do not wait in a circle.
     let rows: BTreeMap<String, &Delivery> =
         deliveries.iter().map(|delivery| (delivery.name(), delivery)).collect();
-    let told = |row: &&Delivery| row.envelope.clone().ok();
+    let outside = |row: &&Delivery| row.envelope.clone().ok();
     let column = |of: fn(Envelope) -> Option<String>| -> Vec<Option<String>> {
-        rows.values().map(|row| told(row).and_then(of)).collect()
+        rows.values().map(|row| outside(row).and_then(of)).collect()
     };
     let names: Vec<_> = rows.keys().cloned().collect();
     let created: Vec<_> =
-        rows.values().map(|row| told(row).map(|told| told.created.to_sqlx())).collect();
-    let raws: Vec<_> = rows.values().map(|row| row.raw.clone()).collect();
+        rows.values().map(|row| outside(row).map(|told| told.created.to_sqlx())).collect();
+    let bodies: Vec<_> = rows.values().map(|row| row.raw.clone()).collect();
     let faults: Vec<_> = rows.values().map(|row| row.envelope.clone().err()).collect();
     let new = sqlx::query_scalar!(
         r#"with new as (
@@ -117,7 +117,7 @@ pub async fn store(
         &column(|told| told.api_version) as _,
         &column(|told| Some(told.object_kind)) as _,
         &column(|told| Some(told.object)) as _,
-        &raws,
+        &bodies,
         &faults as _,
         now.to_sqlx() as _,
     );
@@ -182,7 +182,7 @@ async fn keep_storing(
                 }
             }
             Err(error) => {
-                tracing::error!("could not store {} events of {rail}: {error}", stored.len())
+                tracing::error!("could not store {} events of {rail}: {error}", stored.len());
             }
         }
     }
