@@ -18,7 +18,8 @@ pub struct Account {
 }
 
 /// Whose an account is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Party {
     /// Ourselves.
     Factory,
@@ -164,6 +165,20 @@ impl TryFrom<String> for Account {
 
     fn try_from(text: String) -> Result<Self, NoAccount> {
         text.parse()
+    }
+}
+
+impl TryFrom<String> for Party {
+    type Error = NoAccount;
+
+    fn try_from(text: String) -> Result<Self, NoAccount> {
+        text.parse()
+    }
+}
+
+impl From<Party> for String {
+    fn from(party: Party) -> Self {
+        party.to_string()
     }
 }
 
