@@ -9,6 +9,16 @@ pub(crate) enum Due {
     Midnight,
     /// A payout arrives.
     Payout { account: String, payout: String },
+    /// A checkout session ends unpaid.
+    Session { account: String, session: String },
+    /// A period of a subscription ends.
+    Period { account: String, subscription: String },
+    /// The first invoice of a subscription was not paid in time.
+    First { account: String, subscription: String },
+    /// A draft is finalized.
+    Draft { account: String, invoice: String },
+    /// An invoice that could not be paid is tried again.
+    Retry { account: String, invoice: String },
     /// Nobody answered a dispute.
     Dispute { account: String, dispute: String },
 }
@@ -33,5 +43,10 @@ impl Agenda {
         let key = self.due.range(from..=(clock, until, u64::MAX)).next()?.0.clone();
         let due = self.due.remove(&key)?;
         Some((key.1, due))
+    }
+
+    /// Drops all that a test clock had before it.
+    pub(crate) fn forget(&mut self, clock: &str) {
+        self.due.retain(|(known, ..), _| known.as_deref() != Some(clock));
     }
 }

@@ -12,7 +12,11 @@ pub(crate) fn list(call: &mut Call, kind: &'static str, filters: &[&'static str]
     let objects: Vec<Value> = {
         let all = call.state.books.get(&call.account);
         let all = all.into_iter().flat_map(|books| books.all(kind).rev());
-        all.filter(|object| wanted.iter().all(|filter| filter.holds(object))).cloned().collect()
+        // Who was deleted can be looked at, and is in no list.
+        all.filter(|object| !object.flag("deleted"))
+            .filter(|object| wanted.iter().all(|filter| filter.holds(object)))
+            .cloned()
+            .collect()
     };
     page(call, objects, kind)
 }
@@ -75,7 +79,11 @@ fn filters_of(call: &mut Call, names: &[&'static str]) -> Vec<Filter> {
 
 impl Filter {
     fn holds(&self, object: &Value) -> bool {
-        let (has, wanted) = (&object[self.name], &self.wanted);
+        let (mut has, wanted) = (&object[self.name], &self.wanted);
+        let beside = &object[format!("_{}", self.name)];
+        if has.is_null() && !beside.is_null() {
+            has = beside;
+        }
         if let Some(range) = wanted.as_object() {
             let has = has.as_i64().unwrap_or_default();
             return range.iter().all(|(bound, value)| {
@@ -88,7 +96,6 @@ impl Filter {
                 }
             });
         }
-        // Of a subscription, what is not said is everything that has not ended.
         match wanted.as_array() {
             Some(any) => any.contains(has),
             None => has == wanted,

@@ -48,10 +48,6 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn shelf(&self, kind: &'static str) -> Option<&Shelf> {
-        self.shelves.get(kind)
-    }
-
     pub(crate) fn shelf_mut(&mut self, kind: &'static str) -> &mut Shelf {
         self.shelves.entry(kind).or_default()
     }

@@ -157,6 +157,7 @@ pub(crate) fn delete(call: &mut Call) -> Outcome {
     let customer = call.object("customer", "customer")?;
     check_there(&customer)?;
     let (account, id) = (call.account.clone(), customer.text("id").to_owned());
+    crate::objects::subscriptions::end_all_of(call.state, &account, &id);
     let gone = json!({ "id": id, "object": "customer", "deleted": true });
     call.state.put(&account, "customer", gone.clone());
     call.state.emit(&account, "customer.deleted", &customer);

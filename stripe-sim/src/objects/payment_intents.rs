@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Outcome, positive};
 use crate::objects::payment_methods::{self, Behaviour};
-use crate::objects::{charges, customers};
+use crate::objects::{charges, customers, invoices};
 use crate::refusal::Refusal;
 use crate::state::{PLATFORM, State};
 use crate::value::Read;
@@ -189,7 +189,18 @@ pub(crate) fn confirmed(state: &mut State, account: &str, mut intent: Value, how
         "payment_intent.amount_capturable_updated"
     };
     state.emit(account, event, &intent);
+    if intent.text("status") == "succeeded" {
+        invoices::intent_succeeded(state, account, &intent);
+    }
     Ok(intent)
+}
+
+/// Its holder said that it is not them.
+pub(crate) fn refused(state: &mut State, account: &str, intent: Value) {
+    let message = "We are unable to authenticate your payment method. Please choose a different \
+                   payment method and try again.";
+    let refusal = Refusal::invalid(message).code("payment_intent_authentication_failure");
+    failed(state, account, intent, None, &refusal);
 }
 
 /// A card that is to be used again becomes the customer's.

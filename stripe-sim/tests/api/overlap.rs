@@ -129,10 +129,63 @@ async fn both_answer_with_the_same_fields_of_the_same_types() {
         get("/v1/application_fees"),
         get("/v1/events"),
     ];
+    same(&stripe, &mock, &asks).await;
+}
+
+#[tokio::test]
+async fn both_bill_with_the_same_fields_of_the_same_types() {
+    let (stripe, mock) = (Stripe::start().await, Mock::start().await);
+    let given = json!({ "payment_method": "pm_card_visa", "email": "a@example.com" });
+    let customer = stripe.ok(post("/v1/customers", given)).await;
+    let cards = stripe.ok(get(format!("/v1/customers/{}/payment_methods", text(&customer)))).await;
+    let price = json!({
+        "currency": "usd", "unit_amount": 1_000, "recurring": { "interval": "month" },
+        "product_data": { "name": "P" },
+    });
+    let price = stripe.ok(post("/v1/prices", price)).await;
+    let subscription = json!({
+        "customer": customer["id"], "items": [{ "price": price["id"] }],
+        "default_payment_method": cards["data"][0]["id"],
+    });
+    let made = stripe.ok(post("/v1/subscriptions", subscription.clone())).await;
+    let checkout = json!({
+        "mode": "subscription", "line_items": [{ "price": price["id"], "quantity": 1 }],
+        "success_url": "https://example.com/done", "cancel_url": "https://example.com/back",
+    });
+    let meter = json!({
+        "display_name": "T", "event_name": "t", "default_aggregation": { "formula": "sum" },
+    });
+    let event = json!({
+        "event_name": "t", "payload": { "stripe_customer_id": customer["id"], "value": "1" },
+    });
+    let item = json!({ "customer": customer["id"], "amount": 1, "currency": "usd" });
+    let asks = [
+        post("/v1/subscriptions", subscription),
+        get(format!("/v1/invoices/{}", made["latest_invoice"].as_str().unwrap())),
+        get("/v1/invoice_payments"),
+        post("/v1/invoiceitems", item),
+        post("/v1/invoices", json!({ "customer": customer["id"] })),
+        post("/v1/invoices/create_preview", json!({ "subscription": made["id"] })),
+        post("/v1/checkout/sessions", checkout),
+        post("/v1/billing_portal/sessions", json!({ "customer": customer["id"] })),
+        get("/v1/billing_portal/configurations"),
+        post("/v1/billing/meters", meter),
+        post("/v1/billing/meter_events", event),
+        post("/v1/test_helpers/test_clocks", json!({ "frozen_time": 1_700_000_000 })),
+        get("/v1/payment_methods"),
+    ];
+    same(&stripe, &mock, &asks).await;
+}
+
+fn text(object: &Value) -> &str {
+    object["id"].as_str().unwrap()
+}
+
+async fn same(stripe: &Stripe, mock: &Mock, asks: &[Ask]) {
     let mut all = Vec::new();
     for ask in asks {
         let ours = stripe.ok(ask.clone()).await;
-        let (status, theirs) = mock.ask(&ask).await;
+        let (status, theirs) = mock.ask(ask).await;
         assert_eq!(status, 200, "{theirs}");
         let mut wrong = differences(&ours, &theirs);
         wrong.extend(missing(&ours, &theirs).into_iter().map(|name| format!("no {name} here")));
