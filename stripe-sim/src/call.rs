@@ -106,23 +106,23 @@ impl<'a> Call<'a> {
             merge_metadata(&mut object["metadata"], &given);
         }
         self.done()?;
-        self.save(kind, &before, object)
+        Ok(self.save(kind, &before, object))
     }
 
     /// Keeps an object that changed and tells of it.
-    pub(crate) fn save(&mut self, kind: &'static str, before: &Value, object: Value) -> Outcome {
+    pub(crate) fn save(&mut self, kind: &'static str, before: &Value, object: Value) -> Value {
         self.state.put(&self.account, kind, object.clone());
         let event = format!("{}.updated", event_name(kind));
         self.state.emit_change(&self.account, &event, before, &object);
-        Ok(object)
+        object
     }
 
     /// Keeps a new object and tells of it.
-    pub(crate) fn create(&mut self, kind: &'static str, object: Value) -> Outcome {
+    pub(crate) fn create(&mut self, kind: &'static str, object: Value) -> Value {
         self.state.put(&self.account, kind, object.clone());
         let event = format!("{}.created", event_name(kind));
         self.state.emit(&self.account, &event, &object);
-        Ok(object)
+        object
     }
 }
 

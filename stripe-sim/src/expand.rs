@@ -57,7 +57,8 @@ fn included(state: &State, account: &str, object: &Value, name: &str) -> Option<
     let id = object.text("id");
     let of = |kind, field: &str, url: String| {
         let whose = |other: &&Value| other.text(field) == id;
-        Some(list_of(books.all(kind).rev().filter(whose).cloned().collect(), &url))
+        let found: Vec<Value> = books.all(kind).rev().filter(whose).cloned().collect();
+        Some(list_of(&found, &url))
     };
     match (object.text("object"), name) {
         ("charge", "refunds") => of("refund", "charge", format!("/v1/charges/{id}/refunds")),
@@ -69,7 +70,7 @@ fn included(state: &State, account: &str, object: &Value, name: &str) -> Option<
         }
         ("checkout.session", "line_items") => {
             let items = object["_line_items"].as_array().cloned().unwrap_or_default();
-            Some(list_of(items, &format!("/v1/checkout/sessions/{id}/line_items")))
+            Some(list_of(&items, &format!("/v1/checkout/sessions/{id}/line_items")))
         }
         ("price", "tiers") => Some(object["_tiers"].clone()),
         ("invoice", "confirmation_secret") => {

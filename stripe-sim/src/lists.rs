@@ -18,11 +18,11 @@ pub(crate) fn list(call: &mut Call, kind: &'static str, filters: &[&'static str]
             .cloned()
             .collect()
     };
-    page(call, objects, kind)
+    page(call, &objects, kind)
 }
 
 /// A page of what was found, newest first.
-pub(crate) fn page(call: &mut Call, found: Vec<Value>, kind: &str) -> Outcome {
+pub(crate) fn page(call: &mut Call, found: &[Value], kind: &str) -> Outcome {
     let limit = call.take_int("limit").unwrap_or(10);
     let (after, before) = (call.take_text("starting_after"), call.take_text("ending_before"));
     call.done()?;

@@ -74,7 +74,10 @@ impl Books {
         let (mut available, mut pending) = (Vec::new(), Vec::new());
         for (currency, purse) in &mut self.purses {
             purse.settle(now);
-            let told = |amount: i64| json!({ "amount": amount, "currency": currency, "source_types": { "card": amount } });
+            let told = |amount: i64| {
+                let of = json!({ "card": amount });
+                json!({ "amount": amount, "currency": currency, "source_types": of })
+            };
             available.push(told(purse.available));
             pending.push(told(purse.pending()));
         }
@@ -85,6 +88,7 @@ impl Books {
         }
         json!({
             "object": "balance", "livemode": false, "available": available, "pending": pending,
+            "connect_reserved": [{ "amount": 0, "currency": "usd" }],
             "refund_and_dispute_prefunding": {
                 "available": [{ "amount": 0, "currency": "usd" }],
                 "pending": [{ "amount": 0, "currency": "usd" }],

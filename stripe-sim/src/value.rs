@@ -40,7 +40,7 @@ pub(crate) fn fields(value: Value) -> Fields {
 }
 
 /// A list inside an object, all of it.
-pub(crate) fn list_of(data: Vec<Value>, url: &str) -> Value {
+pub(crate) fn list_of(data: &[Value], url: &str) -> Value {
     serde_json::json!({ "object": "list", "data": data, "has_more": false, "url": url })
 }
 

@@ -1,6 +1,7 @@
 //! Events on their way to those who listen: signed, and as unreliable as asked for.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -126,7 +127,7 @@ pub fn sign(at: i64, body: &str, secrets: &[String]) -> String {
     for secret in secrets {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let tag = hmac::sign(&key, format!("{at}.{body}").as_bytes());
-        header += &format!(",v1={}", hex::encode(tag));
+        let _ = write!(header, ",v1={}", hex::encode(tag));
     }
     header
 }

@@ -95,11 +95,13 @@ fn blank(state: &State, id: &str, country: &str) -> Value {
         "business_type": null, "capabilities": {}, "charges_enabled": false, "country": country,
         "created": state.now, "default_currency": "usd", "details_submitted": false,
         "email": null,
-        "external_accounts": list_of(Vec::new(), &format!("/v1/accounts/{id}/external_accounts")),
+        "external_accounts": list_of(&[], &format!("/v1/accounts/{id}/external_accounts")),
         "future_requirements": requirements(&[]), "metadata": {}, "payouts_enabled": false,
         "requirements": requirements(&missing),
         "settings": {
-            "branding": { "icon": null, "logo": null, "primary_color": null, "secondary_color": null },
+            "branding": {
+                "icon": null, "logo": null, "primary_color": null, "secondary_color": null,
+            },
             "card_payments": {
                 "decline_on": { "avs_failure": false, "cvc_failure": false },
                 "statement_descriptor_prefix": null,
@@ -217,7 +219,7 @@ pub(crate) fn list(call: &mut Call) -> Outcome {
     let mut found = call.state.all(PLATFORM, "account");
     found.retain(|account| account.text("id") != PLATFORM);
     found.reverse();
-    lists::page(call, found, "account")
+    lists::page(call, &found, "account")
 }
 
 pub(crate) fn link(call: &mut Call) -> Outcome {

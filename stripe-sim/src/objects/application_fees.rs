@@ -35,7 +35,7 @@ pub(crate) fn take(
         "balance_transaction": transaction["id"], "charge": charge, "created": state.now,
         "currency": currency, "fee_source": { "charge": charge, "type": "charge" },
         "livemode": false, "originating_transaction": null, "refunded": false,
-        "refunds": list_of(Vec::new(), &url),
+        "refunds": list_of(&[], &url),
     });
     state.put(PLATFORM, "application_fee", fee.clone());
     state.emit(PLATFORM, "application_fee.created", &fee);
@@ -107,5 +107,5 @@ pub(crate) fn refund(call: &mut Call) -> Outcome {
 pub(crate) fn refunds(call: &mut Call) -> Outcome {
     let fee = call.object("application_fee", "id")?;
     let found = fee["refunds"]["data"].as_array().cloned().unwrap_or_default();
-    lists::page(call, found, "fee_refund")
+    lists::page(call, &found, "fee_refund")
 }

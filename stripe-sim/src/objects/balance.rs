@@ -82,7 +82,7 @@ pub(crate) fn transactions(call: &mut Call) -> Outcome {
         wanted.iter().all(is_equal)
             && payout.as_deref().is_none_or(|payout| transaction.text("_payout") == payout)
     });
-    lists::page(call, found, "balance_transaction")
+    lists::page(call, &found, "balance_transaction")
 }
 
 /// What has become available by now, says so.

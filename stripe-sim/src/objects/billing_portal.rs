@@ -52,7 +52,7 @@ pub(crate) fn configure(call: &mut Call) -> Outcome {
     configuration["name"] = call.or_null("name");
     configuration["metadata"] = call.metadata();
     call.done()?;
-    call.create(KIND, configuration)
+    Ok(call.create(KIND, configuration))
 }
 
 pub(crate) fn open(call: &mut Call) -> Outcome {
@@ -71,7 +71,8 @@ pub(crate) fn open(call: &mut Call) -> Outcome {
     let back = if back.is_null() { configuration["default_return_url"].clone() } else { back };
     let session = json!({
         "id": id, "object": "billing_portal.session", "configuration": configuration["id"],
-        "created": call.state.now, "customer": customer, "flow": null, "livemode": false,
+        "created": call.state.now, "customer": customer, "customer_account": null,
+        "flow": null, "livemode": false,
         "locale": null, "on_behalf_of": null, "return_url": back, "url": url,
     });
     let account = call.account.clone();

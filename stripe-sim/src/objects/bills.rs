@@ -76,7 +76,8 @@ pub(crate) fn shape(state: &mut State, account: &str, bill: Bill) -> Value {
         "billing_reason": bill.reason,
         "collection_method": method.unwrap_or_else(|| "charge_automatically".to_owned()),
         "created": now, "currency": bill.currency, "custom_fields": null,
-        "customer": bill.customer, "customer_address": customer["address"],
+        "customer": bill.customer, "customer_account": null,
+        "customer_address": customer["address"],
         "customer_email": customer["email"], "customer_name": customer["name"],
         "customer_phone": customer["phone"], "customer_shipping": customer["shipping"],
         "customer_tax_exempt": "none", "customer_tax_ids": [],
@@ -124,7 +125,7 @@ pub(crate) fn write_lines(invoice: &mut Value, mut lines: Vec<Value>) {
     let due = if total <= 0 { 0 } else { due };
     invoice["amount_due"] = json!(due);
     invoice["amount_remaining"] = json!(due);
-    invoice["lines"] = list_of(lines, &format!("/v1/invoices/{id}/lines"));
+    invoice["lines"] = list_of(&lines, &format!("/v1/invoices/{id}/lines"));
 }
 
 /// A draft becomes what is owed: it has a number, and an intent to pay it by.
@@ -235,25 +236,22 @@ pub(crate) fn attempt(
     let invoice = state.get(account, "invoice", id, "invoice")?;
     let method = method.or_else(|| default_method(state, account, &invoice));
     let intent = state.get(account, "payment_intent", invoice.text("_intent"), "invoice")?;
-    let tried = match method {
-        Some(method) => {
-            let mut intent = intent;
-            intent["payment_method"] = json!(method);
-            let how = How { return_url: None, is_strict: false };
-            payment_intents::confirmed(state, account, intent, &how)
-        }
-        None => {
-            let message = "There is no `default_payment_method` set on this Customer or Invoice. \
-                           Please set a payment method.";
-            Err(Refusal::invalid(message).code("invoice_payment_intent_requires_action"))
-        }
+    let outcome = if let Some(method) = method {
+        let mut intent = intent;
+        intent["payment_method"] = json!(method);
+        let how = How { return_url: None, is_strict: false };
+        payment_intents::confirmed(state, account, intent, &how)
+    } else {
+        let message = "There is no `default_payment_method` set on this Customer or Invoice. \
+                       Please set a payment method.";
+        Err(Refusal::invalid(message).code("invoice_payment_intent_requires_action"))
     };
     let (clock, now) = {
         let customer = invoice.text("customer");
         (state.clock_of(account, customer), state.time_of(account, customer))
     };
-    let needs_action = matches!(&tried, Ok(intent) if intent.text("status") == "requires_action");
-    let is_paid = tried.is_ok() && !needs_action;
+    let needs_action = matches!(&outcome, Ok(intent) if intent.text("status") == "requires_action");
+    let is_paid = outcome.is_ok() && !needs_action;
     let tries = usize::try_from(invoice.int("attempt_count")).unwrap_or_default();
     let again = AGAIN.get(tries).filter(|_| !is_paid && invoice.flag("auto_advance"));
     let invoice = state.change(account, "invoice", id, |invoice| {
@@ -272,7 +270,7 @@ pub(crate) fn attempt(
         if needs_action { "invoice.payment_action_required" } else { "invoice.payment_failed" };
     state.emit(account, event, &invoice);
     renewals::unpaid(state, account, &invoice, again.is_some());
-    tried.map(|_| invoice)
+    outcome.map(|_| invoice)
 }
 
 /// An invoice is paid, by whatever.

@@ -60,7 +60,8 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
             "after_submit": null, "shipping_address": null, "submit": null,
             "terms_of_service_acceptance": null,
         },
-        "customer": customer,
+        "customer": customer, "customer_account": null, "integration_identifier": null,
+        "managed_payments": null, "origin_context": null,
         "customer_creation": if mode == "payment" { json!("if_required") } else { Value::Null },
         "customer_details": null, "customer_email": email, "discounts": [],
         "expires_at": expires, "invoice": null, "invoice_creation": null, "livemode": false,
@@ -155,7 +156,7 @@ fn items(call: &mut Call, wanted: &[Value], mode: &str) -> Result<Vec<Value>, Re
 pub(crate) fn line_items(call: &mut Call) -> Outcome {
     let session = call.object("checkout.session", "session")?;
     let found = session["_line_items"].as_array().cloned().unwrap_or_default();
-    lists::page(call, found, "item")
+    lists::page(call, &found, "item")
 }
 
 pub(crate) fn expire(call: &mut Call) -> Outcome {
@@ -212,24 +213,24 @@ impl Sim {
         }
         let mut state = self.lock();
         let mut call = Call::new(&mut state, &account, "", Vec::new(), Fields::new());
-        pay(&mut call, session, written).map_err(|refusal| {
+        pay(&mut call, &session, written).map_err(|refusal| {
             let error = refusal.error();
             Declined(error.text("message").to_owned())
         })
     }
 }
 
-fn pay(call: &mut Call, session: Value, written: &Written) -> Result<String, Refusal> {
+fn pay(call: &mut Call, session: &Value, written: &Written) -> Result<String, Refusal> {
     let account = call.account.clone();
     let billing = json!({ "email": written.email, "name": written.name });
     let method = payment_methods::from_number(call, &written.number, &billing);
     let method = method.ok_or_else(|| Refusal::invalid("This is no test card's number."))?;
-    let customer = customer(call, &session, written)?;
+    let customer = customer(call, session, written)?;
     let after = if session.text("mode") == "subscription" {
         let customer = customer.unwrap_or_default();
-        subscribe(call, &session, &customer, &method)?
+        subscribe(call, session, &customer, &method)?
     } else {
-        once(call, &session, customer.as_deref(), &method)?
+        once(call, session, customer.as_deref(), &method)?
     };
     let id = session.text("id");
     let session = call.state.change(&account, "checkout.session", id, |session| {
@@ -268,12 +269,11 @@ fn customer(
 
 fn once(call: &mut Call, session: &Value, customer: Option<&str>, method: &Value) -> Outcome {
     let account = call.account.clone();
-    let mut intent = match session.maybe("payment_intent") {
-        Some(intent) => call.state.get(&account, "payment_intent", &intent, "session")?,
-        None => {
-            let total = session.int("amount_total");
-            payment_intents::blank(call.state, total, session.text("currency"))
-        }
+    let mut intent = if let Some(intent) = session.maybe("payment_intent") {
+        call.state.get(&account, "payment_intent", &intent, "session")?
+    } else {
+        let total = session.int("amount_total");
+        payment_intents::blank(call.state, total, session.text("currency"))
     };
     for (name, value) in session["_intent_data"].as_object().into_iter().flatten() {
         intent[name] = value.clone();

@@ -44,7 +44,7 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
     let id = customer.text("id").to_owned();
     let account = call.account.clone();
     call.state.put(&account, "customer", customer.clone());
-    let attached = attach(call, &id, method, default);
+    let attached = attach(call, &id, method.as_deref(), default);
     if let Err(refusal) = attached {
         call.state.of(&account).shelf_mut("customer").remove(&id);
         return Err(refusal);
@@ -87,16 +87,16 @@ fn default_method(call: &mut Call) -> Option<String> {
 fn attach(
     call: &mut Call,
     customer: &str,
-    method: Option<String>,
+    method: Option<&str>,
     default: Option<String>,
 ) -> Result<(), Refusal> {
     let mut attached = None;
-    if let Some(method) = &method {
+    if let Some(method) = method {
         attached = Some(payment_methods::attach_to(call, method, customer)?.text("id").to_owned());
     }
     let Some(mut default) = default else { return Ok(()) };
     // The same test token twice in a request is the same card.
-    if Some(&default) == method.as_ref() {
+    if Some(default.as_str()) == method {
         default = attached.unwrap_or(default);
     }
     let method = call.state.get(
@@ -140,7 +140,7 @@ pub(crate) fn update(call: &mut Call) -> Outcome {
         return Err(refusal);
     }
     let after = call.state.get(&account, "customer", &id, "customer")?;
-    call.save("customer", &before, after)
+    Ok(call.save("customer", &before, after))
 }
 
 /// A customer that was deleted can be looked at, and no more.
@@ -173,5 +173,5 @@ pub(crate) fn payment_methods(call: &mut Call) -> Outcome {
         method.text("customer") == customer.text("id")
             && kind.as_deref().is_none_or(|kind| method.text("type") == kind)
     });
-    lists::page(call, found, "payment_method")
+    lists::page(call, &found, "payment_method")
 }

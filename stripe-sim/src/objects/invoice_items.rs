@@ -41,12 +41,14 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
     let period = period.unwrap_or_else(|| json!({ "start": now, "end": now }));
     let parent = subscription.map(|subscription| {
         json!({
-            "subscription_details": { "subscription": subscription }, "type": "subscription_details",
+            "subscription_details": { "subscription": subscription },
+            "type": "subscription_details",
         })
     });
     let item = json!({
         "id": call.state.id("ii"), "object": "invoiceitem", "amount": amount,
-        "currency": currency, "customer": customer, "date": now, "description": description,
+        "currency": currency, "customer": customer, "customer_account": null, "date": now,
+        "description": description,
         "discountable": true, "discounts": [], "invoice": invoice, "livemode": false,
         "metadata": metadata, "net_amount": amount, "parent": parent, "period": period,
         "pricing": price.as_ref().map(lines::pricing), "proration": false, "quantity": quantity,
@@ -79,7 +81,7 @@ pub(crate) fn keep(state: &mut State, account: &str, customer: &str, line: &Valu
     let details = &line["parent"]["subscription_item_details"];
     let item = json!({
         "id": state.id("ii"), "object": "invoiceitem", "amount": line["amount"],
-        "currency": line["currency"], "customer": customer, "date": now,
+        "currency": line["currency"], "customer": customer, "customer_account": null, "date": now,
         "description": line["description"], "discountable": false, "discounts": [],
         "invoice": null, "livemode": false, "metadata": {}, "net_amount": line["amount"],
         "parent": {
@@ -102,7 +104,7 @@ pub(crate) fn take(
     state: &mut State,
     account: &str,
     customer: &str,
-    subscription: Option<String>,
+    subscription: Option<&str>,
 ) -> Vec<Value> {
     let mut waiting = state.all(account, "invoiceitem");
     waiting.retain(|item| {
@@ -110,7 +112,7 @@ pub(crate) fn take(
         item.text("customer") == customer
             && item["invoice"].is_null()
             && !item.flag("_taken")
-            && (of.is_none() || of == subscription)
+            && (of.is_none() || of.as_deref() == subscription)
     });
     let mut out = Vec::new();
     for item in waiting {

@@ -100,7 +100,7 @@ pub(crate) fn update(call: &mut Call) -> Outcome {
     if fields.map(|(name, _)| name.as_str()).any(|name| differs(name) && !words.contains(&name)) {
         is(&before, &["draft"])?;
     }
-    call.save("invoice", &before, invoice)
+    Ok(call.save("invoice", &before, invoice))
 }
 
 pub(crate) fn delete(call: &mut Call) -> Outcome {
@@ -116,7 +116,7 @@ pub(crate) fn delete(call: &mut Call) -> Outcome {
 pub(crate) fn lines(call: &mut Call) -> Outcome {
     let invoice = call.object("invoice", "invoice")?;
     let found = invoice["lines"]["data"].as_array().cloned().unwrap_or_default();
-    lists::page(call, found, "line_item")
+    lists::page(call, &found, "line_item")
 }
 
 pub(crate) fn finalize(call: &mut Call) -> Outcome {
@@ -226,7 +226,7 @@ pub(crate) fn preview(call: &mut Call) -> Outcome {
     let end = super::lines::end_of(last.1, &recurring, 1);
     let mut lines = renewals::cycle_lines(&mut copy, &account, &after, last, (last.1, end));
     let customer = after.text("customer").to_owned();
-    lines.extend(invoice_items::take(&mut copy, &account, &customer, Some(id)));
+    lines.extend(invoice_items::take(&mut copy, &account, &customer, Some(&id)));
     let bill = Bill {
         customer: &customer,
         currency: after.text("currency"),

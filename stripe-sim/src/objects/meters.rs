@@ -35,7 +35,7 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
         "status_transitions": { "deactivated_at": null }, "updated": now,
         "value_settings": value,
     });
-    call.create("billing.meter", meter)
+    Ok(call.create("billing.meter", meter))
 }
 
 pub(crate) fn update(call: &mut Call) -> Outcome {
@@ -59,7 +59,7 @@ fn switch(call: &mut Call, status: &str) -> Outcome {
     let since = (status == "inactive").then_some(call.state.now);
     meter["status"] = json!(status);
     meter["status_transitions"]["deactivated_at"] = json!(since);
-    call.save("billing.meter", &before, meter)
+    Ok(call.save("billing.meter", &before, meter))
 }
 
 pub(crate) fn event(call: &mut Call) -> Outcome {
@@ -161,5 +161,5 @@ pub(crate) fn summaries(call: &mut Call) -> Outcome {
         "aggregated_value": used, "end_time": end, "livemode": false, "meter": meter["id"],
         "start_time": start,
     });
-    Ok(list_of(vec![summary], &call.url))
+    Ok(list_of(&[summary], &call.url))
 }

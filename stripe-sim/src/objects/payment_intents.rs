@@ -279,7 +279,7 @@ pub(crate) fn update(call: &mut Call) -> Outcome {
     wants_only_words(call, &mut intent);
     if !is_open(&intent) {
         call.done().map_err(|_| unexpected(&before, "fields could not be updated"))?;
-        return call.save("payment_intent", &before, intent);
+        return Ok(call.save("payment_intent", &before, intent));
     }
     for name in FIELDS {
         if let Some(value) = call.take(name) {

@@ -161,7 +161,7 @@ pub(crate) fn update(call: &mut Call) -> Outcome {
         crate::value::merge_metadata(&mut method["metadata"], &given);
     }
     call.done()?;
-    call.save("payment_method", &before, method)
+    Ok(call.save("payment_method", &before, method))
 }
 
 pub(crate) fn attach(call: &mut Call) -> Outcome {

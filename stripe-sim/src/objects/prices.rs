@@ -28,7 +28,7 @@ pub(crate) fn from(call: &mut Call, data: &Value) -> Outcome {
         (Value::String(id), _) => {
             call.state.get(&call.account, "product", id, "product")?.text("id").to_owned()
         }
-        (_, Value::Object(product)) => of_data(call, product)?,
+        (_, Value::Object(product)) => of_data(call, product),
         _ => {
             let message = "You must specify one of `product` or `product_data`.";
             return Err(Refusal::invalid(message).param("product"));
@@ -36,7 +36,7 @@ pub(crate) fn from(call: &mut Call, data: &Value) -> Outcome {
     };
     let is_tiered = data.text("billing_scheme") == "tiered";
     let amount = amount(data)?;
-    if amount.is_none() && !is_tiered {
+    if amount.is_none() && data["unit_amount_decimal"].is_null() && !is_tiered {
         let message = "Must provide unit_amount or unit_amount_decimal.";
         return Err(Refusal::invalid(message).code("parameter_missing").param("unit_amount"));
     }
@@ -58,10 +58,10 @@ pub(crate) fn from(call: &mut Call, data: &Value) -> Outcome {
         "unit_amount": amount, "unit_amount_decimal": decimal,
         "_tiers": tiers(&data["tiers"]),
     });
-    call.create("price", price)
+    Ok(call.create("price", price))
 }
 
-fn of_data(call: &mut Call, data: &Fields) -> Result<String, Refusal> {
+fn of_data(call: &mut Call, data: &Fields) -> String {
     let now = call.state.now;
     let mut product = json!({
         "id": call.state.id("prod"), "object": "product", "active": true, "created": now,
@@ -73,7 +73,7 @@ fn of_data(call: &mut Call, data: &Fields) -> Result<String, Refusal> {
     for (name, value) in data {
         product[name] = value.clone();
     }
-    Ok(call.create("product", product)?.text("id").to_owned())
+    call.create("product", product).text("id").to_owned()
 }
 
 /// Whole minor units, or none where the price has a part of one.
@@ -125,7 +125,7 @@ pub(crate) fn list(call: &mut Call) -> Outcome {
     let mut found = call.state.all(&call.account, "price");
     found.retain(|price| keys.contains(&price["lookup_key"]));
     found.reverse();
-    lists::page(call, found, "price")
+    lists::page(call, &found, "price")
 }
 
 pub(crate) fn update(call: &mut Call) -> Outcome {

@@ -38,7 +38,7 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
         let message = format!("Product already exists with id {}", product.text("id"));
         return Err(Refusal::invalid(message).code("resource_already_exists").param("id"));
     }
-    call.create("product", product)
+    Ok(call.create("product", product))
 }
 
 pub(crate) fn update(call: &mut Call) -> Outcome {

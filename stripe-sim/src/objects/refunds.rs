@@ -30,7 +30,7 @@ pub(crate) fn create(call: &mut Call) -> Outcome {
     let refund = json!({
         "id": call.state.id("re"), "object": "refund", "amount": amount,
         "balance_transaction": null, "charge": charge["id"], "created": call.state.now,
-        "currency": charge["currency"], "customer": charge["customer"],
+        "currency": charge["currency"], "customer": charge["customer"], "customer_account": null,
         "destination_details": {
             "card": {
                 "reference": "7932159123456789", "reference_status": "available",

@@ -114,7 +114,7 @@ fn metered_only(
 
 /// A draft with these lines and whatever waits for the customer's next invoice.
 fn bill(state: &mut State, account: &str, of: &Value, mut lines: Vec<Value>, period: (i64, i64)) {
-    lines.extend(invoice_items::take(state, account, of.text("customer"), of.maybe("id")));
+    lines.extend(invoice_items::take(state, account, of.text("customer"), Some(of.text("id"))));
     let bill = Bill {
         customer: of.text("customer"),
         currency: of.text("currency"),

@@ -78,11 +78,12 @@ fn blank(call: &mut Call, customer: &Value, now: i64) -> Value {
         "canceled_at": null,
         "cancellation_details": { "comment": null, "feedback": null, "reason": null },
         "collection_method": "charge_automatically", "created": now, "currency": "usd",
-        "customer": customer["id"], "days_until_due": null, "default_payment_method": null,
+        "customer": customer["id"], "customer_account": null, "days_until_due": null,
+        "default_payment_method": null, "managed_payments": null,
         "default_source": null, "default_tax_rates": [], "description": null, "discounts": [],
         "ended_at": null,
         "invoice_settings": { "account_tax_ids": null, "issuer": { "type": "self" } },
-        "items": list_of(Vec::new(), &format!("/v1/subscription_items?subscription={id}")),
+        "items": list_of(&[], &format!("/v1/subscription_items?subscription={id}")),
         "latest_invoice": null, "livemode": false, "metadata": {},
         "next_pending_invoice_item_invoice": null, "on_behalf_of": null,
         "pause_collection": null,
@@ -236,7 +237,7 @@ fn first_invoice(state: &mut State, account: &str, subscription: &Value) -> Valu
         state,
         account,
         subscription.text("customer"),
-        subscription.maybe("id"),
+        Some(subscription.text("id")),
     ));
     let bill = Bill {
         customer: subscription.text("customer"),
@@ -280,7 +281,7 @@ pub(crate) fn list(call: &mut Call) -> Outcome {
             && customer.as_deref().is_none_or(|id| subscription.text("customer") == id)
             && price.as_ref().is_none_or(has_price)
     });
-    lists::page(call, found, "subscription")
+    lists::page(call, &found, "subscription")
 }
 
 pub(crate) fn update(call: &mut Call) -> Outcome {
@@ -415,7 +416,7 @@ fn carry_out(
     state.emit_change(account, "customer.subscription.updated", before, &after);
     renewals::plan(state, account, &after);
     if begins_anew || (how.prorates == "always_invoice" && !owed.is_empty()) {
-        owed.extend(invoice_items::take(state, account, &customer, Some(id.clone())));
+        owed.extend(invoice_items::take(state, account, &customer, Some(&id)));
         invoice_now(state, account, &after, owed, how.now);
     } else {
         for line in &owed {

@@ -140,7 +140,7 @@ fn make(state: &mut State, order: &Order) -> Value {
         "balance_transaction": out["id"], "created": state.now, "currency": order.currency,
         "description": order.description, "destination": order.destination,
         "destination_payment": payment["id"], "livemode": false, "metadata": order.metadata,
-        "reversals": list_of(Vec::new(), &url), "reversed": false,
+        "reversals": list_of(&[], &url), "reversed": false,
         "source_transaction": order.source, "source_type": "card",
         "transfer_group": order.group,
     });
@@ -314,5 +314,5 @@ pub(crate) fn reverse_by(
 pub(crate) fn reversals(call: &mut Call) -> Outcome {
     let transfer = call.object("transfer", "id")?;
     let found = transfer["reversals"]["data"].as_array().cloned().unwrap_or_default();
-    lists::page(call, found, "transfer_reversal")
+    lists::page(call, &found, "transfer_reversal")
 }

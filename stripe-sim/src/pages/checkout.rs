@@ -1,5 +1,7 @@
 //! Where somebody pays: a form, a test card, a button.
 
+use std::fmt::Write;
+
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -47,7 +49,7 @@ fn form(session: &Value, error: &str) -> Response {
     let mut rows = String::new();
     for item in session["_line_items"].as_array().into_iter().flatten() {
         let (name, amount) = (escaped(item.text("description")), item.int("amount_total"));
-        rows += &format!("<li>{name} × {}: {amount}</li>", item.int("quantity"));
+        let _ = write!(rows, "<li>{name} × {}: {amount}</li>", item.int("quantity"));
     }
     let error = if error.is_empty() {
         String::new()

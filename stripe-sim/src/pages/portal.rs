@@ -1,5 +1,7 @@
 //! Where somebody sees what they pay, and ends it.
 
+use std::fmt::Write;
+
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -36,14 +38,15 @@ pub(crate) async fn show(State(sim): State<Sim>, Path(id): Path<String>) -> Resp
     for subscription in &all {
         let id = escaped(subscription.text("id"));
         let status = escaped(subscription.text("status"));
-        rows += &format!("<li><code>{id}</code>: {status}");
+        let _ = write!(rows, "<li><code>{id}</code>: {status}");
         if subscription["ended_at"].is_null() {
             let (what, words) = if subscription.flag("cancel_at_period_end") {
                 ("go on", "Go on after all")
             } else {
                 ("end", "End with this period")
             };
-            rows += &format!(
+            let _ = write!(
+                rows,
                 "<form method=\"post\"><input type=\"hidden\" name=\"subscription\" value=\"{id}\">\
                  <button name=\"what\" value=\"{what}\">{words}</button></form>"
             );

@@ -52,8 +52,8 @@ fn strict(schema: &Value, expanded: bool) -> Value {
                 let inner = value.as_object().unwrap().iter();
                 inner.map(|(name, s)| (name.clone(), strict(s, expanded))).collect()
             }
-            "additionalProperties" if value.is_object() => strict(value, expanded),
-            "additionalProperties" => value.clone(),
+            // Of anything but an object this is the value itself.
+            "additionalProperties" => strict(value, expanded),
             _ => continue,
         };
         out.insert(key.clone(), value);

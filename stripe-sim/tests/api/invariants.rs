@@ -52,7 +52,8 @@ impl World {
         let mut world =
             Self { sim, sellers: Vec::new(), asked: Vec::new(), answered: HashMap::new() };
         for _ in 0..2 {
-            let given = json!({ "type": "express", "capabilities": { "transfers": { "requested": true } } });
+            let capabilities = json!({ "transfers": { "requested": true } });
+            let given = json!({ "type": "express", "capabilities": capabilities });
             let account = world.ask("POST", "/v1/accounts", given, None).await.body();
             let id = account["id"].as_str().unwrap().to_owned();
             world.sim.onboard(&id);
@@ -264,7 +265,10 @@ impl World {
 proptest! {
     #![proptest_config(Config { cases: 24, ..Config::default() })]
     #[test]
-    fn no_money_comes_from_nowhere(seed in any::<u64>(), steps in prop::collection::vec(step(), 1..40)) {
+    fn no_money_comes_from_nowhere(
+        seed in any::<u64>(),
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::new(seed).await;

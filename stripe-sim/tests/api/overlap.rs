@@ -82,10 +82,12 @@ fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What the mock has at the top of an object and we do not.
+/// What the mock has at the top of an object and we do not. The refunds of a charge are there only
+/// for who expands them, at Stripe as here; the mock shows them to everybody.
 fn missing(ours: &Value, theirs: &Value) -> Vec<String> {
-    let ours = ours.as_object().unwrap();
-    theirs.as_object().unwrap().keys().filter(|key| !ours.contains_key(*key)).cloned().collect()
+    let has =
+        |key: &str| ours.get(key).is_some() || (ours["object"] == "charge" && key == "refunds");
+    theirs.as_object().unwrap().keys().filter(|key| !has(key)).cloned().collect()
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use crate::rig::{Stripe, form, get, list, post};
 
 /// Fills in a form; the status, where it leads, and the page.
 async fn submit(stripe: &Stripe, url: &str, filled: Value) -> (u16, Option<String>, String) {
-    let request = stripe.http().post(url).header("content-type", "application/x-www-form-urlencoded");
+    let request =
+        stripe.http().post(url).header("content-type", "application/x-www-form-urlencoded");
     let answer = request.body(form(&filled)).send().await.unwrap();
     let status = answer.status().as_u16();
     let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());

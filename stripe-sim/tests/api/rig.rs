@@ -101,14 +101,14 @@ impl Stripe {
 
     /// What was asked for was done.
     pub(crate) async fn ok(&self, ask: Ask) -> Value {
-        let reply = self.send(ask).await.expect("an answer");
+        let reply = self.send(ask).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.body
     }
 
     /// What was asked for was refused.
     pub(crate) async fn no(&self, ask: Ask) -> Reply {
-        let reply = self.send(ask).await.expect("an answer");
+        let reply = self.send(ask).await.unwrap();
         assert_ne!(reply.status, 200, "{}", reply.body);
         reply
     }

@@ -96,7 +96,8 @@ async fn a_month_is_paid_at_its_beginning_and_a_31st_comes_back_after_february()
     let later = life.now(&made).await;
     assert_eq!(end(&later), 1_714_435_200, "2024-04-30");
     let invoices = life.invoices().await;
-    let told: Vec<_> = invoices.iter().map(|i| (i["status"].clone(), i["number"].clone())).collect();
+    let told: Vec<_> =
+        invoices.iter().map(|i| (i["status"].clone(), i["number"].clone())).collect();
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told.iter().all(|(status, _)| status == "paid"), "{told:?}");
     assert_eq!(invoices[1]["billing_reason"], "subscription_cycle");
@@ -134,8 +135,12 @@ async fn another_plan_in_mid_month_costs_exactly_what_the_preview_said() {
     let invoices = life.invoices().await;
     assert_eq!(invoices.len(), 2);
     assert_eq!(invoices[1]["amount_paid"], preview["amount_due"]);
-    let amounts: Vec<_> =
-        invoices[1]["lines"]["data"].as_array().unwrap().iter().map(|l| l["amount"].clone()).collect();
+    let amounts: Vec<_> = invoices[1]["lines"]["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["amount"].clone())
+        .collect();
     assert_eq!(amounts, [-1_980, 19_980]);
 }
 
@@ -232,7 +237,10 @@ async fn a_trial_costs_nothing_until_it_ends() {
     let life = Life::with("pm_card_visa").await;
     let price = life.price(9_900, "month").await;
     let made = life.subscribed(&price, json!({ "trial_period_days": 14 })).await;
-    assert_eq!((&made["status"], &made["latest_invoice"]["total"]), (&json!("trialing"), &json!(0)));
+    assert_eq!(
+        (&made["status"], &made["latest_invoice"]["total"]),
+        (&json!("trialing"), &json!(0))
+    );
     life.until(START + 15 * DAY).await;
     assert_eq!(life.now(&made).await["status"], "active");
     assert_eq!(life.invoices().await[1]["amount_paid"], 9_900);
@@ -260,7 +268,8 @@ async fn it_ends_at_once_or_with_its_period() {
 async fn what_is_used_is_counted_once_and_billed_with_the_month() {
     let life = Life::with("pm_card_visa").await;
     let given = json!({
-        "display_name": "Tokens", "event_name": "tokens", "default_aggregation": { "formula": "sum" },
+        "display_name": "Tokens", "event_name": "tokens",
+        "default_aggregation": { "formula": "sum" },
     });
     let meter = life.stripe.ok(post("/v1/billing/meters", given)).await;
     let given = json!({
@@ -294,7 +303,8 @@ async fn what_is_used_is_counted_once_and_billed_with_the_month() {
 async fn an_invoice_is_drafted_finalized_and_voided_by_hand() {
     let life = Life::with("pm_card_visa").await;
     let item = |amount: i64| {
-        json!({ "customer": life.customer, "amount": amount, "currency": "usd", "description": "hours" })
+        let customer = &life.customer;
+        json!({ "customer": customer, "amount": amount, "currency": "usd", "description": "hours" })
     };
     life.stripe.ok(post("/v1/invoiceitems", item(50_000))).await;
     let given = json!({
