@@ -3,6 +3,7 @@
 mod api;
 mod blueprint;
 mod queries;
+mod stripe;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +16,8 @@ use crate::project::Project;
 use crate::say;
 
 /// The folders that hold nothing else than generated files.
-const GENERATED: [&str; 3] = [".sqlx", "blueprint/generated", "control-plane/generated"];
+const GENERATED: [&str; 4] =
+    [".sqlx", "blueprint/generated", "control-plane/generated", "stripe-sim/generated"];
 
 /// Renews everything and says what changed.
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -33,6 +35,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
 pub(crate) fn all(project: &Project, deadline: Deadline) -> Result<Vec<PathBuf>> {
     let before = generated_files(&project.root)?;
     blueprint::generate(project, deadline)?;
+    stripe::generate(project, deadline)?;
     queries::generate(project, deadline)?;
     // After that: it is compiled with the queries.
     api::generate(project, deadline)?;

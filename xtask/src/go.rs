@@ -34,6 +34,9 @@ pub(crate) const PEBBLE: Module =
 /// What gateways that are not ours understand, as files.
 pub(crate) const GATEWAY_API: Module =
     Module { name: "gateway-api", path: "sigs.k8s.io/gateway-api", version: "1.5.1" };
+/// Stripe's own mock, and its description of its API.
+pub(crate) const STRIPE_MOCK: Module =
+    Module { name: "stripe-mock", path: "github.com/stripe/stripe-mock", version: "0.203.0" };
 pub(crate) const KWOK: Module = Module { name: "kwok", path: "sigs.k8s.io/kwok", version: "0.8.0" };
 
 impl Module {
@@ -140,15 +143,26 @@ impl Module {
         files: &[&str],
         deadline: Deadline,
     ) -> Result<String> {
-        let told = self.download(project, deadline)?;
-        let folder = Path::new(told["Dir"].as_str().context("go told no folder of the module")?);
         let mut text = String::new();
-        for file in files.iter().map(|file| folder.join(file)) {
+        for file in files {
+            let file = self.file(project, file, deadline)?;
             text +=
                 &fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
             text += "\n---\n";
         }
         Ok(text)
+    }
+
+    /// Where one of its files is.
+    pub(crate) fn file(
+        &self,
+        project: &Project,
+        file: &str,
+        deadline: Deadline,
+    ) -> Result<PathBuf> {
+        let told = self.download(project, deadline)?;
+        let folder = told["Dir"].as_str().context("go told no folder of the module")?;
+        Ok(Path::new(folder).join(file))
     }
 
     /// Where Go has it, in Go's words.

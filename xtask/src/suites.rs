@@ -24,6 +24,7 @@ use crate::project::Project;
 use crate::{generate, say, tools};
 
 pub(crate) use counts::Counts;
+pub(crate) use crates::STRIPE_DESCRIPTION;
 
 /// A suite, by the name it has on the command line and in the table.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

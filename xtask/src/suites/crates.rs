@@ -2,11 +2,15 @@
 
 use anyhow::{Result, bail};
 
+use crate::go::STRIPE_MOCK;
 use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
 use crate::suites::{Counts, OF_CLUSTERS, Outcome, TOGETHER};
+
+/// Where Stripe's mock keeps the description of the API.
+pub(crate) const STRIPE_DESCRIPTION: &str = "embedded/openapi/spec3.json";
 
 /// This crate's own tests, the rules about all others among them.
 pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
@@ -21,11 +25,23 @@ pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let skip = ["--", "--skip", "openai_for_"];
     let rest = [&TOGETHER[..], &skip].concat();
     let database = [("DATABASE_URL", postgres.url("postgres"))];
-    let rest = cargo_test(project, &rest, &database, deadline)?;
+    let with_stripe = [&database[..], &stripe(project, deadline)?].concat();
+    let rest = cargo_test(project, &rest, &with_stripe, deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, &[], deadline)?;
     let of_clusters = cargo_test(project, &OF_CLUSTERS, &database, deadline)?;
     Ok(rest.and(alone).and(of_clusters))
+}
+
+/// Where what our Stripe is held against is: Stripe's mock, and the description it carries.
+fn stripe(project: &Project, deadline: Deadline) -> Result<[(&'static str, String); 2]> {
+    STRIPE_MOCK.make(project, &["stripe-mock"], deadline)?;
+    let mock = STRIPE_MOCK.program(project, "stripe-mock");
+    let description = STRIPE_MOCK.file(project, STRIPE_DESCRIPTION, deadline)?;
+    Ok([
+        ("SOULFRA_TEST_STRIPE_MOCK", mock.display().to_string()),
+        ("SOULFRA_TEST_STRIPE_OPENAPI", description.display().to_string()),
+    ])
 }
 
 /// `cargo test SELECTION`, with this in its environment beside.

@@ -75,6 +75,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ),
     // Only tests use it.
     ("faults", &[]),
+    ("stripe-sim", &[]),
     ("xtask", &[]),
 ];
 

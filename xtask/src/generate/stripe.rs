@@ -1,0 +1,15 @@
+//! Which parameters Stripe takes, cut out of its description by an example of the simulator.
+
+use anyhow::Result;
+
+use crate::go::STRIPE_MOCK;
+use crate::process::{self, Deadline};
+use crate::project::Project;
+use crate::suites::{STRIPE_DESCRIPTION, TOGETHER};
+
+pub(crate) fn generate(project: &Project, deadline: Deadline) -> Result<()> {
+    let description = STRIPE_MOCK.file(project, STRIPE_DESCRIPTION, deadline)?;
+    let selection = [&TOGETHER[..], &["--example", "parameters"]].concat();
+    let program = project.build(&selection, "parameters", deadline)?;
+    process::run(project.command(program).arg(description), deadline)
+}
