@@ -1,6 +1,6 @@
 //! Which parameters each operation takes, as Stripe's own description of its API has it.
 //!
-//! The description is 8 MB and is not committed; [`excerpt`] cuts out what is needed here, which
+//! The description is 8 MB and is not committed; [`excerpt()`] cuts out what is needed here, which
 //! is. A test holds one against the other.
 
 mod excerpt;

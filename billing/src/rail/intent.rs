@@ -6,7 +6,7 @@
 //!                 -> waiting             nothing was done, and it is tried again
 //!                 -> unknown -> ...      somebody sent it and did not hear: the same key, or a look
 //! ```
-//! Rows are written by [`write`], in the transaction that also takes the event and posts the journal of what was
+//! Rows are written by [`write()`], in the transaction that also takes the event and posts the journal of what was
 //! decided ([`store::post`](crate::ledger::store::post)): none of them is there without the others.
 
 use blueprint::{Currency, Slug};
