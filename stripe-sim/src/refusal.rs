@@ -12,14 +12,15 @@ pub(crate) struct Refusal {
     code: Option<&'static str>,
     message: String,
     param: Option<String>,
-    more: Fields,
+    // A list and no map: most refusals have none, and each answer is as large as a refusal may be.
+    more: Vec<(&'static str, Value)>,
     /// Whether an idempotency key remembers it: only where the endpoint had begun.
     pub(crate) begun: bool,
 }
 
 impl Refusal {
     fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
-        let (code, param, more) = (None, None, Fields::new());
+        let (code, param, more) = (None, None, Vec::new());
         Self { status, kind, code, message: message.into(), param, more, begun: true }
     }
 
@@ -108,8 +109,8 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
-        self.more.insert(name.to_owned(), value);
+    pub(crate) fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.more.push((name, value));
         self
     }
 
@@ -121,7 +122,8 @@ impl Refusal {
 
     /// The error object, without the envelope.
     pub(crate) fn error(&self) -> Value {
-        let mut error = self.more.clone();
+        let more = self.more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let mut error: Fields = more.collect();
         error.insert("type".into(), json!(self.kind));
         error.insert("message".into(), json!(self.message));
         if let Some(code) = self.code {

@@ -63,13 +63,13 @@ fn a_year_of_a_starter() {
             2 => {
                 let noon = at("2028-02-29T12:00:00Z");
                 world.uses(noon, 7, 123_457);
-                let upgrade = world.change("up", have(PlanName::Business), noon).unwrap();
+                let upgrade = world.change("up", &have(PlanName::Business), noon).unwrap();
                 world.pays(&upgrade, "pi_up", noon);
                 world.uses(at("2028-02-29T12:30:00Z"), 7, 123_457);
             }
             6 => {
                 let none =
-                    world.change("down", have(PlanName::Starter), at("2028-06-12T15:00:00Z"));
+                    world.change("down", &have(PlanName::Starter), at("2028-06-12T15:00:00Z"));
                 assert_eq!(none, None);
             }
             7 => gives_back(&mut world, &names[&6]),
@@ -77,13 +77,13 @@ fn a_year_of_a_starter() {
             9 => loses_a_dispute(&mut world, &names[&9]),
             12 => {
                 world.uses(at("2028-12-24T18:00:00Z"), 1, 1);
-                world.change("end", Wish::End, at("2028-12-24T18:00:00Z"));
+                world.change("end", &Wish::End, at("2028-12-24T18:00:00Z"));
             }
             _ => {}
         }
     }
-    let last = world.month("2029-01", vec![]).unwrap();
-    assert_eq!(world.invoices[&last].total(), money("0.00 USD"), "two millionths");
+    let after = world.month("2029-01", vec![]).unwrap();
+    assert_eq!(world.invoices[&after].total(), money("0.00 USD"), "two millionths");
     assert_eq!(world.month("2029-02", vec![]), None);
     golden("starter", world);
 }
@@ -100,7 +100,7 @@ fn uses_what_is_owed(world: &mut World, june: &InvoiceName) {
     let now = at("2028-08-20");
     world.uses(now, 1, 90_000_000);
     let change = Wish::Have(Items::of(PlanName::Starter).with(ANALYTICS, 1).unwrap());
-    let bought = world.change("analytics", change, now).unwrap();
+    let bought = world.change("analytics", &change, now).unwrap();
     let mut from = world.invoices[june].clone();
     let mut to = world.invoices[&bought].clone();
     let moved = apply(&mut from, &mut to, money("50.00 USD"), called("ap_1"), now).unwrap();
@@ -154,10 +154,10 @@ fn a_year_of_a_business_in_yen() {
             |count| Wish::Have(Items::of(PlanName::Business).with(ANALYTICS, count).unwrap());
         match month {
             4 => {
-                let bought = world.change("two", with(2), noon).unwrap();
+                let bought = world.change("two", &with(2), noon).unwrap();
                 world.pays(&bought, "pi_two", noon);
             }
-            5 => assert_eq!(world.change("one", with(1), at("2027-05-31T23:59:59Z")), None),
+            5 => assert_eq!(world.change("one", &with(1), at("2027-05-31T23:59:59Z")), None),
             10 => {
                 let disputed =
                     Event::Disputed { payment: called("pi_10"), amount: money("50000 JPY") };

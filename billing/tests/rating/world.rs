@@ -83,9 +83,14 @@ impl World {
     }
 
     /// Asks what it costs, is shown it, and does it, twice.
-    pub(crate) fn change(&mut self, name: &str, wish: Wish, now: Timestamp) -> Option<InvoiceName> {
+    pub(crate) fn change(
+        &mut self,
+        name: &str,
+        wish: &Wish,
+        now: Timestamp,
+    ) -> Option<InvoiceName> {
         let agreement = self.agreement.clone();
-        let quote: Quote = self.had().quote(&agreement, &wish, now).unwrap();
+        let quote: Quote = self.had().quote(&agreement, wish, now).unwrap();
         let line = quote.line().cloned();
         let cost = line.as_ref().map_or("nothing".into(), |line| line.amount().to_string());
         let (from, monthly) = (quote.from(), quote.monthly());
