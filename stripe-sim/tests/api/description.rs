@@ -38,7 +38,8 @@ fn strict(schema: &Value, expanded: bool) -> Value {
     for (key, value) in fields {
         let value = match key.as_str() {
             "type" | "enum" | "required" | "maxLength" | "pattern" | "$ref" => value.clone(),
-            "items" => strict(value, expanded),
+            // Of anything but an object this is the value itself.
+            "items" | "additionalProperties" => strict(value, expanded),
             "anyOf" => {
                 let options = value.as_array().unwrap().iter();
                 let is_id = |option: &&Value| expanded || option["type"] == "string";
@@ -52,8 +53,6 @@ fn strict(schema: &Value, expanded: bool) -> Value {
                 let inner = value.as_object().unwrap().iter();
                 inner.map(|(name, s)| (name.clone(), strict(s, expanded))).collect()
             }
-            // Of anything but an object this is the value itself.
-            "additionalProperties" => strict(value, expanded),
             _ => continue,
         };
         out.insert(key.clone(), value);
