@@ -59,13 +59,15 @@ pub(crate) enum Suite {
 
 /// The selection of all crates but those that are built by themselves, for features of what they
 /// use would compile mistral.rs, or what is below it, a second time: `inference` stops the clock
-/// in its tests, [`OF_CLUSTERS`] speak with an API server.
-pub(crate) const TOGETHER: [&str; 13] = [
+/// in its tests, [`OF_CLUSTERS`] speak with an API server, [`OF_STRIPE`] checks JSON against schemas.
+pub(crate) const TOGETHER: [&str; 15] = [
     "--workspace",
     "--exclude",
     "xtask",
     "--exclude",
     "inference",
+    "--exclude",
+    "stripe-sim",
     "--exclude",
     "operator",
     "--exclude",
@@ -77,9 +79,12 @@ pub(crate) const TOGETHER: [&str; 13] = [
 ];
 
 /// The selection of everything that can be checked together: nothing of it is compiled, so the tests
-/// of [`TOGETHER`] need not be alone. Of all that speak with an API server none.
-pub(crate) const CHECKED_TOGETHER: [&str; 9] = [
+/// of [`TOGETHER`] need not be alone. Of all that speak with an API server none, nor the simulator of
+/// Stripe, whose tests would have all of it checked a second time.
+pub(crate) const CHECKED_TOGETHER: [&str; 11] = [
     "--workspace",
+    "--exclude",
+    "stripe-sim",
     "--exclude",
     "operator",
     "--exclude",
@@ -101,6 +106,9 @@ pub(crate) const OF_CLUSTERS: [&str; 8] = [
     "--package",
     "control-plane",
 ];
+
+/// The simulator of Stripe.
+pub(crate) const OF_STRIPE: [&str; 2] = ["--package", "stripe-sim"];
 
 /// What a suite came to: counts, and what the table should say about what was left out.
 pub(crate) struct Outcome {

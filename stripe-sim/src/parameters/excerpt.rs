@@ -13,6 +13,9 @@ pub struct NoSuchOperation(String);
 
 /// The excerpt of a description: each different shape once, in the order in which they are met.
 pub fn excerpt(description: &Value) -> Result<String, NoSuchOperation> {
+    // Whoever is built beside us decides in which order fields are; the excerpt has one order.
+    let mut description = description.clone();
+    description.sort_all_objects();
     let mut shapes = Shapes::default();
     let mut found = HashMap::new();
     for (path, methods) in description["paths"].as_object().into_iter().flatten() {
@@ -97,6 +100,7 @@ impl Shapes {
                 shape.insert("required".into(), required.clone().into());
             }
         }
+        shape.sort_keys();
         let shape = Value::Object(shape);
         let text = shape.to_string();
         *self.places.entry(text).or_insert_with(|| {

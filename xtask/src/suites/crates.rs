@@ -7,7 +7,7 @@ use crate::postgres::Postgres;
 use crate::process::{self, Deadline};
 use crate::project::Project;
 use crate::say;
-use crate::suites::{Counts, OF_CLUSTERS, Outcome, TOGETHER};
+use crate::suites::{Counts, OF_CLUSTERS, OF_STRIPE, Outcome, TOGETHER};
 
 /// Where Stripe's mock keeps the description of the API.
 pub(crate) const STRIPE_DESCRIPTION: &str = "embedded/openapi/spec3.json";
@@ -25,12 +25,12 @@ pub(crate) fn all(project: &Project) -> Result<Outcome> {
     let skip = ["--", "--skip", "openai_for_"];
     let rest = [&TOGETHER[..], &skip].concat();
     let database = [("DATABASE_URL", postgres.url("postgres"))];
-    let with_stripe = [&database[..], &stripe(project, deadline)?].concat();
-    let rest = cargo_test(project, &rest, &with_stripe, deadline)?;
+    let rest = cargo_test(project, &rest, &database, deadline)?;
     let alone = [&["--package", "inference"][..], &skip].concat();
     let alone = cargo_test(project, &alone, &[], deadline)?;
     let of_clusters = cargo_test(project, &OF_CLUSTERS, &database, deadline)?;
-    Ok(rest.and(alone).and(of_clusters))
+    let of_stripe = cargo_test(project, &OF_STRIPE, &stripe(project, deadline)?, deadline)?;
+    Ok(rest.and(alone).and(of_clusters).and(of_stripe))
 }
 
 /// Where what our Stripe is held against is: Stripe's mock, and the description it carries.

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::process::{self, Deadline};
 use crate::project::Project;
-use crate::suites::{CHECKED_TOGETHER, OF_CLUSTERS, Outcome, simple};
+use crate::suites::{CHECKED_TOGETHER, OF_CLUSTERS, OF_STRIPE, Outcome, simple};
 
 pub(crate) fn clippy(project: &Project) -> Result<Outcome> {
     let arguments = ["clippy", "--release", "--all-targets", "--locked", "--keep-going"];
@@ -16,8 +16,10 @@ pub(crate) fn clippy(project: &Project) -> Result<Outcome> {
     let llamacpp = ["--features", "create-ai-platform/llamacpp"];
     let all = [&CHECKED_TOGETHER[..], &llamacpp].concat();
     let all = simple(project, &[&arguments[..], &all, &rest].concat(), 30)?;
-    let alone = [&arguments[..], &OF_CLUSTERS, &rest].concat();
-    Ok(all.and(simple(project, &alone, 15)?))
+    let of_clusters = [&arguments[..], &OF_CLUSTERS, &rest].concat();
+    let of_clusters = simple(project, &of_clusters, 15)?;
+    let of_stripe = [&arguments[..], &OF_STRIPE, &rest].concat();
+    Ok(all.and(of_clusters).and(simple(project, &of_stripe, 10)?))
 }
 
 pub(crate) fn rustdoc(project: &Project) -> Result<Outcome> {
