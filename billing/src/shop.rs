@@ -10,6 +10,18 @@
 //!        -> Statement: folded from journals alone, in words and as CSV
 //! ```
 //!
+//! Whoever keeps all of this does, in one transaction for each event and with the sellers in it locked:
+//!
+//! ```text
+//! let rule = sharing.of_team(&team, buyer, referrer)?;              // or of_tenant
+//! let (sold, journal) = sale.sell(&rule, (key, at))?;               // later: sold.refund, dispute, settle
+//! reserves.sold(&called, sold.parts(), policy, at);                 // later: reserves.left
+//! if let Posted::New(_) = post(&journal) {
+//!     if let Some(settled) = settle_after(&journal, &balance, &held)? { post(&settled) }
+//! }
+//! subscription.told(called, Fact::Paid { term, amount, at })?;      // or accept(called, &quote, at)
+//! ```
+//!
 //! Whoever tells these things something tells it under a name: told twice it is the same, told otherwise it is
 //! refused. Days, months and years are those of the calendar in UTC, wherever anybody is.
 

@@ -52,7 +52,7 @@ pub enum Fact {
     Paid {
         /// Which.
         term: u32,
-        /// Without tax.
+        /// As bills have it: without a tax that comes on top.
         amount: Money,
         /// When.
         at: Timestamp,
@@ -77,7 +77,7 @@ pub enum Fact {
     Refunded {
         /// Of which.
         term: u32,
-        /// Without tax.
+        /// As bills have it: without a tax that comes on top.
         amount: Money,
         /// When.
         at: Timestamp,

@@ -88,15 +88,15 @@ fn who_has_nothing_has_the_free_tier_and_is_told_when_it_counts_again_and_what_w
         "All 30 messages of today are sent. It counts again at 2027-04-11T00:00:00Z, or take pro at 12.00 \
          USD a month."
     );
-    let make = |made| ask(&offers, &none, Act::MakeAgent { made });
-    assert_eq!(make(0), Answer::Yes(Cost::Each(money("2.00 USD"))));
-    let no = refused(make(1));
+    let makes = |made| ask(&offers, &none, Act::MakeAgent { made });
+    assert_eq!(makes(0), Answer::Yes(Cost::Each(money("2.00 USD"))));
+    let no = refused(makes(1));
     assert_eq!((no.why, no.again()), (Reason::Agents(1), None));
     assert_eq!(
         no.to_string(),
         "All 1 agents are made. Delete one, or take pro at 12.00 USD a month."
     );
-    assert_eq!(refused(make(20)).helps.last(), Some(&Help::Have(named(&offers, "studio"))));
+    assert_eq!(refused(makes(20)).helps.last(), Some(&Help::Have(named(&offers, "studio"))));
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub struct Quote {
     pub at: Timestamp,
     /// From when on it counts.
     pub from: Timestamp,
-    /// What is to be paid at once, without tax; it may be nothing. Its acceptance says that it is paid: nothing
-    /// else is told of it.
+    /// What is to be paid at once, without a tax that comes on top; it may be nothing. Its acceptance says that it
+    /// is paid: nothing else is told of it.
     pub charge: Money,
     /// What that is the sum of.
     pub lines: Vec<Line>,

@@ -299,6 +299,29 @@ fn of_two_changes_that_were_quoted_at_once_one_is_asked_to_ask_again() {
     assert!(matches!(in_yen, Err(NoChange::Currency(..))));
 }
 
+#[test]
+fn what_is_kept_as_json_is_the_same_again() {
+    let mut had = active(Deal { trial_days: 0, ..monthly("pro", "12.00 USD") });
+    change(&mut had, "up", &Wish::Have(monthly("studio", "30.00 USD")), "2027-04-11");
+    change(&mut had, "stop", &Wish::Stop, "2027-04-12");
+    let others = [
+        Fact::Failed { term: 2, at: at("2027-05-01") },
+        Fact::Used { units: u64::MAX, at: at("2027-04-13") },
+        Fact::Refunded { term: 1, amount: money("1.00 USD"), at: at("2027-04-14") },
+        Fact::Ended { at: at("2027-04-20") },
+    ];
+    for (number, fact) in (0..).zip(others) {
+        had.told(called(&format!("f{number}")), fact).unwrap();
+    }
+    let deal = serde_json::to_string(had.first()).unwrap();
+    let mut again = Subscription::begin(serde_json::from_str(&deal).unwrap(), had.begun());
+    for (name, fact) in had.facts() {
+        let kept = serde_json::to_string(fact).unwrap();
+        again.told(name.clone(), serde_json::from_str(&kept).unwrap()).unwrap();
+    }
+    assert_eq!(again, had);
+}
+
 fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let time = |hours: i64| at("2027-04-01") + SignedDuration::from_hours(hours);
     let hours = 0..4_000_i64;
