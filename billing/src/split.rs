@@ -14,6 +14,8 @@ pub struct Rule {
     shares: Vec<(Party, Bps)>,
     keeper: Party,
     fee: Bps,
+    /// Of what the keeper has left.
+    rewards: Vec<(Party, Bps)>,
 }
 
 /// Why something is no rule.
@@ -77,7 +79,31 @@ impl Rule {
             }
             seen.push(party);
         }
-        Ok(Self { shares, keeper, fee })
+        Ok(Self { shares, keeper, fee, rewards: Vec::new() })
+    }
+
+    /// And the keeper gives somebody a share of what they have left, such as who brought the buyer. The factory's fee
+    /// is no less for it.
+    ///
+    /// # Errors
+    /// [`NoRule`]
+    pub fn rewarding(mut self, party: Party, share: Bps) -> Result<Self, NoRule> {
+        let mut others = self.shares.iter().chain(&self.rewards);
+        if party == self.keeper
+            || party == Party::Factory
+            || others.any(|(other, _)| *other == party)
+        {
+            return Err(NoRule::Twice(party));
+        }
+        self.rewards.push((party, share));
+        let sum = self.rewards.iter().map(|(_, bps)| u32::from(bps.get())).sum();
+        if sum > u32::from(Bps::WHOLE) {
+            return Err(NoRule::AboveWhole(sum));
+        }
+        match self.shares.len() + self.rewards.len() + 1 {
+            many if many > MOST_PARTIES => Err(NoRule::TooMany(many)),
+            _ => Ok(self),
+        }
     }
 
     /// What each has of `price`, which is without tax.
@@ -99,8 +125,14 @@ impl Rule {
             [keeps, pays] => [keeps, pays],
             _ => [kept, 0],
         };
+        let given = self.rewards.iter().map(|(_, bps)| i64::from(bps.get()));
+        let left = i64::from(Bps::WHOLE) - given.clone().sum::<i64>();
+        let mut kept =
+            allocate(keeps, &std::iter::once(left).chain(given).collect::<Vec<_>>()).into_iter();
+        let keeps = kept.next().unwrap_or_default();
         let mut parts = vec![(self.keeper.clone(), keeps), (Party::Factory, pays)];
         parts.extend(self.shares.iter().map(|(party, _)| party.clone()).zip(amounts));
+        parts.extend(self.rewards.iter().map(|(party, _)| party.clone()).zip(kept));
         Ok(Parts { currency: price.currency(), parts })
     }
 }
@@ -242,6 +274,28 @@ mod tests {
     }
 
     #[test]
+    fn who_brought_the_buyer_is_paid_by_the_tenant_and_the_fee_is_no_less() {
+        let fee = Bps::percent(15);
+        let rule = Rule::new(vec![(creator(1), bps(7_000))], tenant(), fee).unwrap();
+        let rewarding = rule.clone().rewarding(creator(2), bps(1_000)).unwrap();
+        let parts = rewarding.split(usd("10.00")).unwrap();
+        let has = [creator(1), Party::Factory, creator(2), tenant()].map(|party| parts.of(&party));
+        // A tenth of 2.55 is 0.255, and what cannot be divided stays with who keeps the rest.
+        assert_eq!(has, ["7.00", "0.45", "0.25", "2.30"].map(usd));
+        for twice in [creator(1), creator(2), tenant(), Party::Factory] {
+            let again = rewarding.clone().rewarding(twice.clone(), bps(1));
+            assert_eq!(again, Err(NoRule::Twice(twice)));
+        }
+        let above = rewarding.clone().rewarding(creator(3), bps(9_001));
+        assert_eq!(above, Err(NoRule::AboveWhole(10_001)));
+        let mut many = rule;
+        for number in 2..20 {
+            many = many.rewarding(creator(number), bps(1)).unwrap();
+        }
+        assert_eq!(many.rewarding(creator(20), bps(1)), Err(NoRule::TooMany(21)));
+    }
+
+    #[test]
     fn no_more_is_given_back_than_was_paid() {
         let rule = Rule::new(vec![(creator(1), bps(7_000))], tenant(), bps(1_500)).unwrap();
         let mut parts = rule.split(usd("10.00")).unwrap();
@@ -264,7 +318,8 @@ mod tests {
                 left -= share;
                 (creator(number), bps(share))
             });
-            Rule::new(shares.collect(), tenant(), bps(fee)).unwrap()
+            let rule = Rule::new(shares.collect(), tenant(), bps(fee)).unwrap();
+            if fee % 3 == 0 { rule.rewarding(creator(99), bps(fee / 3)).unwrap() } else { rule }
         })
     }
 
