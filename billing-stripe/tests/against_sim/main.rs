@@ -4,10 +4,10 @@
 
 mod books;
 mod disputes;
-
-
+mod forged;
+mod processes;
 mod rig;
 mod sales;
 mod shop;
-
+mod storm;
 mod subscriptions;
