@@ -1,11 +1,14 @@
 //! What is sold once: through us with several who have a part, by a tenant alone, and on a page.
 
+use std::time::Duration;
+
 use billing::ledger::{Account, Book, Party, store};
 use billing::rail::intent::State;
 use billing::rail::settle::transfer_of;
 use billing::rail::{IntentId, LinkTo, Merchant, PaymentRail as _, Wish};
 use blueprint::money::{Currency, Money};
 use sqlx::PgPool;
+use stripe_sim::Fault;
 
 use crate::rig::Rig;
 use crate::shop::{Shop, booking, creator, intent, is_ours, refund, sale, take_back, tenant, usd};
@@ -56,6 +59,27 @@ async fn a_sale_is_charged_once_passed_on_and_given_back_in_parts(db: PgPool) {
     assert_eq!(has(&rig, tenant(), Book::Payable).await, 255);
     assert_eq!(rig.agrees().await, 6);
     rig.is_at_rest().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_answer_that_takes_longer_than_a_lease_is_of_one_sale(db: PgPool) {
+    let rig = Rig::start(&db, 13).await;
+    let shop = Shop::open(&rig).await;
+    let who = shop.customer(&rig, "ada", None).await;
+    let (sale, _) = shop.sale(&rig, "one", (&who, "pm_card_visa"), usd("10.00"));
+    rig.decide(std::slice::from_ref(&sale)).await;
+    rig.sim.fault("PostPaymentIntents", Fault::Held);
+    // Whoever sent it is gone, and Stripe works on.
+    let gone = tokio::time::timeout(Duration::from_millis(300), rig.turn()).await;
+    assert!(gone.is_err());
+    rig.wait(200);
+    assert_eq!(rig.turn().await.again, 1, "its key is in use");
+    assert_eq!(rig.count(State::Unknown).await, 1);
+    rig.sim.let_go();
+    rig.drain().await;
+    assert!(rig.is_settled(sale.id).await);
+    assert_eq!(rig.all("/v1/payment_intents", None).await.len(), 1);
+    assert_eq!(rig.agrees().await, 3);
 }
 
 #[sqlx::test(migrations = false)]
