@@ -20,14 +20,14 @@ use uuid::Uuid;
 use crate::rig::{BEGINNING, Rig, from_environment};
 use crate::shop::{Shop, intent as decided, refund, take_back};
 
-/// One in five requests goes wrong.
+/// Almost a third of all requests goes wrong.
 const REQUESTS: RequestFaults = RequestFaults {
-    error_before: 60,
-    error_after: 40,
-    rate_limited: 25,
-    lock_timeout: 25,
-    cut_before: 25,
-    cut_after: 25,
+    error_before: 48,
+    error_after: 28,
+    rate_limited: 15,
+    lock_timeout: 15,
+    cut_before: 15,
+    cut_after: 15,
 };
 /// And more than half of all events.
 const WEBHOOKS: WebhookFaults =
@@ -308,9 +308,9 @@ async fn whatever_stripe_does_what_moved_is_what_the_ledger_says(db: PgPool) {
     println!("seed {seed}");
     let mut world = World::new(&db, seed).await;
     world.rig.storms(REQUESTS, WEBHOOKS);
-    let at_once = (lives / 40).clamp(3, 40);
+    let at_once = (lives / 200).clamp(1, 40);
     let (mut rounds, mut secrets) = (0, BTreeMap::new());
-    while (world.lives.len() as u64) < lives || rounds < 60 {
+    while (world.lives.len() as u64) < lives || rounds < 120 {
         rounds += 1;
         for _ in 0..at_once {
             if (world.lives.len() as u64) < lives {
