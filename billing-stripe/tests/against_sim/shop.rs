@@ -86,13 +86,31 @@ impl Shop {
         name: &str,
         on: Option<&SellerId>,
     ) -> CustomerId {
-        let whose = Party::Customer("acme".parse().unwrap(), Uuid::from_u128(7));
-        let email = format!("{name}@example.com");
-        let wish = Wish::Customer { whose, email, name: name.to_owned(), on: on.cloned() };
-        let customer = intent(IntentId::of(&["customer", name]), wish, None);
-        rig.decide(std::slice::from_ref(&customer)).await;
+        self.customers(rig, &[name], on).await.remove(0)
+    }
+
+    /// Several of them.
+    pub(crate) async fn customers(
+        &self,
+        rig: &Rig,
+        names: &[&str],
+        on: Option<&SellerId>,
+    ) -> Vec<CustomerId> {
+        let customer = |name: &&str| {
+            let whose = Party::Customer("acme".parse().unwrap(), Uuid::from_u128(7));
+            let email = format!("{name}@example.com");
+            let wish = Wish::Customer { whose, email, name: (*name).to_owned(), on: on.cloned() };
+            intent(IntentId::of(&["customer", name]), wish, None)
+        };
+        let wished: Vec<_> = names.iter().map(customer).collect();
+        rig.decide(&wished).await;
         rig.drain().await;
-        CustomerId::new(rig.made(customer.id).await.unwrap().at_rail.id).unwrap()
+        let mut customers = Vec::new();
+        for one in &wished {
+            let made = rig.made(one.id).await.unwrap();
+            customers.push(CustomerId::new(made.at_rail.id).unwrap());
+        }
+        customers
     }
 
     /// A card that somebody paid with before.
