@@ -25,6 +25,39 @@ use request::Ask;
 
 /// In which version of its words Stripe is spoken to. Endpoints of webhooks are made with the same.
 pub const VERSION: &str = "2026-09-30.endive";
+/// Of what Stripe's endpoints are to be told: what we look at, and nothing else.
+pub const EVENTS: [&str; 30] = [
+    "account.updated",
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.refunded",
+    "charge.succeeded",
+    "charge.updated",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.updated",
+    "invoice.created",
+    "invoice.marked_uncollectible",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.voided",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "payout.canceled",
+    "payout.created",
+    "payout.failed",
+    "payout.paid",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+    "transfer.created",
+];
 /// A page of a list has no more.
 const PAGE: &str = "100";
 /// Whoever looks for something looks through no more pages.
@@ -119,8 +152,9 @@ impl PaymentRail for Stripe {
 
     async fn send(&self, order: &Order) -> Result<Object, Trouble> {
         if let Some(product) = request::product(&order.wish) {
-            // What is paid for again and again has a name of its own there; it is there already, mostly.
-            match self.client.post(&product, &format!("{}-product", order.key)).await {
+            // What is paid for again and again has a name of its own there; it is there already, mostly. That name
+            // makes it one: under a key, an error that Stripe keeps would stop us for a day.
+            match self.client.post_anew(&product).await {
                 Ok(_) => {}
                 Err(Trouble::Refused(why)) if why.contains("resource_already_exists") => {}
                 // Nobody paid anything yet.

@@ -28,6 +28,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
         intent: intent(object),
         standing: Standing::Settled,
         cash: None,
+        back: None,
         payment: None,
         link: None,
         at: time(created)?,
@@ -54,7 +55,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
         }
         "payment_intent" => payment(object, base)?,
         "charge" => {
-            let (cash, _) = paid(object)?;
+            let (cash, _) = paid(object, on.is_none())?;
             let standing = match text("status") {
                 Some("succeeded") => Standing::Settled,
                 Some("failed") => {
@@ -110,7 +111,10 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
                 Some("lost") => Standing::Failed("it was lost".to_owned()),
                 _ => Standing::Open,
             };
-            Object { payment: name(&object["charge"]), ..of(Kind::Dispute, standing) }
+            // One of what a tenant sold alone is the tenant's.
+            let (cash, back) = if on.is_none() { disputed(object)? } else { (None, None) };
+            let payment = name(&object["charge"]);
+            Object { cash, back, payment, ..of(Kind::Dispute, standing) }
         }
         _ => base,
     })
@@ -119,7 +123,7 @@ pub(crate) fn read(object: &Value, on: Option<&str>) -> Result<Object, String> {
 /// What somebody pays, as its charge says.
 fn payment(object: &Value, base: Object) -> Result<Object, String> {
     let charge = &object["latest_charge"];
-    let (cash, happened) = paid(charge)?;
+    let (cash, happened) = paid(charge, base.at_rail.account.is_none())?;
     let standing = match object["status"].as_str() {
         Some("succeeded") => Standing::Settled,
         Some("canceled") => Standing::Failed("it was cancelled".to_owned()),
@@ -155,14 +159,36 @@ fn time(second: i64) -> Result<Timestamp, String> {
     Timestamp::from_second(second).map_err(|error| error.to_string())
 }
 
-/// What a charge put on our balance, and when it was: all of it, or our fee where it was a tenant's own.
-fn paid(charge: &Value) -> Result<(Option<Cash>, Option<i64>), String> {
+/// What a dispute took from our balance, the rail's fee for it beside, and what of it is there again.
+fn disputed(object: &Value) -> Result<(Option<Cash>, Option<Money>), String> {
+    let id = object["id"].as_str().ok_or("an object has no name")?;
+    let rows = object["balance_transactions"].as_array().map_or(&[][..], Vec::as_slice);
+    let read = |row: &Value| Ok::<_, String>((money(row, "amount")?, money(row, "fee")?));
+    match rows {
+        [] => Ok((None, None)),
+        [taken, rest @ ..] if rest.len() < 2 => {
+            let (gross, fee) = read(taken)?;
+            let back = rest.first().map(read).transpose()?;
+            let back =
+                back.map(|(back, fee)| Money::new(back.amount() - fee.amount(), back.currency()));
+            Ok((Some(Cash { booked_as: id.to_owned(), gross, fee: Some(fee) }), back))
+        }
+        _ => Err(format!("{id} was taken and given back more than once, which nobody books")),
+    }
+}
+
+/// What a charge put on our balance, and when it was: all of it where it is ours, and our fee where it is a
+/// tenant's own.
+fn paid(charge: &Value, is_ours: bool) -> Result<(Option<Cash>, Option<i64>), String> {
     let Some(id) = charge["id"].as_str() else { return Ok((None, None)) };
     let created = charge["created"].as_i64();
     if let Some(fee) = name(&charge["application_fee"]) {
         let gross = money(charge, "application_fee_amount")?;
         let nothing = Money::new(0, gross.currency());
         return Ok((Some(Cash { booked_as: fee, gross, fee: Some(nothing) }), created));
+    }
+    if !is_ours {
+        return Ok((None, created));
     }
     let booked = &charge["balance_transaction"];
     // What is on our balance counts, also where it is in another currency than what was paid.
@@ -203,10 +229,16 @@ fn why(error: &Value) -> String {
 /// A row of our balance.
 pub(crate) fn movement(row: &Value) -> Result<Movement, String> {
     let id = row["id"].as_str().ok_or("a row of the balance has no name")?;
+    // What came back is of the same object, and may be in another payout.
+    let part = match (row["type"].as_str(), row["reporting_category"].as_str()) {
+        (Some("payout_failure" | "payout_cancel" | "refund_failure"), _) => ":undone",
+        (_, Some("dispute_reversal")) => ":back",
+        _ => "",
+    };
     Ok(Movement {
         id: id.to_owned(),
         // What is of nothing, such as a fee of Stripe's own, is known by its row.
-        about: name(&row["source"]).unwrap_or_else(|| id.to_owned()),
+        about: name(&row["source"]).map_or_else(|| id.to_owned(), |of| format!("{of}{part}")),
         currency: currency(row)?,
         gross: money(row, "amount")?.amount(),
         fee: money(row, "fee")?.amount(),
@@ -247,6 +279,8 @@ mod tests {
         direct["latest_charge"]["application_fee_amount"] = json!(150);
         let cash = read(&direct, Some("acct_1")).unwrap().cash.unwrap();
         assert_eq!((cash.booked_as.as_str(), cash.gross), ("fee_1", usd("1.50")));
+        // Without a fee nothing of it is ours.
+        assert_eq!(read(&payment, Some("acct_1")).unwrap().cash, None);
     }
 
     #[test]
@@ -262,6 +296,27 @@ mod tests {
     }
 
     #[test]
+    fn a_dispute_is_what_it_took_and_what_came_back() {
+        let row = |amount: i64, fee: i64| json!({"amount": amount, "fee": fee, "currency": "usd"});
+        let dispute = |status: &str, rows: &[Value]| {
+            let dispute = json!({
+                "id": "du_1", "object": "dispute", "status": status, "created": 1, "charge": "ch_1",
+                "balance_transactions": rows
+            });
+            read(&dispute, None).map(|read| (read.standing, read.cash, read.back))
+        };
+        let taken =
+            Cash { booked_as: "du_1".to_owned(), gross: usd("-12.00"), fee: Some(usd("15.00")) };
+        let open = dispute("needs_response", &[row(-1_200, 1_500)]);
+        assert_eq!(open, Ok((Standing::Open, Some(taken.clone()), None)));
+        let won = dispute("won", &[row(-1_200, 1_500), row(1_200, -1_500)]);
+        assert_eq!(won, Ok((Standing::Ended, Some(taken), Some(usd("27.00")))));
+        assert_eq!(dispute("warning_closed", &[]), Ok((Standing::Ended, None, None)));
+        let twice = [row(-1_200, 1_500), row(1_200, 0), row(-1_200, 0)];
+        assert!(dispute("lost", &twice).is_err());
+    }
+
+    #[test]
     fn a_row_of_the_balance_is_about_what_it_is_booked_as() {
         let row =
             json!({"id": "txn_1", "source": "tr_1", "amount": -700, "fee": 0, "currency": "usd"});
@@ -270,6 +325,14 @@ mod tests {
         });
         let (row, cash) = (movement(&row).unwrap(), read(&transfer, None).unwrap().cash.unwrap());
         assert_eq!((row.about, row.gross), (cash.booked_as, cash.gross.amount()));
+        let mut back = json!({
+            "id": "txn_3", "source": "po_1", "amount": 5, "fee": 0, "currency": "usd",
+            "type": "payout_failure", "reporting_category": "payout_reversal"
+        });
+        assert_eq!(movement(&back).unwrap().about, "po_1:undone");
+        back["type"] = json!("adjustment");
+        back["reporting_category"] = json!("dispute_reversal");
+        assert_eq!(movement(&back).unwrap().about, "po_1:back");
         let own = json!({"id": "txn_2", "source": null, "amount": -5, "fee": 0, "currency": "usd"});
         assert_eq!(movement(&own).unwrap().about, "txn_2");
     }

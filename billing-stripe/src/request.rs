@@ -65,7 +65,8 @@ impl Ask {
             _ => return Err(format!("{word:?} is none of the objects that concern us")),
         };
         let mut ask = Self::at(format!("/v1/{list}/{id}"));
-        ask.on = on.map(str::to_owned);
+        // Accounts are ours to look at, also where it is they who are told of.
+        ask.on = on.filter(|_| word != "account").map(str::to_owned);
         Ok(match expand {
             Some(expand) => ask.with("expand[]", expand),
             None => ask,
@@ -189,20 +190,37 @@ fn subscription(sale: &Sale, every: Every, intent: &str) -> Ask {
         .with("items[0][price_data][product]", product_of(sale))
         .with("items[0][price_data][unit_amount]", whole.amount())
         .with("items[0][price_data][recurring][interval]", interval)
-        // Who has to do something first, such as paying, does it on a page.
-        .with("payment_behavior", "default_incomplete")
         .with("metadata[intent]", intent)
         .with("expand[]", "latest_invoice");
     let ask = match &sale.by {
-        Some(by) => ask.with("default_payment_method", by),
-        None => ask,
+        // Nobody is there to be asked: it is paid now, or there is none.
+        Some(by) => ask
+            .with("default_payment_method", by)
+            .with("off_session", true)
+            .with("payment_behavior", "error_if_incomplete"),
+        // Who has to do something first, such as paying, does it on a page.
+        None => ask.with("payment_behavior", "default_incomplete"),
     };
     match &sale.merchant {
         Merchant::Factory => ask,
-        // Our fee is an amount of each invoice: a share would be of the tax too.
-        Merchant::Direct { account, .. } => ask.on(Some(account)),
+        Merchant::Direct { account, fee } if fee.amount() == 0 => ask.on(Some(account)),
+        // Our fee is an amount of each invoice: a share would be of the tax too. The first one is final at once,
+        // before anybody could tell its amount.
+        Merchant::Direct { account, fee } => {
+            let share = share(fee.amount(), whole.amount());
+            let percent = format!("{}.{:02}", share / 100, share % 100);
+            ask.on(Some(account)).with("application_fee_percent", percent)
+        }
         Merchant::OnBehalfOf { account, .. } => ask.with("on_behalf_of", account),
     }
+}
+
+/// Hundredths of a percent of the whole that make the fee, to the minor unit, whether Stripe rounds or cuts; where
+/// none do, which is so of wholes above 5,000 minor units only, those that make the most below it.
+fn share(fee: i64, whole: i64) -> i128 {
+    let (fee, whole) = (i128::from(fee) * 10_000, i128::from(whole.max(1)));
+    let share = (fee + whole - 1) / whole;
+    if share * whole - fee < 5_000 { share } else { share - 1 }
 }
 
 /// Who sells, as a payment or a page (`inside` of which it stands) is told.
@@ -363,11 +381,25 @@ mod tests {
         assert_eq!(get("line_items[1][price_data][unit_amount]"), Some("190"));
         let tier = Wish::Subscription { sale: sale(direct()), every: Every::Month };
         let asked = ask(&order(tier.clone())).unwrap();
-        assert_eq!(asked.form.get("application_fee_percent"), None);
+        assert_eq!(asked.form.get("application_fee_percent"), Some("12.61"), "of 11.90 it is 1.50");
+        assert_eq!(asked.form.get("payment_behavior"), Some("error_if_incomplete"));
         assert_eq!(asked.form.get("items[0][price_data][recurring][interval]"), Some("month"));
         let product = product(&tier).unwrap();
         assert_eq!(product.on.as_deref(), Some("acct_1"));
         assert_eq!(product.form.get("id"), asked.form.get("items[0][price_data][product]"));
+    }
+
+    #[test]
+    fn the_share_of_a_first_payment_makes_the_fee_and_never_more() {
+        for whole in 1..=12_000_i128 {
+            for fee in [1, whole / 7, whole * 15 / 100, whole / 4, whole * 3 / 10, whole] {
+                let [fee64, whole64] = [fee, whole].map(|money| i64::try_from(money).unwrap());
+                let made = share(fee64, whole64) * whole;
+                let (cut, rounded) = (made / 10_000, (made + 5_000) / 10_000);
+                assert!(rounded <= fee && fee - cut <= 2, "{fee} of {whole}: {cut} or {rounded}");
+                assert!(whole > 5_000 || (cut, rounded) == (fee, fee), "{fee} of {whole}");
+            }
+        }
     }
 
     #[test]

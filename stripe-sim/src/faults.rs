@@ -57,11 +57,13 @@ pub(crate) struct Faults {
     chance: Chance,
     /// For the next requests that do an operation, in this order.
     asked: VecDeque<(String, Fault)>,
+    /// How many requests were done otherwise than they would have been.
+    pub(crate) came: u64,
 }
 
 impl Faults {
     pub(crate) fn new(often: RequestFaults, seed: u64) -> Self {
-        Self { often, chance: Chance::new(seed), asked: VecDeque::new() }
+        Self { often, chance: Chance::new(seed), asked: VecDeque::new(), came: 0 }
     }
 
     pub(crate) fn ask(&mut self, operation: &str, fault: Fault) {

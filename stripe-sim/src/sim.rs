@@ -105,6 +105,12 @@ impl Sim {
         state.deliveries.faults = webhooks;
     }
 
+    /// How many requests and how many deliveries went wrong by now, as was asked or by chance.
+    pub fn went_wrong(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.faults.came, state.deliveries.went_wrong)
+    }
+
     /// How much may be asked from now on.
     pub fn limits(&self, limits: Limits) {
         self.lock().settings.limits = limits;
@@ -156,6 +162,9 @@ impl Sim {
             return Ok(Next::Answer(rate_limited(id, reason)));
         }
         let fault = state.faults.next(operation);
+        let is_at_once =
+            matches!(fault, Some(Fault::RateLimited | Fault::CutBefore | Fault::LockTimeout));
+        state.faults.came += u64::from(is_at_once);
         match fault {
             Some(Fault::RateLimited) => {
                 return Ok(Next::Answer(rate_limited(id, "endpoint-rate")));
@@ -186,6 +195,7 @@ impl Sim {
     fn carry_out(&self, understood: Understood, fault: Option<Fault>, id: &str) -> Answer {
         let Understood { operation, account, places, given, expand, key, asked } = understood;
         let mut state = self.lock();
+        state.faults.came += u64::from(fault.is_some());
         state.asking = (Some(id.to_owned()), key.clone());
         let mut outcome = if fault == Some(Fault::ErrorBefore) {
             Err(Refusal::broken())

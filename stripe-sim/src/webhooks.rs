@@ -24,6 +24,8 @@ pub(crate) struct Deliveries {
     waiting: BTreeMap<(i64, u64), Delivery>,
     numbers: u64,
     secrets: HashMap<String, Vec<Secret>>,
+    /// How many were late, lost, doubled, out of order or signed wrong.
+    pub(crate) went_wrong: u64,
 }
 
 /// A secret, and until when it signs.
@@ -69,7 +71,7 @@ struct Parcel {
 impl Deliveries {
     pub(crate) fn new(faults: WebhookFaults, seed: u64) -> Self {
         let (waiting, secrets) = (BTreeMap::new(), HashMap::new());
-        Self { faults, chance: Chance::new(seed), waiting, numbers: 0, secrets }
+        Self { faults, chance: Chance::new(seed), waiting, numbers: 0, secrets, went_wrong: 0 }
     }
 
     pub(crate) fn keep_secret(&mut self, endpoint: &str, secret: &str) {
@@ -102,6 +104,8 @@ impl Deliveries {
                 is_lost: self.chance.once_in(faults.dropped),
                 is_signed_wrong: self.chance.once_in(faults.old_secret),
             };
+            let is_wrong = late > 0 || delivery.is_lost || delivery.is_signed_wrong;
+            self.went_wrong += u64::from(is_wrong || copies > 1);
             self.put(now + late, delivery);
         }
     }

@@ -60,6 +60,9 @@ pub(crate) enum Soak {
     /// 1,000,000 journals told to the ledger, twice, otherwise and cut off now and then, and 100,000,000
     /// sales, refunds and disputes in memory: it says what it should, to the millionth.
     Ledger,
+    /// 2,000 sales with what becomes of them at a Stripe of ours that gets 10,000 things wrong and more, 100
+    /// processes killed, 100,000 forged events, a backlog of 1,000 sales: to the cent.
+    Stripe,
     /// A simulated year of 100,000 names at authorities that count: no limit is broken, and no
     /// certificate ends before its renewal, although one of them is silent for two days.
     Year,
@@ -154,6 +157,20 @@ const DEAD_CONTROL_PLANE: Plan = Plan {
     ..USUAL
 };
 
+const STRIPE: Plan = Plan {
+    minutes: 60,
+    tests: &["--test", "against_sim", "_"],
+    environment: &[
+        ("SOULFRA_LIVES", "2000"),
+        ("SOULFRA_KILLS", "100"),
+        ("SOULFRA_MUTATIONS", "100000"),
+        ("SOULFRA_BACKLOG", "1000"),
+    ],
+    wants_database: true,
+    counts: 4,
+    ..USUAL
+};
+
 impl Soak {
     fn plan(self) -> Plan {
         match self {
@@ -241,6 +258,7 @@ impl Soak {
             Self::Probe => PROBE,
             Self::Histories => HISTORIES,
             Self::DeadControlPlane => DEAD_CONTROL_PLANE,
+            Self::Stripe => STRIPE,
             Self::Year => Plan { tests: &["--test", "year", "soak_"], counts: 5, ..USUAL },
             Self::Operator => Plan {
                 minutes: 12 * 60,

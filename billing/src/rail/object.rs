@@ -85,6 +85,10 @@ pub struct Object {
     pub standing: Standing,
     /// What it moved on our balance; `None`: nothing.
     pub cash: Option<Cash>,
+    /// What of that is on our balance again: of a dispute that was won. The rail's balance calls it as it called
+    /// what was taken, with `:back` behind it.
+    #[serde(default)]
+    pub back: Option<Money>,
     /// The payment it is of, where it is a page or an invoice that was paid.
     pub payment: Option<String>,
     /// Where to send the person who waits for it.

@@ -58,7 +58,8 @@ pub enum LinkTo {
 pub struct Movement {
     /// What the rail calls it.
     pub id: String,
-    /// What it is booked as: [`Cash::booked_as`](super::Cash).
+    /// What it is booked as: [`Cash::booked_as`](super::Cash), with `:undone` behind it where that moved back, and
+    /// `:back` where a dispute was won.
     pub about: String,
     /// In which currency.
     pub currency: Currency,

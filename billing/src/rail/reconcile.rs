@@ -195,8 +195,9 @@ pub async fn compare(
              select about, currency, sum(gross - fee) as micros from billing.movement
              where rail = $1 and payout = $2 group by about, currency
            ), booked as materialized (
-             -- What is said of a part of something, such as the fee, is of the same row at the rail.
-             select split_part(event, ':', 1) as about, currency, sum(micros) as micros, min(at) as at
+             -- The fee is in the row of what it is for; what came back later has a row of its own.
+             select case when right(event, 4) = ':fee' then left(event, -4) else event end as about,
+                    currency, sum(micros) as micros, min(at) as at
              from billing.entry join billing.journal on number = journal
              where account = $3 and source = $1 and at < $5
              group by 1, 2

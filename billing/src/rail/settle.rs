@@ -83,18 +83,22 @@ impl Books for PayoutsOnly {
         object: &Object,
         now: Timestamp,
     ) -> Result<(), NoBooking> {
-        let (Kind::Payout, Standing::Settled, Some(cash)) =
-            (object.kind, &object.standing, &object.cash)
-        else {
-            return Ok(());
-        };
+        let (Kind::Payout, Some(cash)) = (object.kind, &object.cash) else { return Ok(()) };
         let amount = Amount::of(cash.gross)?;
         let entries = vec![
             Entry::new(cash_of(rail), amount),
             Entry::new(Account::new(Party::Factory, Book::Cash), amount.negated()?),
         ];
+        let payout = Booking::new("payout", entries)?;
+        // It has left what the rail holds as soon as it is on its way, and is there again when the bank does not
+        // take it, which may be after it was said to have arrived.
         let key = EventKey::new("control", rail.as_str(), &cash.booked_as);
-        post(conn, &Journal::new(key, "payout", object.at, entries)?, now).await
+        post(conn, &payout.journal(key, object.at)?, now).await?;
+        if let Standing::Failed(_) = object.standing {
+            let key = EventKey::new("control", rail.as_str(), format!("{}:undone", cash.booked_as));
+            post(conn, &payout.undone(key, object.at)?, now).await?;
+        }
+        Ok(())
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
+use billing::ledger::{Account, Book, Party, store};
 use billing::rail::reconcile::{NotReconciled, Report, Row, Window, compare, keep, reconcile};
-use billing::rail::{Movement, PaymentRail as _, PayoutId};
+use billing::rail::settle::{Books as _, PayoutsOnly};
+use billing::rail::{
+    Cash, Kind, Movement, Object, ObjectRef, PaymentRail as _, PayoutId, Standing,
+};
 use blueprint::money::Currency;
 use jiff::SignedDuration;
 use sqlx::PgPool;
@@ -101,6 +105,39 @@ async fn what_may_be_in_the_next_payout_is_not_extra(db: PgPool) {
         .await
         .unwrap();
     assert_eq!(kept, 2);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_payout_is_booked_when_it_leaves_and_undone_when_the_bank_sends_it_back(db: PgPool) {
+    let shop = Shop::open(&db).await;
+    let payout = |standing| Object {
+        at_rail: ObjectRef { word: "payout".to_owned(), id: "po_1".to_owned(), account: None },
+        kind: Kind::Payout,
+        intent: None,
+        standing,
+        cash: Some(Cash { booked_as: "po_1".to_owned(), gross: usd("-5.00"), fee: None }),
+        back: None,
+        payment: None,
+        link: None,
+        at: beginning(),
+    };
+    let mut conn = db.acquire().await.unwrap();
+    let cash = Account::new(Party::Rail(shop.rail.name().clone()), Book::Cash);
+    let sent_back = || Standing::Failed("The bank account has been closed".to_owned());
+    // In whatever order it is seen: on its way, there, sent back although it was there, and again.
+    for (standing, left) in [
+        (Standing::Open, -5_000_000),
+        (Standing::Settled, -5_000_000),
+        (sent_back(), 0),
+        (sent_back(), 0),
+    ] {
+        let (rail, now) = (shop.rail.name(), shop.clock.now());
+        let mut tx = db.begin().await.unwrap();
+        PayoutsOnly.book(&mut tx, rail, &payout(standing), now).await.unwrap();
+        tx.commit().await.unwrap();
+        let has = store::balance(&mut conn, &cash, Currency::USD).await.unwrap();
+        assert_eq!(has, left);
+    }
 }
 
 #[sqlx::test(migrations = false)]
