@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::output_of;
 
 /// Each crate and what it may use of ours. A new crate gets its line here first.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     ("blueprint", &[]),
     ("plan", &["blueprint"]),
     ("web", &[]),
