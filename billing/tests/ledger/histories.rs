@@ -17,8 +17,6 @@ use sqlx::PgPool;
 use crate::migrated;
 use crate::told::{Chance, beginning, journal};
 
-/// Journals that are told together.
-const TOGETHER: usize = 20;
 /// Who tell at once.
 const AT_ONCE: usize = 4;
 /// Who tells waits for the database so often, at most.
@@ -202,10 +200,12 @@ async fn whatever_is_told_how_often_the_ledger_says_what_it_should(db: PgPool) {
     let operations = usize::try_from(from_environment("SOULFRA_ROUNDS", 20_000)).unwrap();
     let (mut chance, mut model, now) = (Chance::new(seed), Ledger::default(), beginning());
     let (mut done, mut faults) = (0, Faults::default());
+    // Journals that are told together: more of them where it goes on for long.
+    let together = (operations / 10_000).clamp(20, 100);
     while done < operations {
         // Each of those who tell at once tells of other events: who is first is then the same in both.
         let all: Vec<_> =
-            (0..AT_ONCE * TOGETHER).map(|_| journal(&mut chance, operations)).collect();
+            (0..AT_ONCE * together).map(|_| journal(&mut chance, operations)).collect();
         let lane = |lane| all.iter().filter(move |told| number_of(told) % AT_ONCE == lane).cloned();
         let lanes: Vec<(Vec<Journal>, Fate)> = (0..AT_ONCE)
             .map(|number| (lane(number).collect(), Fate::by(&mut chance, &mut faults)))
