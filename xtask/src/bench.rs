@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures the real release binary and prints the rows of
 //! `docs/figures.md`. Linux only: memory and load are read from `/proc`.
 
+mod billing;
 mod control_plane;
 mod edge;
 mod figures;
@@ -40,6 +41,9 @@ pub(crate) enum Bench {
     Guesses,
     /// What was used, told to a control plane: answers taken in a second, of one tenant and of a thousand.
     Usage,
+    /// Webhooks stored in a second, a burst of a hundred thousand whose readers are killed, a payout of a million
+    /// rows held against the ledger; on a Postgres that waits for its disk.
+    Billing,
     /// An edge with a hundred thousand names: starts, cold names, memory, issued to served; and held
     /// against nginx.
     Edge,
@@ -62,6 +66,7 @@ pub(crate) fn run(project: &Project, bench: Bench) -> Result<()> {
         Bench::ControlPlane => control_plane::run(project),
         Bench::Guesses => guesses::run(project),
         Bench::Usage => usage::run(project),
+        Bench::Billing => billing::run(project),
         Bench::Edge => edge::run(project),
         Bench::Issuing => issuing::run(project),
     }

@@ -44,17 +44,36 @@ pub(crate) struct Postgres {
     password: String,
 }
 
+/// What becomes of what was committed when the machine fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    /// It is there, as it is for customers.
+    Everything,
+    /// Nobody misses it.
+    Nothing,
+}
+
 impl Postgres {
-    /// Fetches (once), unpacks, initialises and starts a server: two seconds when it is fetched.
+    /// Fetches (once), unpacks, initialises and starts a server: two seconds when it is fetched. It waits for no
+    /// disk.
     pub(crate) fn start(project: &Project, deadline: Deadline) -> Result<Self> {
+        Self::start_that(project, Keeps::Nothing, deadline)
+    }
+
+    /// One that waits for its disk at each commit, as the ones of customers do: what is measured is what they have.
+    pub(crate) fn start_durable(project: &Project, deadline: Deadline) -> Result<Self> {
+        Self::start_that(project, Keeps::Everything, deadline)
+    }
+
+    fn start_that(project: &Project, keeps: Keeps, deadline: Deadline) -> Result<Self> {
         let archive = fetch(project, deadline)?;
         let folder = fresh_folder()?;
-        Self::start_in(&folder, &archive)
+        Self::start_in(&folder, &archive, keeps)
             .inspect_err(|_| drop(fs::remove_dir_all(&folder)))
             .context("start a Postgres for the tests")
     }
 
-    fn start_in(folder: &Path, archive: &Path) -> Result<Self> {
+    fn start_in(folder: &Path, archive: &Path, keeps: Keeps) -> Result<Self> {
         unpack(archive, folder)?;
         // Other users of the machine can reach the port too.
         let password = random_word()?;
@@ -62,7 +81,8 @@ impl Postgres {
         // The port is free when looked for and may be taken when used: three tries.
         for _ in 0..3 {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            let mut server = server(folder, port)?.spawn().context("run setpriv postgres")?;
+            let mut server =
+                server(folder, port, keeps)?.spawn().context("run setpriv postgres")?;
             if ready(&mut server, folder)? {
                 say::line(&format!("Postgres {VERSION} listens on 127.0.0.1:{port}"));
                 return Ok(Self { server, folder: folder.to_owned(), port, password });
@@ -186,20 +206,17 @@ fn initialise(folder: &Path, password: &str) -> Result<()> {
     Ok(())
 }
 
-fn server(folder: &Path, port: u16) -> Result<Command> {
+fn server(folder: &Path, port: u16, keeps: Keeps) -> Result<Command> {
     let data = folder.join("data");
     let log = fs::File::create(folder.join("log"))?;
     let mut command = unprivileged(&folder.join("bin/postgres"))?;
     command.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-    for setting in [
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        "max_connections=200",
-        // Nobody misses this data after a crash.
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-    ] {
+    let hasty: &[&str] = match keeps {
+        Keeps::Everything => &[],
+        Keeps::Nothing => &["fsync=off", "synchronous_commit=off", "full_page_writes=off"],
+    };
+    let usual = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
+    for setting in usual.iter().chain(hasty) {
         command.args(["-c", setting]);
     }
     command.current_dir(&data).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

@@ -12,6 +12,7 @@ use crate::process::{self, Deadline};
 use crate::project::Project;
 
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_MUTANTS: &str = "27.1.0";
 
 /// Makes sure that a program of a Debian package is there.
 pub(crate) fn debian(
@@ -91,17 +92,27 @@ pub(crate) fn download(
 
 /// cargo-deny, built once per version and user.
 pub(crate) fn cargo_deny(project: &Project, deadline: Deadline) -> Result<PathBuf> {
-    let home = project.cache.join(format!("tools/cargo-deny-{CARGO_DENY}"));
-    let program = home.join("bin/cargo-deny");
+    cargo_tool(project, "cargo-deny", CARGO_DENY, deadline)
+}
+
+/// cargo-mutants, the same.
+pub(crate) fn cargo_mutants(project: &Project, deadline: Deadline) -> Result<PathBuf> {
+    cargo_tool(project, "cargo-mutants", CARGO_MUTANTS, deadline)
+}
+
+fn cargo_tool(project: &Project, name: &str, version: &str, deadline: Deadline) -> Result<PathBuf> {
+    let home = project.cache.join(format!("tools/{name}-{version}"));
+    let program = home.join("bin").join(name);
     if program.exists() {
         return Ok(program);
     }
     fs::create_dir_all(&home)?;
     // From its own folder: the flags and the build folder of this workspace are not for it.
     let build = home.join("build");
-    let mut install = project.cargo(["install", "--quiet", "--locked", "cargo-deny", "--version"]);
-    install.arg(CARGO_DENY).arg("--root").arg(&home).arg("--target-dir").arg(&build);
-    process::run(install.current_dir(&home), deadline).context("build cargo-deny")?;
+    let mut install = project.cargo(["install", "--quiet", "--locked", name, "--version"]);
+    install.arg(version).arg("--root").arg(&home).arg("--target-dir").arg(&build);
+    let built = process::run(install.current_dir(&home), deadline);
+    built.with_context(|| format!("build {name}"))?;
     fs::remove_dir_all(&build)?;
     Ok(program)
 }

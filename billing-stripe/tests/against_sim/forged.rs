@@ -83,7 +83,7 @@ fn mutated(chance: &mut Chance, text: String) -> String {
 async fn whatever_is_changed_of_an_event_it_is_not_taken(db: PgPool) {
     let seed = from_environment("SOULFRA_SEED", 20_261_123);
     let mutations = from_environment("SOULFRA_MUTATIONS", 5_000);
-    let (rig, parcels) = parcels(&db).await;
+    let (rig, parcels) = Box::pin(parcels(&db)).await;
     let (secret, now) = (rig.secrets[0].as_str(), rig.clock.now());
     let secrets = Secrets::new(secret, Some("whsec_before"));
     let (mut chance, mut tried, mut taken) = (Chance(seed), 0, Vec::new());
@@ -111,7 +111,7 @@ async fn whatever_is_changed_of_an_event_it_is_not_taken(db: PgPool) {
 
 #[sqlx::test(migrations = false)]
 async fn what_is_forged_or_stale_is_not_stored_and_what_is_replayed_does_nothing(db: PgPool) {
-    let (rig, parcels) = parcels(&db).await;
+    let (rig, parcels) = Box::pin(parcels(&db)).await;
     let count = "select (select count(*) from billing.webhook) * 1000000
                       + (select count(*) from billing.journal) * 1000 + (select count(*) from billing.told)";
     let count = async || sqlx::query_scalar::<_, i64>(count).fetch_one(&db).await.unwrap();
@@ -155,7 +155,7 @@ async fn what_is_forged_or_stale_is_not_stored_and_what_is_replayed_does_nothing
 
 #[sqlx::test(migrations = false)]
 async fn while_a_secret_is_changed_both_are_believed_and_then_only_the_new_one(db: PgPool) {
-    let (rig, parcels) = parcels(&db).await;
+    let (rig, parcels) = Box::pin(parcels(&db)).await;
     let (parcel, old) = (&parcels[0], rig.secrets[0].clone());
     let now = Timestamp::from_second(rig.clock.now().as_second()).unwrap();
     let new = rig.sim.roll_secret(&rig.endpoints[0], 86_400);

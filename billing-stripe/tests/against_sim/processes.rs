@@ -74,9 +74,9 @@ async fn of_another_test() {
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     loop {
         tick.tick().await;
-        let (sent, looked) = Box::pin(futures::future::join(runner.turn(), looker.turn())).await;
+        let (sent, seen) = Box::pin(futures::future::join(runner.turn(), looker.turn())).await;
         sent.unwrap();
-        looked.unwrap();
+        seen.unwrap();
     }
 }
 

@@ -219,10 +219,10 @@ impl World {
             }
             return;
         }
-        let (one, two, looked) = work.await;
+        let (one, two, seen) = work.await;
         one.unwrap();
         two.unwrap();
-        looked.unwrap();
+        seen.unwrap();
     }
 
     fn waits(&mut self) {
@@ -269,6 +269,8 @@ async fn made(rig: &Rig, shop: &Shop) -> BTreeMap<String, u64> {
 /// Each thing that was decided was done once, or not at all and for a reason; how many were done and refused.
 async fn once_each(rig: &Rig, shop: &Shop) -> (usize, usize) {
     type Row = (Uuid, Option<Uuid>, String, String, bool, String);
+    // Its state, what was wished, whether it is settled, and why not.
+    type CameTo = (String, String, bool, String);
     let rows: Vec<Row> = sqlx::query_as(
         "select id, instead_of, state, wish ->> 'wish', settled_at is not null, coalesce(cause, '')
          from billing.intent where wish ->> 'wish' in ('sale', 'refund', 'transfer', 'take-back')
@@ -280,7 +282,7 @@ async fn once_each(rig: &Rig, shop: &Shop) -> (usize, usize) {
     let made = made(rig, shop).await;
     let mut roots: BTreeMap<Uuid, Uuid> = BTreeMap::new();
     // How often each was made there, and what the newest of its kind came to.
-    let mut decisions: BTreeMap<Uuid, (u64, (String, String, bool, String))> = BTreeMap::new();
+    let mut decisions: BTreeMap<Uuid, (u64, CameTo)> = BTreeMap::new();
     for (id, instead_of, state, wish, is_settled, cause) in rows {
         let root = instead_of.map_or(id, |before| roots[&before]);
         roots.insert(id, root);
@@ -331,7 +333,7 @@ async fn whatever_stripe_does_what_moved_is_what_the_ledger_says(db: PgPool) {
         }
         for _ in 0..2 * at_once {
             let place = world.chance.below(world.lives.len() as u64);
-            world.goes_on(usize::try_from(place).unwrap()).await;
+            Box::pin(world.goes_on(usize::try_from(place).unwrap())).await;
         }
         if rounds % 20 == 0 {
             world.answers_disputes().await;

@@ -6,6 +6,7 @@
 //! | somebody sent it and did not hear, its key still lives | it is looked for, then sent under the same key |
 //! | the same, and its key may be gone | it is looked for, and never sent |
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
@@ -67,8 +68,10 @@ impl Runner {
             intent::claim(&mut tx, self.rail.name(), self.limits, MOST, self.clock.now()).await?;
         tx.commit().await?;
         let mut turn = Turn::default();
-        let mut became =
-            stream::iter(held.iter().map(|held| self.try_once(held))).buffer_unordered(AT_ONCE);
+        // Each has its own: so whoever waits for a turn may go on in another thread.
+        let tries =
+            stream::iter(held).map(|held| async move { Box::pin(self.try_once(&held)).await });
+        let mut became = pin!(tries.buffer_unordered(AT_ONCE));
         while let Some(became) = became.next().await {
             let count = match became? {
                 Became::Done => &mut turn.done,

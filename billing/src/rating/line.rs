@@ -76,8 +76,8 @@ impl Line {
         Ok(Self::of(Sku::SERVICES, what, month.period(), why)?)
     }
 
-    /// What a platform stored in a month: bytes from some time on, each for as long as it was there, beyond
-    /// what its plan brings. Nothing where storage has no price.
+    /// What a platform stored in a month while it had a plan: bytes from some time on, each for as long as it was
+    /// there, beyond what the plan brings. Nothing where storage has no price.
     ///
     /// # Errors
     /// [`AmountError`]
@@ -90,11 +90,14 @@ impl Line {
     ) -> Result<Option<Self>, AmountError> {
         let (period, at) = (month.period(), month.begins());
         let Ok(price) = agreement.price(Sku::Storage, at) else { return Ok(None) };
-        let used = byte_seconds(stored.during(period), |bytes| u128::from(*bytes));
-        let brought = byte_seconds(plans.during(period), |plan| {
-            let gibibytes = plan.map_or(0, |plan| agreement.stored(plan, at));
-            u128::from(gibibytes) * GIBIBYTE
-        });
+        let (mut used, mut brought) = (0, 0);
+        for (stretch, plan) in plans.during(period) {
+            // What was there before anything was had, or while platforms were stopped, is nobody's to pay.
+            let Some(plan) = plan else { continue };
+            used += byte_seconds(stored.during(stretch), |bytes| u128::from(*bytes));
+            let gibibytes = u128::from(agreement.stored(*plan, at));
+            brought += gibibytes * GIBIBYTE * u128::from(stretch.seconds());
+        }
         let unit = GIBIBYTE * u128::from(period.seconds());
         let amount = price.at_rate(used.saturating_sub(brought), unit)?;
         if amount.is_zero() {

@@ -106,9 +106,19 @@ impl Meter {
         Self { currency, cost: 0, markup: 0 }
     }
 
+    /// One that counted before: what use cost, in millionths, and the [markup](Self::markup) on it.
+    pub const fn kept(currency: Currency, cost: i128, markup: i128) -> Self {
+        Self { currency, cost, markup }
+    }
+
     /// What it is in.
     pub const fn currency(self) -> Currency {
         self.currency
+    }
+
+    /// The markup so far in ten-thousandths of millionths, as a meter is kept.
+    pub const fn markup(self) -> i128 {
+        self.markup
     }
 
     /// What use cost so far, in millionths.
@@ -209,6 +219,8 @@ mod tests {
         assert_eq!(meter.count(usd(1), &of_yen), mixed);
         assert_eq!(meter.count(usd(-5), &tiers(PlanName::Starter)), Ok(usd(0)));
         assert_eq!(meter, Meter::new(Currency::USD));
+        meter.count(usd(3), &tiers(PlanName::Starter)).unwrap();
+        assert_eq!(Meter::kept(meter.currency(), meter.cost(), meter.markup()), meter);
     }
 
     fn any_tiers() -> impl Strategy<Value = Tiers> {

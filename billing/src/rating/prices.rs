@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use blueprint::money::Currency;
 use blueprint::plan::{EXTRAS, Extra, PlanName, price};
@@ -89,6 +90,23 @@ impl fmt::Display for Sku {
             Self::Ai => f.write_str("ai"),
             Self::Shortfall => f.write_str("shortfall"),
         }
+    }
+}
+
+/// Nothing that is sold is called so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing that is sold is called {0:?}")]
+pub struct UnknownSku(String);
+
+impl FromStr for Sku {
+    type Err = UnknownSku;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSku> {
+        let plan = text.strip_prefix("plan ").and_then(|plan| plan.parse().ok());
+        let reckoned = [Self::Storage, Self::Ai, Self::Shortfall];
+        let reckoned = reckoned.into_iter().find(|sku| sku.to_string() == text);
+        let known = plan.map(Self::Plan).or(reckoned).or_else(|| Self::extra(text));
+        known.ok_or_else(|| UnknownSku(text.to_owned()))
     }
 }
 
@@ -192,6 +210,18 @@ mod tests {
         assert!(!extra("platform-connection").is_available());
         assert!(Sku::Plan(PlanName::Starter).is_by_the_month());
         assert!(!Sku::Ai.is_by_the_month() && !Sku::Storage.is_by_the_month());
+    }
+
+    #[test]
+    fn what_is_sold_is_read_as_it_is_written() {
+        let plans = PlanName::ALL.map(Sku::Plan).into_iter();
+        let extras = EXTRAS.iter().map(|extra| Sku::Extra(extra.id));
+        for sku in plans.chain(extras).chain([Sku::Storage, Sku::Ai, Sku::Shortfall]) {
+            assert_eq!(sku.to_string().parse(), Ok(sku));
+        }
+        for bad in ["plan gold", "starter", "", "AI"] {
+            assert_eq!(bad.parse::<Sku>(), Err(UnknownSku(bad.to_owned())));
+        }
     }
 
     #[test]

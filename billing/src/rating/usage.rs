@@ -154,6 +154,33 @@ impl Window {
     }
 }
 
+/// What all windows of a month come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Of how many answers.
+    pub answers: u64,
+    /// In how many windows.
+    pub windows: u64,
+    /// What they cost.
+    pub cost: Amount,
+    /// What comes on top.
+    pub markup: Amount,
+}
+
+impl Used {
+    /// A platform's use as a line of an invoice.
+    ///
+    /// # Errors
+    /// [`AmountError`]
+    pub fn line(self, tenant: &BlueprintName, month: Month) -> Result<Line, AmountError> {
+        let why = vec![
+            Reason::new(format!("{} answers in {} windows", self.answers, self.windows), self.cost),
+            Reason::new("markup", self.markup),
+        ];
+        Line::of(Sku::Ai, format!("ai use of {tenant}"), month.period(), why)
+    }
+}
+
 /// A platform's use as a line of an invoice: all of these windows, which are of one month.
 ///
 /// # Errors
@@ -167,12 +194,14 @@ pub fn line(
         let currency = windows.first().ok_or(AmountError::Overflow)?.cost.currency();
         Amount::sum(currency, windows.iter().map(of))
     };
-    let answers: usize = windows.iter().map(|window| window.answers).sum();
-    let why = vec![
-        Reason::new(format!("{answers} answers in {} windows", windows.len()), sum(|it| it.cost)?),
-        Reason::new("markup", sum(|it| it.markup)?),
-    ];
-    Line::of(Sku::Ai, format!("ai use of {tenant}"), month.period(), why)
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let used = Used {
+        answers: count(windows.iter().map(|window| window.answers).sum()),
+        windows: count(windows.len()),
+        cost: sum(|it| it.cost)?,
+        markup: sum(|it| it.markup)?,
+    };
+    used.line(tenant, month)
 }
 
 /// Of ids and costs, in the order of ids.

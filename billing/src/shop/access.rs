@@ -246,17 +246,17 @@ fn message(
         Level::Tier(deal) => deal,
     };
     match deal.messages() {
-        Some(limit) if today >= limit => match deal.usage {
-            Some(usage) => Answer::Yes(Cost::Used(usage)),
-            None => {
-                let enough = |other: &Deal| {
-                    other.usage.is_some() || other.messages().is_none_or(|most| most > limit)
-                };
-                let mut helps = vec![Help::Wait(day(now).until())];
-                helps.extend(better(offers, held, enough));
-                no(Reason::Messages(limit), helps)
+        Some(limit) if today >= limit => {
+            if let Some(usage) = deal.usage {
+                return Answer::Yes(Cost::Used(usage));
             }
-        },
+            let enough = |other: &Deal| {
+                other.usage.is_some() || other.messages().is_none_or(|most| most > limit)
+            };
+            let mut helps = vec![Help::Wait(day(now).until())];
+            helps.extend(better(offers, held, enough));
+            no(Reason::Messages(limit), helps)
+        }
         _ => Answer::Yes(Cost::Nothing),
     }
 }

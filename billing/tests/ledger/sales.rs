@@ -1,7 +1,9 @@
-//! Sales, refunds and disputes by chance, told twice and in the end taken back: what each has is what the ledger
-//! says at any time, and nothing is left over.
+//! Sales, refunds and disputes by chance, told by two, in any order, twice and otherwise, and in the end taken
+//! back: what each has is what the ledger says, and nothing is left over.
 
-use billing::ledger::memory::Ledger;
+use std::collections::BTreeMap;
+
+use billing::ledger::memory::{self, Ledger};
 use billing::ledger::{Account, Book, EventKey, Journal, Party, Posted};
 use billing::sale::{Sale, Sold, Verdict};
 use billing::split::Rule;
@@ -21,8 +23,20 @@ struct World {
     ledger: Ledger,
     rule: Rule,
     sold: Vec<(Sold, Vec<Sold>)>,
-    told: u64,
+    /// Decided, and not told yet by one of those who tell.
+    untold: Vec<Journal>,
+    decided: u64,
+    faults: Faults,
     seed: u64,
+}
+
+/// How often it went wrong.
+#[derive(Default)]
+struct Faults {
+    /// Told again: by another one, or since the answer was lost.
+    again: u64,
+    /// Told with other content.
+    otherwise: u64,
 }
 
 fn tenant() -> Party {
@@ -50,21 +64,57 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let rule = rule(&mut chance);
-        Self { chance, ledger: Ledger::default(), rule, sold: Vec::new(), told: 0, seed }
+        Self {
+            chance,
+            ledger: Ledger::default(),
+            rule,
+            sold: Vec::new(),
+            untold: Vec::new(),
+            decided: 0,
+            faults: Faults::default(),
+            seed,
+        }
     }
 
     fn event(&mut self) -> (EventKey, Timestamp) {
-        self.told += 1;
-        (EventKey::new("acme", "stripe", format!("evt_{}", self.told)), beginning())
+        self.decided += 1;
+        (EventKey::new("acme", "stripe", format!("evt_{}", self.decided)), beginning())
     }
 
-    /// Tells it, once in four times twice.
+    /// Has it told: once in four times by two, or by one who did not hear the answer. Some of what is to be told
+    /// is told now, whichever it is.
     fn tell(&mut self, journal: Journal) {
         if self.chance.once_in(4) {
-            assert!(matches!(self.ledger.post(journal.clone()), Posted::New(_)));
-            assert!(matches!(self.ledger.post(journal), Posted::Again(_)));
-        } else {
-            assert!(matches!(self.ledger.post(journal), Posted::New(_)));
+            self.untold.push(journal.clone());
+        }
+        self.untold.push(journal);
+        while self.untold.len() > 8 {
+            let next = self.chance.below(self.untold.len());
+            self.tell_next(next);
+        }
+    }
+
+    /// Tells one of those; once in eight times somebody tells something else of the same event afterwards.
+    fn tell_next(&mut self, at: usize) {
+        let journal = self.untold.swap_remove(at);
+        let otherwise = self.chance.once_in(8).then(|| {
+            let (key, entries) = (journal.key().clone(), journal.entries().to_vec());
+            Journal::new(key, "told otherwise", journal.at(), entries).unwrap()
+        });
+        match self.ledger.post(journal) {
+            Posted::New(_) => {}
+            Posted::Again(_) => self.faults.again += 1,
+            Posted::Conflict(number) => panic!("seed {}: {number} is no other", self.seed),
+        }
+        if let Some(otherwise) = otherwise {
+            assert!(matches!(self.ledger.post(otherwise), Posted::Conflict(_)));
+            self.faults.otherwise += 1;
+        }
+    }
+
+    fn tell_all(&mut self) {
+        while let Some(last) = self.untold.len().checked_sub(1) {
+            self.tell_next(last);
         }
     }
 
@@ -154,8 +204,13 @@ impl World {
                 .sum();
             assert_eq!(-is(tenant(), Book::Tax), tax, "seed {seed}: the tax");
         }
-        let sum: i128 = self.ledger.balances().values().sum();
-        assert_eq!(sum, 0, "seed {}", self.seed);
+        let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+        for ((_, currency), micros) in self.ledger.balances() {
+            *sums.entry(*currency).or_default() += micros;
+        }
+        assert!(sums.values().all(|sum| *sum == 0), "seed {}: {sums:?}", self.seed);
+        let again = memory::fold(self.ledger.journals());
+        assert_eq!(again, *self.ledger.balances(), "seed {}: played again", self.seed);
     }
 
     /// All that is open is settled and all that is left is given back: nobody has anything.
@@ -173,6 +228,7 @@ impl World {
                 self.tell(journal);
             }
         }
+        self.tell_all();
         let left: Vec<_> = self.ledger.balances().iter().filter(|(_, is)| **is != 0).collect();
         assert!(left.is_empty(), "seed {}: {left:?}", self.seed);
     }
@@ -182,16 +238,23 @@ impl World {
 fn whatever_becomes_of_sales_each_has_what_the_ledger_says_and_nothing_is_left_over() {
     let seed = from_environment("SOULFRA_SEED", 20_261_123);
     let operations = from_environment("SOULFRA_OPERATIONS", 20_000);
-    let (mut done, mut seeds) = (0, Chance::new(seed));
+    let (mut done, mut histories, mut seeds) = (0, 0, Chance::new(seed));
+    let mut all = Faults::default();
     while done < operations {
         let mut world = World::new(seeds.number());
         for _ in 0..LONG {
             done += u64::from(world.goes_on());
         }
+        world.tell_all();
         world.is_told();
         world.ends();
+        histories += 1;
+        all.again += world.faults.again;
+        all.otherwise += world.faults.otherwise;
     }
+    let Faults { again, otherwise } = all;
     println!(
-        "counted: {done} sales, refunds, disputes and verdicts from seed {seed}, 0 millionths over"
+        "counted: {done} sales, refunds, disputes and verdicts in {histories} histories from seed {seed}, {again} \
+         told again and {otherwise} told otherwise, 0 millionths over"
     );
 }

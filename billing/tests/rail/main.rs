@@ -4,6 +4,7 @@
 mod cut;
 mod keys;
 mod payouts;
+mod planted;
 mod shop;
 mod storm;
 mod stormy;

@@ -4,4 +4,5 @@
 
 mod clock;
 mod golden;
+mod noticed;
 mod world;

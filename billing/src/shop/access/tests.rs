@@ -49,15 +49,15 @@ fn nothing_sold(strategy: PricingStrategy) -> Offers {
 
 const NOW: &str = "2027-04-10T15:00:00Z";
 
-fn has(deal: Deal) -> Holdings {
+fn has(deal: &Deal) -> Holdings {
     let mut had = Subscription::begin(deal.clone(), at("2027-04-01T00:00:00Z"));
     let paid = Fact::Paid { term: 1, amount: deal.price, at: at("2027-04-01T00:00:00Z") };
     had.told("pi".parse().unwrap(), paid).unwrap();
     Holdings::at(at(NOW), [&had], []).unwrap()
 }
 
-fn agent(number: u128, price: AgentPrice) -> Option<(Uuid, AgentPrice)> {
-    Some((Uuid::from_u128(number), price))
+fn agent(number: u128, price: AgentPrice) -> (Uuid, AgentPrice) {
+    (Uuid::from_u128(number), price)
 }
 
 fn ask(offers: &Offers, held: &Holdings, act: Act) -> Answer {
@@ -102,14 +102,14 @@ fn who_has_nothing_has_the_free_tier_and_is_told_when_it_counts_again_and_what_w
 #[test]
 fn who_has_a_tier_has_its_limits_as_they_were_when_it_was_bought() {
     let offers = offers(PricingStrategy::Freemium);
-    let pro = has(named(&offers, "pro"));
+    let pro = has(&named(&offers, "pro"));
     let send = |held: &Holdings, today| ask(&offers, held, Act::Message { agent: None, today });
     assert_eq!(send(&pro, 499), Answer::Yes(Cost::Nothing));
     assert_eq!(refused(send(&pro, 500)).helps.last(), Some(&Help::Have(named(&offers, "studio"))));
     let mut old = named(&offers, "pro");
     old.limits.messages_per_day = Some(900);
-    assert_eq!(send(&has(old), 899), Answer::Yes(Cost::Nothing));
-    let studio = has(named(&offers, "studio"));
+    assert_eq!(send(&has(&old), 899), Answer::Yes(Cost::Nothing));
+    let studio = has(&named(&offers, "studio"));
     assert_eq!(send(&studio, u32::MAX), Answer::Yes(Cost::Nothing));
     let share = |held: &Holdings, people| ask(&offers, held, Act::Share { people });
     assert_eq!(share(&studio, 9), Answer::Yes(Cost::Nothing));
@@ -125,7 +125,7 @@ fn beyond_the_limit_use_has_a_price_where_the_tier_says_so() {
     let of = |limit| {
         let mut deal = Deal { usage: Some(usage), ..named(&offers, "pro") };
         deal.limits.messages_per_day = limit;
-        has(deal)
+        has(&deal)
     };
     let send = |held: &Holdings, today| ask(&offers, held, Act::Message { agent: None, today });
     assert_eq!(send(&of(Some(500)), 499), Answer::Yes(Cost::Nothing));
@@ -154,7 +154,9 @@ fn without_a_tier_it_depends_on_how_the_platform_earns() {
 #[test]
 fn agents_are_paid_by_the_message_by_the_month_or_once() {
     let offers = offers(PricingStrategy::Subscription);
-    let send = |held: &Holdings, agent| ask(&offers, held, Act::Message { agent, today: 600 });
+    let send = |held: &Holdings, agent| {
+        ask(&offers, held, Act::Message { agent: Some(agent), today: 600 })
+    };
     let none = Holdings::default();
     let by_message = agent(1, AgentPrice::Message(money("0.50 USD")));
     assert_eq!(send(&none, by_message), Answer::Yes(Cost::Each(money("0.50 USD"))));
@@ -165,12 +167,12 @@ fn agents_are_paid_by_the_message_by_the_month_or_once() {
     let bought = Holdings::at(at(NOW), [], [Uuid::from_u128(2)]).unwrap();
     assert_eq!(send(&bought, agent(2, price)), Answer::Yes(Cost::Nothing));
     // With a tier, the day's limit counts for what is free or bought.
-    let mut with_tier = has(named(&offers, "pro"));
+    let mut with_tier = has(&named(&offers, "pro"));
     with_tier.agents.insert(Uuid::from_u128(2));
     assert_eq!(refused(send(&with_tier, agent(2, price))).why, Reason::Messages(500));
     assert_eq!(send(&with_tier, by_message), Answer::Yes(Cost::Each(money("0.50 USD"))));
     let monthly = Deal::agent(Uuid::from_u128(3), "Ada", money("5.00 USD"));
-    let rented = has(monthly);
+    let rented = has(&monthly);
     assert!(rented.has(Uuid::from_u128(3)) && rented.tier().is_none());
     let price = AgentPrice::Month(money("5.00 USD"));
     assert_eq!(send(&rented, agent(3, price)), Answer::Yes(Cost::Nothing));

@@ -104,7 +104,7 @@ impl Revenue {
     pub fn in_words(&self) -> Result<String, AmountError> {
         let (sums, after) = (self.sums()?, self.before.plus(self.sums()?.net)?.minus(self.handed)?);
         let (before, net, handed) = (self.before, sums.net, self.handed);
-        let mut text = format!(
+        let text = format!(
             "From {} until {}, refunds taken off: {} Tax on it was {}. {before} were the platform's before, and \
              {handed} were handed to it: {before} + {net} - {handed} = {after} are its own now.",
             self.period.from(),
@@ -115,7 +115,7 @@ impl Revenue {
         let largest = self.rows.iter().max_by_key(|row| row.sums.price.micros());
         if let Some(sale) = largest.filter(|sale| sale.sums.price.is_positive()) {
             let example = sale.sums.in_words()?;
-            text.push_str(&format!(" For example {} at {}: {example}", sale.event, sale.at));
+            return Ok(format!("{text} For example {} at {}: {example}", sale.event, sale.at));
         }
         Ok(text)
     }

@@ -15,7 +15,7 @@ use crate::shop::term::term;
 /// All terms from the first to the one at some time, or to the end.
 pub(super) struct Turns<'a> {
     told: &'a Subscription,
-    turns: Vec<Turn<'a>>,
+    all: Vec<Turn<'a>>,
     /// When it is over, and why; it may be later than that time.
     pub(super) end: Option<(Timestamp, Why)>,
     /// What was used and would be in the bill after the last one.
@@ -60,7 +60,7 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 
 impl<'a> Turns<'a> {
     pub(super) fn until(told: &'a Subscription, now: Timestamp) -> Result<Self, AmountError> {
-        let mut turns = Self { told, turns: Vec::new(), end: None, left: Vec::new() };
+        let mut turns = Self { told, all: Vec::new(), end: None, left: Vec::new() };
         let mut begins = Some(turns.trial());
         while let Some(next) = begins.take() {
             begins = turns.turn(next)?.filter(|next| next.begins() <= now);
@@ -70,7 +70,7 @@ impl<'a> Turns<'a> {
 
     /// There is always one.
     pub(super) fn last(&self) -> &Turn<'a> {
-        &self.turns[self.turns.len() - 1]
+        &self.all[self.all.len() - 1]
     }
 
     pub(super) fn over(&self, now: Timestamp) -> Option<(Timestamp, Why)> {
@@ -105,7 +105,7 @@ impl<'a> Turns<'a> {
             None => None,
         };
         let counts = |number: u32, at: Timestamp| {
-            let turn = self.turns.iter().find(|turn| turn.number == number);
+            let turn = self.all.iter().find(|turn| turn.number == number);
             match (turn, self.over(now)) {
                 (Some(turn), _) => turn.paid == Some(at) && turn.bill.total.amount() > 0,
                 // In advance.
@@ -125,7 +125,7 @@ impl<'a> Turns<'a> {
 
     /// The number of the bill, if it is told to be paid, that what is used at this time would be in.
     pub(super) fn billed(&self, at: Timestamp) -> Option<u32> {
-        let bills = self.turns.iter().filter(|turn| turn.period.from() > at && !turn.is_by_change);
+        let bills = self.all.iter().filter(|turn| turn.period.from() > at && !turn.is_by_change);
         let bill = bills.map(|turn| turn.number).next()?;
         self.told.payment(bill).map(|_| bill)
     }
@@ -144,7 +144,7 @@ impl<'a> Turns<'a> {
         // What was used before a change is in the bill after it.
         let before = if begins.by.is_some() { std::mem::take(&mut self.left) } else { Vec::new() };
         let number = begins.number;
-        let is_first = begins.by.is_none() && number == 1 && self.turns.is_empty();
+        let is_first = begins.by.is_none() && number == 1 && self.all.is_empty();
         let deadline = later(period.from(), if is_first { SETTLING } else { GRACE });
         let paid = match begins.by {
             _ if bill.total.amount() == 0 => Some(period.from()),
@@ -206,7 +206,7 @@ impl<'a> Turns<'a> {
             Some(quote) => Some(begins.by(quote)),
             None => self.follows(&turn, begins),
         };
-        self.turns.push(turn);
+        self.all.push(turn);
         Ok(follows.filter(|_| self.end.is_none()))
     }
 
