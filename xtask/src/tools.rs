@@ -111,8 +111,8 @@ fn cargo_tool(project: &Project, name: &str, version: &str, deadline: Deadline) 
     let build = home.join("build");
     let mut install = project.cargo(["install", "--quiet", "--locked", name, "--version"]);
     install.arg(version).arg("--root").arg(&home).arg("--target-dir").arg(&build);
-    let built = process::run(install.current_dir(&home), deadline);
-    built.with_context(|| format!("build {name}"))?;
+    let done = process::run(install.current_dir(&home), deadline);
+    done.with_context(|| format!("build {name}"))?;
     fs::remove_dir_all(&build)?;
     Ok(program)
 }
