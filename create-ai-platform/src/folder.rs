@@ -151,8 +151,7 @@ fn readme(name: &str, template: &Template) -> String {
          {commands}\
          ```\n\n\
          Edit `blueprint.yaml` while it runs: a good edit is applied at once, a bad one is refused\n\
-         and the old one goes on serving. Kubernetes is to take it as it is, once there is an\n\
-         operator.\n\n\
+         and the old one goes on serving. An operator on Kubernetes takes it as it is.\n\n\
          {}\n",
         template.readme.trim()
     )
