@@ -19,7 +19,7 @@ pub(crate) fn xtask(project: &Project) -> Result<Outcome> {
 
 /// Every other crate's tests, doc tests included. Each test that wants a database gets its own.
 pub(crate) fn all(project: &Project) -> Result<Outcome> {
-    let deadline = Deadline::in_minutes(45);
+    let deadline = Deadline::in_minutes(55);
     let postgres = Postgres::start(project, deadline)?;
     // OpenAI's clients and Kubernetes have suites of their own, which bring them.
     let skip = ["--", "--skip", "openai_for_"];
