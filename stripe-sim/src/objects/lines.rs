@@ -49,18 +49,7 @@ pub(crate) fn of_item(
     period: (i64, i64),
 ) -> Value {
     let price = &item["price"];
-    let product = state.look(account, "product", price.text("product"));
-    let name = product.map(|product| product.text("name").to_owned()).unwrap_or_default();
-    let subscription = item.text("subscription");
-    let parent = json!({
-        "invoice_item_details": null,
-        "subscription_item_details": {
-            "invoice_item": null, "proration": false,
-            "proration_details": { "credited_items": null },
-            "subscription": subscription, "subscription_item": item["id"],
-        },
-        "type": "subscription_item_details",
-    });
+    let name = product_name(state, account, price);
     let every = price["recurring"].text("interval");
     let line = Line {
         amount: amount(price, quantity),
@@ -69,11 +58,30 @@ pub(crate) fn of_item(
         period,
         price: Some(price),
         quantity: Some(quantity),
-        parent,
-        subscription: Some(subscription),
+        parent: parent_of(item, false),
+        subscription: Some(item.text("subscription")),
         metadata: item["metadata"].clone(),
     };
     make(state, &line)
+}
+
+/// What the product of a price is called.
+pub(crate) fn product_name(state: &State, account: &str, price: &Value) -> String {
+    let product = state.look(account, "product", price.text("product"));
+    product.map(|product| product.text("name").to_owned()).unwrap_or_default()
+}
+
+/// What a line says of the item of a subscription that it is of.
+pub(crate) fn parent_of(item: &Value, is_proration: bool) -> Value {
+    json!({
+        "invoice_item_details": null,
+        "subscription_item_details": {
+            "invoice_item": null, "proration": is_proration,
+            "proration_details": { "credited_items": null },
+            "subscription": item.text("subscription"), "subscription_item": item["id"],
+        },
+        "type": "subscription_item_details",
+    })
 }
 
 /// What a quantity costs, in whole minor units; half of one is one.

@@ -70,18 +70,7 @@ fn line(
 ) -> Value {
     let price = &item["price"];
     let quantity = item["quantity"].as_i64().unwrap_or(1);
-    let product = state.look(account, "product", price.text("product"));
-    let name = product.map(|product| product.text("name").to_owned()).unwrap_or_default();
-    let subscription = item.text("subscription");
-    let parent = json!({
-        "invoice_item_details": null,
-        "subscription_item_details": {
-            "invoice_item": null, "proration": true,
-            "proration_details": { "credited_items": null },
-            "subscription": subscription, "subscription_item": item["id"],
-        },
-        "type": "subscription_item_details",
-    });
+    let name = lines::product_name(state, account, price);
     let line = Line {
         amount,
         currency: price.text("currency"),
@@ -89,8 +78,8 @@ fn line(
         period,
         price: Some(price),
         quantity: Some(quantity),
-        parent,
-        subscription: Some(subscription),
+        parent: lines::parent_of(item, true),
+        subscription: Some(item.text("subscription")),
         metadata: json!({}),
     };
     lines::make(state, &line)
